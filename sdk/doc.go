@@ -1,0 +1,2 @@
+// Package sdk holds the words of dwaar.
+package sdk

@@ -1,2 +1,0 @@
-// Package sdk holds the words of dwaar.
-package sdk

@@ -1,0 +1,87 @@
+// Package sdk holds the words of dwaar: what a matcher is asked ([Flow]), what it
+// may answer ([Verdict]), how a configuration reads ([Node]) and how a directive
+// is described ([Spec]). A native matcher and a Go plugin compiled to
+// WebAssembly are the same type; the package compiles for both and imports
+// neither net nor os.
+//
+// A matcher is a pure function of the first bytes of a connection:
+//
+//	type hello struct{}
+//
+//	func (hello) Match(f *sdk.Flow) (sdk.Verdict, error) {
+//		const want = "HELLO "
+//		n := min(len(f.Head), len(want))
+//		if string(f.Head[:n]) != want[:n] {
+//			return sdk.No, nil // the first impossible byte
+//		}
+//		if n < len(want) {
+//			return sdk.Need(len(want)), nil
+//		}
+//		return sdk.Yes, nil
+//	}
+//
+// Package sdk/matchtest checks the laws that every matcher obeys.
+package sdk
+
+import "net/netip"
+
+// A Matcher decides from the first bytes of a connection whether a route takes
+// it. It is asked again, always with the whole head, when as many bytes are there
+// as it asked for; once it has decided, it is not asked again on that connection.
+//
+// Match is called from many goroutines. It keeps no state between calls, reads no
+// clock (the time is Flow.Accepted), allocates nothing, does not keep f or
+// anything in it, and is cheap to say [No] at the first impossible byte. An error
+// means that the matcher itself is broken, never "not my protocol".
+type Matcher interface {
+	Match(f *Flow) (Verdict, error)
+}
+
+// A Selector finds the one key in a connection by which many routes choose, a
+// server name for example. Selectors are comparable: equal ones find equal keys.
+//
+// Key returns [Yes] with the key (lower case, valid until the head changes), or
+// the verdict of every matcher that would have compared it. It allocates nothing.
+type Selector interface {
+	Key(f *Flow) ([]byte, Verdict)
+}
+
+// A Keyed matcher says Yes exactly when the key that its selector finds is one of
+// its names. A name that begins with "*." stands for exactly one label in its
+// place. A run of routes with equal selectors is chosen by one lookup.
+type Keyed interface {
+	Matcher
+	Keys() (by Selector, names []string)
+}
+
+// Side says which end of the connection an address belongs to.
+type Side uint8
+
+// The two ends.
+const (
+	Remote Side = iota // the client
+	Local              // the address it connected to
+)
+
+// A Ranged matcher says Yes exactly when the address of one side lies in one of
+// its prefixes, and Unknown when that side has no IP address. A run of routes
+// with Ranged matchers of one side is chosen by one lookup.
+type Ranged interface {
+	Matcher
+	Prefixes() (of Side, p []netip.Prefix)
+}
+
+// A Starter knows which bytes can come first in what it matches. Bit b of the
+// set is set if byte b may come first; for every other byte the matcher says No,
+// and is not asked. nil means that it cannot tell.
+type Starter interface {
+	Matcher
+	First() *[4]uint64
+}
+
+// A FactReader reads facts or variables that others supply. It is placed behind
+// its suppliers and asked only when they said Yes.
+type FactReader interface {
+	Matcher
+	Reads() []string // full names, "tls.server_name"
+}

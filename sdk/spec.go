@@ -1,0 +1,97 @@
+package sdk
+
+// Spec describes a directive once. Parsing, checking, error messages, help,
+// documentation and completion all come from it.
+type Spec struct {
+	Name    string
+	Aliases []string // other spellings; the tree keeps the one that was written
+	Doc     string   // one line, without a final dot
+	Args    []Arg
+	Block   *Block // nil: it takes no block
+	Need    bool   // without a block it is incomplete
+	Many    bool   // may be given more than once in its block
+	Default string // what holds without it, as one would write it
+
+	Ends  bool   // handler: nothing runs behind it
+	Facts []Fact // matcher or handler: what it makes known
+
+	// Hoist marks an option that is the matcher of the same name, written inside
+	// another one: both must match.
+	Hoist bool
+	// Negates marks an option that negates options of the matcher it stands in:
+	// one behind it, or a block of them.
+	Negates bool
+}
+
+// Arg describes one argument, or a run of them.
+type Arg struct {
+	Name  string   // as help prints it: "CIDR"
+	Shape Shape    // what fits
+	Words []string // Enum: the words, in any case; otherwise words allowed beside the shape ("off")
+	Min   int      // at least so many
+	Max   int      // at most so many; -1: any number
+
+	AnyOrder bool // may stand anywhere behind the first argument
+}
+
+// Fact is something a matcher or handler makes known under its name and Key.
+type Fact struct{ Key, Doc string }
+
+// Block describes what may stand in a block.
+type Block struct {
+	Options []Spec
+	Holds   Holds
+}
+
+// Holds says what a block may hold beside options of its own.
+type Holds uint8
+
+// What a block can hold.
+const (
+	HoldsMatchers Holds = 1 << iota // matchers: all must match
+	HoldsHandlers                   // handlers, run in order
+	HoldsRoutes                     // matcher sets "@name" and routes
+	HoldsServers                    // servers, by their addresses
+)
+
+// Grammar is everything a configuration can say.
+type Grammar struct {
+	Top      []Spec // "layer4"
+	Global   Spec   // the block without a name that may come first
+	Server   Spec   // ADDR… { … }
+	Route    Spec   // route [@name…] { … }
+	Matchers []Spec
+	Handlers []Spec
+}
+
+// Find returns the spec of that name or alias, or nil.
+func Find(specs []Spec, name string) *Spec {
+	for i := range specs {
+		if specs[i].Name == name {
+			return &specs[i]
+		}
+		for _, alias := range specs[i].Aliases {
+			if alias == name {
+				return &specs[i]
+			}
+		}
+	}
+	return nil
+}
+
+// One is an argument that must be given once.
+func One(name string, shape Shape) Arg { return Arg{Name: name, Shape: shape, Min: 1, Max: 1} }
+
+// Maybe is an argument that may be given once.
+func Maybe(name string, shape Shape) Arg { return Arg{Name: name, Shape: shape, Max: 1} }
+
+// Some is a list of at least one argument.
+func Some(name string, shape Shape) Arg { return Arg{Name: name, Shape: shape, Min: 1, Max: -1} }
+
+// List is a list of arguments that may be empty.
+func List(name string, shape Shape) Arg { return Arg{Name: name, Shape: shape, Max: -1} }
+
+// Choice is one of the given words, in any case.
+func Choice(name string, words ...string) Arg {
+	return Arg{Name: name, Shape: Enum, Words: words, Min: 1, Max: 1}
+}

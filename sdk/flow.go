@@ -35,8 +35,12 @@ type Facts interface {
 	Set(key string, value []byte)
 }
 
-// Bind makes Get and Set use facts. nil is allowed.
-func (f *Flow) Bind(facts Facts) { f.facts = facts }
+// Bind makes Get and Set use facts, which may be nil, and returns what they used
+// before.
+func (f *Flow) Bind(facts Facts) (before Facts) {
+	before, f.facts = f.facts, facts
+	return before
+}
 
 // Get returns a fact that was complete before this matching phase began, or a
 // variable, by its full name: "tls.server_name", "vars.tenant". It may allocate.
@@ -63,6 +67,14 @@ func (f *Flow) Reset() {
 		f.parsed[i].at = stale
 	}
 	*f = Flow{parsed: f.parsed}
+}
+
+// Fresh returns what is known of the connection without its bytes, for the bytes
+// that a handler makes of them. It shares no memory with f.
+func (f *Flow) Fresh() Flow {
+	fresh := *f
+	fresh.Head, fresh.Bounds, fresh.facts, fresh.parsed = nil, nil, nil, nil
+	return fresh
 }
 
 // Rehead replaces the bytes: the head was consumed in part, or the connection now

@@ -1,0 +1,149 @@
+package host
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"dwaar.dev/dwaar/sdk"
+)
+
+// Conn is one connection on its way through a route. One goroutine owns it at a
+// time. It is not itself a net.Conn, so that nobody reads past its head by
+// accident.
+//
+// A Conn that carries other bytes than the socket (after TLS) is made by Wrap; it
+// shares the life of the one it wraps: identity, facts, outcome.
+type Conn struct {
+	life *life
+	flow sdk.Flow
+	sock net.Conn // where the bytes behind the head come from
+	buf  []byte   // flow.Head lies in it
+	off  int      // bytes of buf that were discarded
+	end  error    // what a read of sock returned: io.EOF, a reset
+
+	deadline time.Time // of the matching phase; zero: none began on these bytes
+	matching bool
+}
+
+// ErrFull is what Peek returns when the head cannot hold as many bytes.
+var ErrFull = errors.New("the head is full")
+
+// ErrNoMemory is what Peek returns when all connections together hold as many
+// head bytes as they may.
+var ErrNoMemory = errors.New("head bytes in all are at their limit")
+
+// Flow is the connection as its matchers see it. It stays the Conn's own.
+func (c *Conn) Flow() *sdk.Flow { return &c.flow }
+
+// Head is what was received and not consumed. Whoever sends bytes on sends these
+// first; it is valid until the next call of a method.
+func (c *Conn) Head() []byte { return c.flow.Head }
+
+// Ended returns how the stream behind the head ended: nil while it may go on,
+// io.EOF, or the error of the read.
+func (c *Conn) Ended() error { return c.end }
+
+// Peek waits until the head holds at least n bytes. Otherwise it returns io.EOF or
+// a read error, os.ErrDeadlineExceeded at the deadline of the phase, ErrFull if
+// the head can never be that long, or ErrNoMemory.
+func (c *Conn) Peek(n int) error {
+	for len(c.flow.Head) < n {
+		if n > c.flow.MaxHead || len(c.flow.Head) >= c.flow.MaxHead {
+			return ErrFull
+		}
+		if c.end != nil {
+			return c.end
+		}
+		if !c.room(n) {
+			return ErrNoMemory
+		}
+		if err := c.fill(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fill reads once behind the head.
+func (c *Conn) fill() error {
+	n := len(c.buf)
+	free := c.buf[n:min(cap(c.buf), c.off+c.flow.MaxHead)]
+	got, err := c.sock.Read(free)
+	c.buf = c.buf[:n+got]
+	c.flow.Head = c.buf[c.off:]
+	switch {
+	case got > 0 && err != nil && !errors.Is(err, os.ErrDeadlineExceeded):
+		c.end = err // said when the head has been looked at
+	case got == 0 && err != nil:
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			c.end = err
+		}
+		return err
+	}
+	return nil
+}
+
+// room makes place for n head bytes and at least one more than there are.
+func (c *Conn) room(n int) bool {
+	if len(c.buf) < cap(c.buf) && c.off+n <= cap(c.buf) {
+		return true
+	}
+	want := min(max(n, 2*len(c.flow.Head)), c.flow.MaxHead)
+	b := c.life.env.Heads.Get(want)
+	if b == nil {
+		return false
+	}
+	b = append(b, c.flow.Head...)
+	c.life.env.Heads.Put(c.buf)
+	c.buf, c.off, c.flow.Head = b, 0, b
+	return true
+}
+
+// Discard eats n bytes of the head: a PROXY header, an SSLRequest. What was parsed
+// of the head is forgotten.
+func (c *Conn) Discard(n int) {
+	n = min(n, len(c.flow.Head))
+	c.off += n
+	c.flow.Rehead(c.buf[c.off:])
+	if len(c.flow.Head) == 0 {
+		c.release()
+	}
+}
+
+// release gives the head's buffer back.
+func (c *Conn) release() {
+	if c.buf != nil {
+		c.life.env.Heads.Put(c.buf)
+	}
+	c.buf, c.off = nil, 0
+	c.flow.Rehead(nil)
+}
+
+// SetRemote replaces the client's address by the one a PROXY header names. The
+// peer stays known as conn.peer_addr.
+func (c *Conn) SetRemote(a netip.AddrPort) {
+	c.life.facts.PutString("conn", "peer_addr", c.flow.Remote.String())
+	c.flow.Remote = Plain(a)
+	c.flow.Proxied = true
+}
+
+// Plain returns an address as the program uses it: unmapped, without zone.
+func Plain(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
+}
+
+// Net returns the connection as a net.Conn whose reads give the head first. Peek
+// and Head then see only what was not read.
+func (c *Conn) Net() net.Conn { return &stream{c.sock, c} }
+
+// Wrap returns the same connection carrying other bytes, those of inner, which
+// reads from c.Net(). Facts, identity and outcome are shared; zero copy is now
+// impossible. A new matching phase begins on it.
+func (c *Conn) Wrap(inner net.Conn) *Conn {
+	w := &Conn{life: c.life, sock: inner, flow: c.flow.Fresh()}
+	w.flow.Bind(w)
+	return w
+}

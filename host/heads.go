@@ -1,0 +1,54 @@
+package host
+
+import (
+	"math/bits"
+	"sync"
+	"sync/atomic"
+)
+
+// Heads lends the buffers that hold the first bytes of connections, of sizes that
+// are powers of two, and bounds their sum. Make one with [NewHeads].
+type Heads struct {
+	limit int64
+	used  atomic.Int64
+	pools [maxClass - minClass + 1]sync.Pool // of *[]byte, by size
+}
+
+const (
+	minClass = 11 // 2 KiB: most first flights
+	maxClass = 24 // 16 MiB: more than any max_head
+)
+
+// NewHeads returns buffers of at most limit bytes in all.
+func NewHeads(limit int64) *Heads { return &Heads{limit: limit} }
+
+// Get returns an empty buffer with a capacity of at least size bytes, or nil if
+// that would exceed the limit or no head can be that large.
+func (h *Heads) Get(size int) []byte {
+	class := max(bits.Len(uint(max(size, 1)-1)), minClass)
+	if class > maxClass {
+		return nil
+	}
+	if h.used.Add(1<<class) > h.limit {
+		h.used.Add(-1 << class)
+		return nil
+	}
+	if b, ok := h.pools[class-minClass].Get().(*[]byte); ok {
+		return (*b)[:0]
+	}
+	return make([]byte, 0, 1<<class)
+}
+
+// Put takes back what Get returned. The caller keeps no part of it.
+func (h *Heads) Put(b []byte) {
+	class := bits.Len(uint(cap(b))) - 1
+	if cap(b) == 0 || cap(b) != 1<<class || class < minClass || class > maxClass {
+		return
+	}
+	h.used.Add(-1 << class)
+	b = b[:0]
+	h.pools[class-minClass].Put(&b)
+}
+
+// Used returns how many bytes are lent.
+func (h *Heads) Used() int64 { return h.used.Load() }

@@ -1,0 +1,186 @@
+package host
+
+import (
+	"bytes"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"dwaar.dev/dwaar/host/relay"
+	"dwaar.dev/dwaar/sdk"
+)
+
+// Env is what the engine lends to every connection of a listener.
+type Env struct {
+	Heads   *Heads
+	Log     *slog.Logger
+	Getenv  func(string) string           // for {env.NAME}; nil: every variable is empty
+	Entered func(c *Conn, from, to Phase) // nil, or told of each new phase
+	Ended   func(c *Conn, o Outcome)      // nil, or told once how it ended
+}
+
+// Record is what the log and the control socket say of a connection. Only the
+// goroutine that owns the connection writes it.
+type Record struct {
+	Route     string // where the route stands: "Dwaarfile:12", and its sets
+	Upstream  string
+	Phase     Phase
+	Matched   time.Time // when the outer route was chosen
+	Connected time.Time // when the upstream stood
+	Tries     int       // attempts to reach an upstream
+}
+
+// life is what all layers of one connection share.
+type life struct {
+	id     uint64
+	env    *Env
+	raw    net.Conn
+	facts  Facts
+	record Record
+	given  bool
+	onEnd  []func(Outcome)
+	link   atomic.Pointer[relay.Link]
+	killed atomic.Pointer[Code]
+}
+
+// NewConn begins the life of a connection that was accepted on sock. f says what is
+// known of it; its head is empty and its MaxHead is set.
+func NewConn(sock net.Conn, id uint64, f sdk.Flow, env *Env) *Conn {
+	c := &Conn{life: &life{id: id, env: env, raw: sock}, sock: sock, flow: f}
+	c.flow.Bind(c)
+	return c
+}
+
+// ID numbers the connections of a process from 1.
+func (c *Conn) ID() uint64 { return c.life.id }
+
+// Log is the logger of the connection's listener.
+func (c *Conn) Log() *slog.Logger { return c.life.env.Log }
+
+// Record is what is told of the connection.
+func (c *Conn) Record() *Record { return &c.life.record }
+
+// Facts is what is known of the connection.
+func (c *Conn) Facts() *Facts { return &c.life.facts }
+
+// Set records a variable, {vars.key}. With Get it makes Conn the [sdk.Facts] of its
+// flow.
+func (c *Conn) Set(key string, value []byte) { c.life.facts.Put("vars", key, value) }
+
+// Get returns a fact, a variable, or one of conn.* and env.*, by its full name.
+func (c *Conn) Get(name string) (string, bool) {
+	if v, ok := c.life.facts.Get(name); ok {
+		return v, true
+	}
+	of, key, _ := strings.Cut(name, ".")
+	switch of {
+	case "conn":
+		return c.connFact(key)
+	case "env":
+		if c.life.env.Getenv == nil {
+			return "", false
+		}
+		return c.life.env.Getenv(key), true
+	}
+	return "", false
+}
+
+func (c *Conn) connFact(key string) (string, bool) {
+	f := &c.flow
+	switch key {
+	case "remote_addr":
+		return f.Remote.String(), f.Remote.IsValid()
+	case "remote_ip":
+		return f.Remote.Addr().String(), f.Remote.IsValid()
+	case "remote_port":
+		return strconv.Itoa(int(f.Remote.Port())), f.Remote.IsValid()
+	case "local_addr":
+		return f.Local.String(), f.Local.IsValid()
+	case "local_ip":
+		return f.Local.Addr().String(), f.Local.IsValid()
+	case "local_port":
+		return strconv.Itoa(int(f.Local.Port())), f.Local.IsValid()
+	case "listener":
+		return f.Listener, true
+	case "network":
+		return f.Network, true
+	case "id":
+		return strconv.FormatUint(c.life.id, 10), true
+	}
+	return "", false
+}
+
+// Enter says that a new phase of the connection begins.
+func (c *Conn) Enter(p Phase) {
+	from := c.life.record.Phase
+	c.life.record.Phase = p
+	if c.life.env.Entered != nil && from != p {
+		c.life.env.Entered(c, from, p)
+	}
+}
+
+// OnEnd has f called once, when the connection really ends: a relay may outlive
+// the handler that began it. The last one registered is called first.
+func (c *Conn) OnEnd(f func(Outcome)) { c.life.onEnd = append(c.life.onEnd, f) }
+
+// Given says whether the connection was given to a relay.
+func (c *Conn) Given() bool { return c.life.given }
+
+// Relay gives the connection away: head first, then bytes both ways until both
+// sides are done. It may return before the relay ends; c is then not the caller's
+// any more. Limits come from o; its Done is the connection's own.
+func (c *Conn) Relay(up relay.Endpoint, o relay.Options) error {
+	down := relay.Endpoint{Conn: c.sock, Head: bytes.Clone(c.flow.Head)}
+	c.release()
+	c.Enter(InRelay)
+	c.life.given = true
+	o.Done = func(r relay.Result) { c.ended(c.relayed(r)) }
+	link := relay.Start(down, up, o)
+	c.life.link.Store(link)
+	if code := c.life.killed.Load(); code != nil {
+		link.Kill(relayReason(code.Why))
+	}
+	return nil
+}
+
+// Counts returns the bytes relayed so far: from the client, and to it.
+func (c *Conn) Counts() (up, down int64) {
+	if link := c.life.link.Load(); link != nil {
+		return link.Counts()
+	}
+	return 0, 0
+}
+
+// Kill ends the connection from any goroutine, for a reason of the operator's or
+// an upstream's. Its owner notices.
+func (c *Conn) Kill(by Party, why Why) {
+	if !c.life.killed.CompareAndSwap(nil, &Code{By: by, Why: why}) {
+		return
+	}
+	if link := c.life.link.Load(); link != nil {
+		link.Kill(relayReason(why))
+		return
+	}
+	c.life.raw.Close()
+}
+
+// Finish ends a connection that was not given away: it closes the socket and
+// tells everybody. err is what its handlers returned.
+func (c *Conn) Finish(err error) {
+	c.release()
+	c.life.raw.Close()
+	c.ended(c.failed(err))
+}
+
+func (c *Conn) ended(o Outcome) {
+	l := c.life
+	for i := len(l.onEnd) - 1; i >= 0; i-- {
+		l.onEnd[i](o)
+	}
+	if l.env.Ended != nil {
+		l.env.Ended(c, o)
+	}
+}

@@ -1,0 +1,138 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Party is who ended a connection.
+type Party uint8
+
+// The parties.
+const (
+	ByProxy    Party = iota // this program, by its rules
+	ByClient                // the client
+	ByUpstream              // the upstream
+	ByOperator              // the operator: kill, drain, shutdown
+)
+
+// Phase is how far a connection had come.
+type Phase uint8
+
+// The phases, in the order a connection goes through them.
+const (
+	InAccept   Phase = iota // caps, before the first byte is looked at
+	InMatching              // routes are being tried
+	InHandling              // a handler has it: a handshake, a header
+	InConnect               // no upstream stands yet
+	InRelay                 // bytes flow both ways
+)
+
+// Why is the reason a connection ended.
+type Why uint8
+
+// The reasons.
+const (
+	Closed      Why = iota // both sides were done
+	Reset                  // a reset
+	Timeout                // a deadline of this phase
+	Idle                   // no byte either way
+	HalfClosed             // one side was done and the other one silent
+	Lifetime               // max_lifetime
+	NoRoute                // no route took it
+	Probe                  // it went away without a byte
+	Refused                // no upstream took it
+	Unavailable            // every upstream is out
+	Cap                    // a cap: connections, bytes, descriptors
+	Protocol               // the bytes broke a protocol a handler speaks
+	Killed                 // killed through the control socket
+	Drained                // shutdown or reload
+	Unhealthy              // its upstream went down
+	NoAddress              // no local address or port was left (EADDRNOTAVAIL)
+	Failed                 // any other error
+	Panicked               // a defect in this program
+)
+
+// How many of each there are.
+const (
+	parties = int(ByOperator) + 1
+	phases  = int(InRelay) + 1
+	whys    = int(Panicked) + 1
+)
+
+// String returns one word.
+func (p Party) String() string {
+	return [parties]string{"proxy", "client", "upstream", "operator"}[p]
+}
+
+// String returns one word.
+func (p Phase) String() string {
+	return [phases]string{"accept", "matching", "handling", "connect", "relay"}[p]
+}
+
+// String returns one word.
+func (w Why) String() string {
+	return [whys]string{
+		"closed", "reset", "timeout", "idle", "half_closed", "lifetime", "no_route", "probe", "refused",
+		"unavailable", "cap", "protocol", "killed", "drained", "unhealthy", "no_address", "failed", "panicked",
+	}[w]
+}
+
+// Code says who ended a connection, in which phase, and why. It is printed as
+// "client.relay.closed" and is the label of the termination counters.
+type Code struct {
+	By  Party
+	In  Phase
+	Why Why
+}
+
+// Codes is how many different codes there are; Index is below it.
+const Codes = parties * phases * whys
+
+// Index numbers the codes from 0, for counters.
+func (c Code) Index() int {
+	return (int(c.By)*phases+int(c.In))*whys + int(c.Why)
+}
+
+// CodeAt is the inverse of Index.
+func CodeAt(i int) Code {
+	w := i % whys
+	i /= whys
+	return Code{Party(i / phases), Phase(i % phases), Why(w)}
+}
+
+// String returns "client.relay.closed".
+func (c Code) String() string { return c.By.String() + "." + c.In.String() + "." + c.Why.String() }
+
+// Outcome is how a connection ended.
+type Outcome struct {
+	Code     Code
+	Err      error // nil if nothing was wrong
+	Up, Down int64 // bytes from the client to the upstream, and back
+	Ended    time.Time
+}
+
+// EndError is an error that says who ended the connection and why.
+type EndError struct {
+	By  Party
+	Why Why
+	Err error // may be nil
+}
+
+// End makes an [EndError]. What a handler returns otherwise is counted as Failed.
+func End(by Party, why Why, err error) error { return &EndError{by, why, err} }
+
+// Error returns the reason and the cause.
+func (e *EndError) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("%s by %s", e.Why, e.By)
+	}
+	return e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *EndError) Unwrap() error { return e.Err }
+
+// ErrNoRoute is why a connection ended that no route took.
+var ErrNoRoute = errors.New("no route took the connection")

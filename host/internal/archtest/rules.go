@@ -1,0 +1,222 @@
+package archtest
+
+import "slices"
+
+// A rule says what the packages of one kind may import. Patterns are paths
+// inside the module: "a/*" is one element more, "a/..." is a and all below it.
+// The first rule that matches a package is its rule; a package below another's
+// internal directory has that other's rule unless it has its own.
+type rule struct {
+	packages []string // whom it is about
+	imports  []string // what they may import of this module, beside their own internal packages
+	modules  []string // third-party import paths, each with all below it
+	noIO     bool     // of the standard library, nothing that opens or runs anything
+	tests    []string // what their tests may import of this module besides
+	why      string   // printed where an edge is forbidden
+}
+
+// rules is the architecture as a table. Order matters only where two patterns
+// match the same package.
+func rules() []rule {
+	return slices.Concat(wordRules(), configRules(), runningRules(), builtinRules(), outerRules())
+}
+
+// wordRules are the rules of sdk, what it takes to write a matcher.
+func wordRules() []rule {
+	return []rule{
+		{
+			packages: []string{"sdk"},
+			noIO:     true,
+			tests:    []string{"sdk/..."},
+			why:      "sdk is compiled into every plugin: the standard library without net and os is all it has there",
+		},
+		{
+			packages: []string{"sdk/abi"},
+			noIO:     true,
+			tests:    []string{"sdk/..."},
+			why:      "sdk/abi is names and numbers that both sides of the Wasm border share: it stands below both",
+		},
+		{
+			packages: []string{"sdk/guest"},
+			imports:  []string{"sdk", "sdk/abi"},
+			noIO:     true,
+			tests:    []string{"sdk/...", "host/wasm"},
+			why:      "sdk/guest runs inside a module: it knows the words and the ABI, never the host",
+		},
+		{
+			packages: []string{"sdk/matchtest"},
+			imports:  []string{"sdk"},
+			modules:  []string{"github.com/google/go-cmp"},
+			tests:    []string{"sdk/..."},
+			why:      "sdk/matchtest judges any Matcher, also in other people's repositories: it needs the words and nothing else",
+		},
+		{
+			packages: []string{"sdk/c/...", "sdk/rust/...", "sdk/assemblyscript/..."},
+			tests:    []string{"..."},
+			why:      "the kits for other languages hold no Go beside the tests that run their samples",
+		},
+	}
+}
+
+// anyPart is what the tests of a part that stands among others may use.
+func anyPart() []string { return []string{"sdk/...", "host/...", "builtin/..."} }
+
+// configRules are the rules from text to graph: nothing here runs anything.
+func configRules() []rule {
+	return []rule{
+		{
+			packages: []string{"host"},
+			imports:  []string{"sdk", "host/relay"},
+			tests:    anyPart(),
+			why:      "host is the contract of handlers: whoever fulfils it imports host, never the other way round",
+		},
+		{
+			packages: []string{"host/dwaarfile"},
+			imports:  []string{"sdk"},
+			modules:  []string{"github.com/BurntSushi/toml"},
+			tests:    anyPart(),
+			why:      "host/dwaarfile turns text into the directive tree: it knows syntax, and what a directive means is the graph's",
+		},
+		{
+			packages: []string{"host/graph"},
+			imports:  []string{"host", "sdk"},
+			modules:  []string{"github.com/gaissmai/bart"},
+			tests:    anyPart(),
+			why:      "graph never imports wasm or builtin: plugins and builtins reach it as Registry entries; and building never starts, so it knows no engine",
+		},
+		{
+			packages: []string{"host/wasm"},
+			imports:  []string{"host", "sdk", "sdk/abi"},
+			modules:  []string{"github.com/tetratelabs/wazero"},
+			tests:    anyPart(),
+			why:      "host/wasm is one more implementation of sdk.Matcher: the graph gets it from the Registry and it never sees the graph",
+		},
+	}
+}
+
+// runningRules are the rules of what moves bytes and keeps running.
+func runningRules() []rule {
+	return []rule{
+		{
+			packages: []string{"host/engine"},
+			imports:  []string{"host", "host/graph", "host/relay", "host/udp", "sdk"},
+			modules:  []string{"github.com/oklog/run", "golang.org/x/sys"},
+			tests:    anyPart(),
+			why:      "host/engine runs whatever graph it is given: it knows neither text, builtins, plugins nor who controls it",
+		},
+		{
+			packages: []string{"host/udp"},
+			modules:  []string{"golang.org/x/sys", "golang.org/x/net"},
+			tests:    []string{"host/udp/...", "host/internal/realtest"},
+			why:      "host/udp knows nothing of the rest and could be published alone",
+		},
+		{
+			packages: []string{"host/relay"},
+			modules:  []string{"golang.org/x/sys"},
+			tests:    []string{"host/relay/...", "host/internal/realtest"},
+			why:      "host/relay knows nothing of the rest and could be published alone",
+		},
+		{
+			packages: []string{"host/relay/relaytest"},
+			imports:  []string{"host/relay"},
+			modules:  []string{"golang.org/x/sys", "github.com/google/go-cmp"},
+			tests:    []string{"host/relay/...", "host/internal/realtest"},
+			why:      "host/relay/relaytest judges any relay: it needs its API and nothing else",
+		},
+		{
+			packages: []string{"host/control"},
+			imports:  []string{"host", "host/engine", "sdk"},
+			modules:  []string{"github.com/prometheus/client_golang", "golang.org/x/sys"},
+			tests:    anyPart(),
+			why:      "host/control speaks for a running engine: what reads a configuration is handed to it by cmd/dwaar",
+		},
+		{
+			packages: []string{"host/internal/archtest"},
+			why:      "what judges every package depends on none",
+		},
+		{
+			packages: []string{"host/internal/realtest"},
+			modules:  []string{"golang.org/x/sys"},
+			why:      "tools of the tests stand below everything, so that every package may use them",
+		},
+	}
+}
+
+// handlers are the packages of builtin that hold a handler; all others there
+// hold matchers, whose rule is stricter.
+func handlers() []string {
+	return []string{
+		"builtin/close/...", "builtin/echo/...", "builtin/postgrestls/...", "builtin/proxy/...",
+		"builtin/proxyprotocol/...", "builtin/ratelimit/...", "builtin/socks5/...", "builtin/starttls/...",
+		"builtin/subroute/...", "builtin/tarpit/...", "builtin/tee/...", "builtin/terminate/...",
+		"builtin/throttle/...", "builtin/vars/...",
+	}
+}
+
+// builtinRules are the rules of the matchers and handlers that come with dwaar.
+func builtinRules() []rule {
+	matcher := rule{
+		packages: []string{"builtin/*"},
+		imports:  []string{"sdk", "builtin/internal/..."},
+		tests:    []string{"sdk/...", "builtin/internal/...", "host/internal/realtest"},
+		why: "a matcher imports sdk only, so that the same source is a native matcher and a plugin; " +
+			"if this package holds a handler, list it in handlers() of host/internal/archtest/rules.go",
+	}
+	http, addresses := matcher, matcher
+	http.packages, http.modules = []string{"builtin/http"}, []string{"golang.org/x/net/http2/hpack"}
+	addresses.packages, addresses.modules = []string{"builtin/remoteip", "builtin/remoteiplist", "builtin/localip"}, []string{"github.com/gaissmai/bart"}
+	return []rule{
+		{
+			packages: []string{"builtin"},
+			imports:  []string{"sdk", "host", "builtin/*"},
+			tests:    []string{"sdk/...", "host/...", "builtin/..."},
+			why:      "builtin is one visible list of constructors for a Registry: who routes and who runs is not its business",
+		},
+		{
+			packages: []string{"builtin/internal/..."},
+			imports:  []string{"sdk", "builtin/internal/..."},
+			tests:    []string{"sdk/...", "host/internal/realtest"},
+			why:      "builtin/internal holds wire formats that several matchers and handlers read: it knows the words at most",
+		},
+		{
+			packages: handlers(),
+			imports:  []string{"sdk", "host", "host/relay", "builtin/internal/..."},
+			tests:    []string{"sdk/...", "host/...", "builtin/..."},
+			why:      "builtin never imports graph, engine or wasm: a handler that holds routes gets them from its Builder",
+		},
+		http, addresses, matcher,
+	}
+}
+
+// outerRules are the rules of what stands around: plugins and commands.
+func outerRules() []rule {
+	return []rule{
+		{
+			packages: []string{"plugins/..."},
+			imports:  []string{"sdk", "sdk/guest", "plugins/..."},
+			noIO:     true,
+			tests:    []string{"sdk/...", "host/...", "plugins/..."},
+			why:      "a plugin is written as a stranger would write it: with the sdk and nothing of the proxy",
+		},
+		{
+			packages: []string{"cmd/..."},
+			imports:  []string{"..."},
+			modules:  []string{"..."},
+			why:      "commands wire everything together",
+		},
+	}
+}
+
+// A sole dependency has one importer, so that it can be replaced in one place.
+type sole struct {
+	path     string // the import path, with all below it
+	importer string // the one package that may
+	why      string
+}
+
+func soles() []sole {
+	return []sole{
+		{"github.com/tetratelabs/wazero", "host/wasm", "one package knows the Wasm engine, everybody else knows sdk.Matcher"},
+		{"github.com/BurntSushi/toml", "host/dwaarfile", "one package knows TOML, everybody else knows the directive tree"},
+	}
+}

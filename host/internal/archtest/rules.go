@@ -107,20 +107,20 @@ func runningRules() []rule {
 		{
 			packages: []string{"host/udp"},
 			modules:  []string{"golang.org/x/sys", "golang.org/x/net"},
-			tests:    []string{"host/udp/...", "host/internal/realtest"},
+			tests:    []string{"host/udp/...", "host/realtest"},
 			why:      "host/udp knows nothing of the rest and could be published alone",
 		},
 		{
 			packages: []string{"host/relay"},
 			modules:  []string{"golang.org/x/sys"},
-			tests:    []string{"host/relay/...", "host/internal/realtest"},
+			tests:    []string{"host/relay/...", "host/realtest"},
 			why:      "host/relay knows nothing of the rest and could be published alone",
 		},
 		{
 			packages: []string{"host/relay/relaytest"},
 			imports:  []string{"host/relay"},
 			modules:  []string{"golang.org/x/sys", "github.com/google/go-cmp"},
-			tests:    []string{"host/relay/...", "host/internal/realtest"},
+			tests:    []string{"host/relay/...", "host/realtest"},
 			why:      "host/relay/relaytest judges any relay: it needs its API and nothing else",
 		},
 		{
@@ -135,7 +135,7 @@ func runningRules() []rule {
 			why:      "what judges every package depends on none",
 		},
 		{
-			packages: []string{"host/internal/realtest"},
+			packages: []string{"host/realtest"},
 			modules:  []string{"golang.org/x/sys"},
 			why:      "tools of the tests stand below everything, so that every package may use them",
 		},
@@ -158,7 +158,7 @@ func builtinRules() []rule {
 	matcher := rule{
 		packages: []string{"builtin/*"},
 		imports:  []string{"sdk", "builtin/internal/..."},
-		tests:    []string{"sdk/...", "builtin/internal/...", "host/internal/realtest"},
+		tests:    []string{"sdk/...", "builtin/internal/...", "host/realtest"},
 		why: "a matcher imports sdk only, so that the same source is a native matcher and a plugin; " +
 			"if this package holds a handler, list it in handlers() of host/internal/archtest/rules.go",
 	}
@@ -175,7 +175,7 @@ func builtinRules() []rule {
 		{
 			packages: []string{"builtin/internal/..."},
 			imports:  []string{"sdk", "builtin/internal/..."},
-			tests:    []string{"sdk/...", "host/internal/realtest"},
+			tests:    []string{"sdk/...", "host/realtest"},
 			why:      "builtin/internal holds wire formats that several matchers and handlers read: it knows the words at most",
 		},
 		{

@@ -1,19 +1,20 @@
 package realtest_test
 
 import (
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"dwaar.dev/dwaar/host/internal/realtest"
+	"dwaar.dev/dwaar/host/realtest"
 )
 
 // fakeTB records how a test would end. Everything else is the real test's.
@@ -132,18 +133,23 @@ func TestGrandchildrenEndWithTheirParent(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("process groups are ended on Linux only")
 	}
-	out, err := realtest.Run(t, exec.Command("sh", "-c", "sleep 600 & echo $!"))
+	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(out))
+	t.Cleanup(func() { r.Close() })
+	cmd := exec.Command("sh", "-c", "sleep 600 & echo $!")
+	cmd.ExtraFiles = []*os.File{w} // the grandchild holds it until it ends
+	_, err = realtest.Run(t, cmd)
+	w.Close()
 	if err != nil {
 		t.Fatal(err)
 	}
-	// It was killed before Run returned; who adopted it may not have reaped it.
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err == nil && !strings.Contains(string(stat), ") Z ") {
-		t.Errorf("the grandchild lives: %s", stat)
+	if err := r.SetReadDeadline(time.Now().Add(realtest.Limit)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("waiting for the end of the grandchild: %v", err)
 	}
 }
 

@@ -1,0 +1,32 @@
+# The commands of this repository. Each is a line; what needs more is in .ci/.
+
+.PHONY: build test lint fmt fuzz bench ci
+
+# make fuzz FUZZTIME=60s FUZZ=FuzzHello
+FUZZTIME ?= 30s
+FUZZ ?= .
+BENCHTIME ?= 1s
+# make test ARGS='-run TestRelay ./host/relay'
+ARGS ?=
+
+build: # the programs, into bin/
+	go build -trimpath -o bin/ ./cmd/dwaar...
+
+test: # install what the tests need, then all tests under the race detector
+	.ci/install
+	.ci/test $(ARGS)
+
+lint: # formatting, vet, staticcheck, complexity, other platforms
+	.ci/lint
+
+fmt: # format in place
+	go tool gofumpt -w $$(git ls-files -co --exclude-standard '*.go' ':!:*/testdata/*')
+
+fuzz: # every fuzz target, or those that match FUZZ
+	.ci/fuzz $(FUZZTIME) '$(FUZZ)'
+
+bench: # every benchmark
+	.ci/bench $(BENCHTIME)
+
+ci: # all of it, as it runs before a change lands
+	.ci/run

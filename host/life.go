@@ -15,8 +15,8 @@ import (
 
 // Env is what the engine lends to every connection of a listener.
 type Env struct {
-	Heads   *Heads
-	Log     *slog.Logger
+	Heads   *Heads                        // where its first bytes are kept and accounted for
+	Log     *slog.Logger                  // of the listener
 	Getenv  func(string) string           // for {env.NAME}; nil: every variable is empty
 	Entered func(c *Conn, from, to Phase) // nil, or told of each new phase
 	Ended   func(c *Conn, o Outcome)      // nil, or told once how it ended
@@ -25,9 +25,9 @@ type Env struct {
 // Record is what the log and the control socket say of a connection. Only the
 // goroutine that owns the connection writes it.
 type Record struct {
-	Route     string // where the route stands: "Dwaarfile:12", and its sets
-	Upstream  string
-	Phase     Phase
+	Route     string    // where the route stands: "Dwaarfile:12", and its sets
+	Upstream  string    // its address as configured, once one is chosen
+	Phase     Phase     // where the connection is now
 	Matched   time.Time // when the outer route was chosen
 	Connected time.Time // when the upstream stood
 	Tries     int       // attempts to reach an upstream

@@ -107,10 +107,10 @@ func (c Code) String() string { return c.By.String() + "." + c.In.String() + "."
 
 // Outcome is how a connection ended.
 type Outcome struct {
-	Code     Code
-	Err      error // nil if nothing was wrong
-	Up, Down int64 // bytes from the client to the upstream, and back
-	Ended    time.Time
+	Code     Code      // who, in which phase, why
+	Err      error     // nil if nothing was wrong
+	Up, Down int64     // bytes from the client to the upstream, and back
+	Ended    time.Time // when
 }
 
 // EndError is an error that says who ended the connection and why.

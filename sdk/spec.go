@@ -3,14 +3,14 @@ package sdk
 // Spec describes a directive once. Parsing, checking, error messages, help,
 // documentation and completion all come from it.
 type Spec struct {
-	Name    string
+	Name    string   // as printed and as completion offers it
 	Aliases []string // other spellings; the tree keeps the one that was written
 	Doc     string   // one line, without a final dot
-	Args    []Arg
-	Block   *Block // nil: it takes no block
-	Need    bool   // without a block it is incomplete
-	Many    bool   // may be given more than once in its block
-	Default string // what holds without it, as one would write it
+	Args    []Arg    // what stands behind the name, in order
+	Block   *Block   // nil: it takes no block
+	Need    bool     // without a block it is incomplete
+	Many    bool     // may be given more than once in its block
+	Default string   // what holds without it, as one would write it
 
 	Ends  bool   // handler: nothing runs behind it
 	Facts []Fact // matcher or handler: what it makes known
@@ -60,8 +60,8 @@ type Grammar struct {
 	Global   Spec   // the block without a name that may come first
 	Server   Spec   // ADDR… { … }
 	Route    Spec   // route [@name…] { … }
-	Matchers []Spec
-	Handlers []Spec
+	Matchers []Spec // what may stand in a matcher set
+	Handlers []Spec // what may stand in a route
 }
 
 // Find returns the spec of that name or alias, or nil.

@@ -15,7 +15,8 @@ const fewMembers = 4
 // checkDocs wants a comment on every exported name: types, functions, methods,
 // constants, variables, the fields of exported structs and the methods of
 // exported interfaces. A comment above covers the names that follow it without
-// a blank line, a comment behind covers its line.
+// a blank line, a comment behind covers its line, and a field that is named
+// like its type needs none.
 func checkDocs(t *Tree) []Finding {
 	d := docs{tree: t}
 	t.source(func(_ *Package, f *File) {
@@ -101,7 +102,7 @@ func (d *docs) members(e ast.Expr, doc string) {
 	words := strings.FieldsFunc(doc, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	var run commentRun
 	for _, f := range list.List {
-		if run.covers(d.tree, f, f.Doc, f.Comment) {
+		if run.covers(d.tree, f, f.Doc, f.Comment) || named(f) {
 			continue
 		}
 		for _, n := range f.Names { // embedded ones have no name and speak for themselves
@@ -120,6 +121,20 @@ func memberList(e ast.Expr) (list *ast.FieldList, kind string) {
 		return e.Methods, "method"
 	}
 	return nil, ""
+}
+
+// named reports whether a field has the name of its type: Pos Pos, Pos sdk.Pos,
+// Heads *Heads. The comment of the type is its comment, as if it were embedded.
+func named(f *ast.Field) bool {
+	typ := f.Type
+	if star, ok := typ.(*ast.StarExpr); ok {
+		typ = star.X
+	}
+	if sel, ok := typ.(*ast.SelectorExpr); ok {
+		typ = sel.Sel
+	}
+	id, ok := typ.(*ast.Ident)
+	return ok && len(f.Names) == 1 && f.Names[0].Name == id.Name
 }
 
 func (d *docs) names(names []*ast.Ident, kind string) {

@@ -78,8 +78,14 @@ func configRules() []rule {
 			why:      "host/dwaarfile turns text into the directive tree: it knows syntax, and what a directive means is the graph's",
 		},
 		{
+			packages: []string{"host/schema"},
+			imports:  []string{"sdk"},
+			tests:    anyPart(),
+			why:      "host/schema checks a directive tree against what sdk.Spec says of it: who said it, and what is built from it, is not its business",
+		},
+		{
 			packages: []string{"host/graph"},
-			imports:  []string{"host", "sdk"},
+			imports:  []string{"host", "host/schema", "sdk"},
 			modules:  []string{"github.com/gaissmai/bart"},
 			tests:    anyPart(),
 			why:      "graph never imports wasm or builtin: plugins and builtins reach it as Registry entries; and building never starts, so it knows no engine",

@@ -87,8 +87,8 @@ func (f *Flow) Rehead(head []byte) {
 }
 
 type slot struct {
-	value any // a *T
-	at    int // how much of the head value reflects, or stale
+	value any   // a *T
+	at    int64 // how much of the head value reflects, or stale
 }
 
 const stale = -1
@@ -105,7 +105,7 @@ type Resetter interface{ Reset() }
 // head grew in. Head may move between calls: T keeps offsets or copies, never
 // slices of it. T belongs to one package, so that no other fill claims it.
 func Parse[T any](f *Flow, fill func(*Flow, *T)) *T {
-	now := len(f.Head) + len(f.Bounds)<<32
+	now := int64(len(f.Head)) | int64(len(f.Bounds))<<32
 	for i := range f.parsed {
 		s := &f.parsed[i]
 		t, ok := s.value.(*T)

@@ -112,15 +112,21 @@ func (e *Error) Error() string {
 // Errors are all faults of a configuration at once.
 type Errors []*Error
 
-// Add appends err, which may be nil, an *Error, Errors, or any other error, which
-// is then placed at p.
+// Add appends err, which may be nil, an *Error, Errors, several joined errors, or
+// any other error, which is then placed at p.
 func (es *Errors) Add(p Pos, err error) {
 	switch err := err.(type) {
 	case nil:
 	case *Error:
-		*es = append(*es, err)
+		if err != nil {
+			*es = append(*es, err)
+		}
 	case Errors:
 		*es = append(*es, err...)
+	case interface{ Unwrap() []error }:
+		for _, e := range err.Unwrap() {
+			es.Add(p, e)
+		}
 	default:
 		*es = append(*es, &Error{p, err.Error()})
 	}
@@ -129,12 +135,19 @@ func (es *Errors) Add(p Pos, err error) {
 // Err returns the errors in the order of the file, each once, or nil if there are
 // none.
 func (es Errors) Err() error {
-	if len(es) == 0 {
+	var once Errors
+	seen := map[Error]bool{}
+	for _, e := range es {
+		if !seen[*e] {
+			seen[*e] = true
+			once = append(once, e)
+		}
+	}
+	if len(once) == 0 {
 		return nil
 	}
-	sorted := slices.Clone(es)
-	slices.SortStableFunc(sorted, func(a, b *Error) int { return a.Pos.compare(b.Pos) })
-	return slices.CompactFunc(sorted, func(a, b *Error) bool { return *a == *b })
+	slices.SortStableFunc(once, func(a, b *Error) int { return a.Pos.compare(b.Pos) })
+	return once
 }
 
 // Error returns one line for each.

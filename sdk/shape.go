@@ -117,19 +117,20 @@ func fitsHost(text string) error {
 		return nil
 	}
 	for _, r := range text {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune("-_.*", r):
-		case r > 0x7f:
+		if r > 0x7f {
 			return errors.New("must be a host name in ASCII: write the xn-- form")
-		default:
+		}
+		if !strings.ContainsRune(hostRunes, r) {
 			return fmt.Errorf("must be a host name: %q cannot stand in one", r)
 		}
 	}
-	if i := strings.LastIndexByte(text, '*'); i > 0 || i == 0 && text != "*" && !strings.HasPrefix(text, "*.") {
+	if rest := strings.TrimPrefix(text, "*."); text != "*" && (rest == "" || strings.Contains(rest, "*")) {
 		return errors.New("must be a host name: * stands for the whole first label only, *.example.com")
 	}
 	return nil
 }
+
+const hostRunes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.*"
 
 func fitsProto(text string) error {
 	if text == "" || len(text) > 255 {

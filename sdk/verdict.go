@@ -64,7 +64,8 @@ func (v Verdict) String() string {
 //
 // And, Or and Not combine answers. Neither the order of the members nor the
 // moment at which one of them became ready changes the result, with one
-// exception that only the log sees: of two errors the left one is reported.
+// exception that only the log sees: of two errors, and of two different numbers
+// that mean Yes, the left one is kept.
 type Answer struct {
 	Verdict Verdict
 	Err     error
@@ -93,7 +94,8 @@ func (a Answer) Not() Answer {
 }
 
 // Final returns the answer when no more bytes will come: every Need becomes
-// Unknown.
+// Unknown. It is for the members of a condition, before they are combined: a Need
+// may hide an error or an Unknown of which something else follows.
 func (a Answer) Final() Answer {
 	if a.Err == nil && !a.Verdict.Decided() {
 		return Answer{Verdict: Unknown}

@@ -47,6 +47,12 @@ func needMutants() []Mutant {
 			}
 			return v
 		})},
+		{"it says Unknown when the bytes run out", answering(func(_ sdk.Matcher, f *sdk.Flow, v sdk.Verdict) sdk.Verdict {
+			if len(f.Head) > 0 && !v.Decided() {
+				return sdk.Unknown
+			}
+			return v
+		})},
 		{"it asks for one byte too many", needing(func(_, n int) int { return n + 1 })},
 		{"it asks for as many bytes as there are", needing(func(have, _ int) int { return max(have, 1) })},
 		{"it asks for the greatest number there is", needing(func(_, _ int) int { return math.MaxInt32 })},
@@ -68,12 +74,6 @@ func decisionMutants() []Mutant {
 		{"it swaps Yes and No at the end of a hello that it waited for", answering(func(m sdk.Matcher, f *sdk.Flow, v sdk.Verdict) sdk.Verdict {
 			if v > 0 && !shorter(m, f).Decided() {
 				return sdk.No
-			}
-			return v
-		})},
-		{"it says Unknown when the bytes run out", answering(func(_ sdk.Matcher, f *sdk.Flow, v sdk.Verdict) sdk.Verdict {
-			if len(f.Head) > 0 && !v.Decided() {
-				return sdk.Unknown
 			}
 			return v
 		})},

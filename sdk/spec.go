@@ -41,6 +41,7 @@ type Fact struct{ Key, Doc string }
 type Block struct {
 	Options []Spec
 	Holds   Holds
+	Line    *Spec // a line whose name is the user's own: NAME VALUE in vars; its Name is for help
 }
 
 // Holds says what a block may hold beside options of its own.

@@ -24,8 +24,8 @@ type Conn struct {
 	off  int      // bytes of buf that were discarded
 	end  error    // what a read of sock returned: io.EOF, a reset
 
-	deadline time.Time // of the matching phase; zero: none began on these bytes
-	matching bool
+	phased   bool      // a matching phase began on these bytes
+	deadline time.Time // its deadline; zero: none
 }
 
 // ErrFull is what Peek returns when the head cannot hold as many bytes.
@@ -100,6 +100,28 @@ func (c *Conn) room(n int) bool {
 	c.life.env.Heads.Put(c.buf)
 	c.buf, c.off, c.flow.Head = b, 0, b
 	return true
+}
+
+// BeginMatching begins a matching phase with an absolute deadline d from now; 0 is
+// none. Unless it is a phase of its own, a phase on bytes that have had one takes
+// over what is left of that one's time.
+func (c *Conn) BeginMatching(d time.Duration, own bool) {
+	if own || !c.phased {
+		c.phased, c.deadline = true, time.Time{}
+		if d > 0 {
+			c.deadline = time.Now().Add(d)
+		}
+	}
+	if !c.deadline.IsZero() {
+		c.sock.SetReadDeadline(c.deadline)
+	}
+}
+
+// EndMatching clears the deadline of the phase.
+func (c *Conn) EndMatching() {
+	if !c.deadline.IsZero() {
+		c.sock.SetReadDeadline(time.Time{})
+	}
 }
 
 // Discard eats n bytes of the head: a PROXY header, an SSLRequest. What was parsed

@@ -20,6 +20,7 @@ package host
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"time"
 
@@ -54,17 +55,33 @@ type Planner interface {
 // resolved, for a handshake.
 var ErrBlocks = errors.New("planning needs to wait")
 
-// Dial is one attempt to reach an upstream.
+// Waiter is a Planner with attempts that have to wait, for a name to be resolved
+// or for a handshake. PlanWait is Plan for goroutines: it is asked in its place
+// after ErrBlocks, may block as long as ctx allows, and never returns ErrBlocks.
+type Waiter interface {
+	PlanWait(ctx context.Context, c *Conn, attempt int, last error) (Dial, error)
+}
+
+// Dial is one attempt to reach an upstream. Plan has counted it in with
+// [Upstream.Acquire]; whoever makes it calls exactly one of Stood, Failed and
+// Dropped.
 type Dial struct {
 	Network string         // "tcp" or "unix"
 	Addr    netip.AddrPort // where to, for tcp
 	Path    string         // where to, for unix
-	Local   netip.AddrPort // where from; zero: the kernel chooses
+	Local   netip.Addr     // where from; the zero Addr: the kernel chooses
 	First   []byte         // sent before the client's first bytes: a PROXY header
 	After   time.Duration  // wait so long before the attempt
-	Timeout time.Duration  // for the connection to stand
-	Up      *Upstream      // what the attempt counts for
+	Timeout time.Duration  // for the connection to stand, First and Secure included
+	Up      *Upstream      // what the attempt counts for; may be nil
+	Trial   bool           // as Upstream.Acquire said
+	More    bool           // the upstream has another address: a failure of this one does not count
 	Relay   relay.Options  // limits of the relay; Done belongs to the engine
+
+	// Secure is nil, or what makes another connection of the one that stands: a
+	// handshake. It owns conn when it fails. A Plan without a goroutine never
+	// returns it.
+	Secure func(ctx context.Context, c *Conn, conn net.Conn) (net.Conn, error)
 }
 
 // Actor is what a matcher, handler or shared value also is when something of it
@@ -72,4 +89,10 @@ type Dial struct {
 // the configuration is loaded, returns when ctx is done, and not before.
 type Actor interface {
 	Run(ctx context.Context) error
+}
+
+// Targeter is a handler that says where it connects to, as far as the
+// configuration fixes it, so that loops are found at load.
+type Targeter interface {
+	Targets() []netip.AddrPort
 }

@@ -2,8 +2,10 @@ package host
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -20,6 +22,7 @@ type Env struct {
 	Getenv  func(string) string           // for {env.NAME}; nil: every variable is empty
 	Entered func(c *Conn, from, to Phase) // nil, or told of each new phase
 	Ended   func(c *Conn, o Outcome)      // nil, or told once how it ended
+	Own     func(netip.AddrPort) bool     // whether a listener of this program has the address; nil: nobody knows
 }
 
 // Record is what the log and the control socket say of a connection. Only the
@@ -31,6 +34,7 @@ type Record struct {
 	Matched   time.Time // when the outer route was chosen
 	Connected time.Time // when the upstream stood
 	Tries     int       // attempts to reach an upstream
+	Final     error     // why no more bytes were waited for; nil: the bytes decided
 }
 
 // life is what all layers of one connection share.
@@ -44,12 +48,19 @@ type life struct {
 	onEnd  []func(Outcome)
 	link   atomic.Pointer[relay.Link]
 	killed atomic.Pointer[Code]
+
+	stop     atomic.Pointer[context.CancelFunc] // ends what its goroutine waits for
+	attempts Attempts
+	up       *Upstream // that it stands with; it counts the connection
+	before   *life     // in the list of up
+	after    *life
 }
 
 // NewConn begins the life of a connection that was accepted on sock. f says what is
 // known of it; its head is empty and its MaxHead is set.
 func NewConn(sock net.Conn, id uint64, f sdk.Flow, env *Env) *Conn {
 	c := &Conn{life: &life{id: id, env: env, raw: sock}, sock: sock, flow: f}
+	c.life.record.Phase = InMatching
 	c.flow.Bind(c)
 	return c
 }
@@ -86,6 +97,15 @@ func (c *Conn) Get(name string) (string, bool) {
 		return c.life.env.Getenv(key), true
 	}
 	return "", false
+}
+
+// ConnFacts lists the facts conn.* that every connection has, as far as its network
+// does.
+func ConnFacts() []string {
+	return []string{
+		"remote_addr", "remote_ip", "remote_port", "local_addr", "local_ip", "local_port",
+		"listener", "network", "id", "peer_addr",
+	}
 }
 
 func (c *Conn) connFact(key string) (string, bool) {
@@ -156,15 +176,20 @@ func (c *Conn) Counts() (up, down int64) {
 
 // Kill ends the connection from any goroutine, for a reason of the operator's or
 // an upstream's. Its owner notices.
-func (c *Conn) Kill(by Party, why Why) {
-	if !c.life.killed.CompareAndSwap(nil, &Code{By: by, Why: why}) {
+func (c *Conn) Kill(by Party, why Why) { c.life.kill(by, why) }
+
+func (l *life) kill(by Party, why Why) {
+	if !l.killed.CompareAndSwap(nil, &Code{By: by, Why: why}) {
 		return
 	}
-	if link := c.life.link.Load(); link != nil {
+	if stop := l.stop.Load(); stop != nil {
+		(*stop)()
+	}
+	if link := l.link.Load(); link != nil {
 		link.Kill(relayReason(why))
 		return
 	}
-	c.life.raw.Close()
+	l.raw.Close()
 }
 
 // Finish ends a connection that was not given away: it closes the socket and
@@ -179,6 +204,9 @@ func (c *Conn) ended(o Outcome) {
 	l := c.life
 	for i := len(l.onEnd) - 1; i >= 0; i-- {
 		l.onEnd[i](o)
+	}
+	if l.up != nil {
+		l.up.forget(l, o)
 	}
 	if l.env.Ended != nil {
 		l.env.Ended(c, o)

@@ -85,3 +85,9 @@ type FactReader interface {
 	Matcher
 	Reads() []string // full names, "tls.server_name"
 }
+
+// A FactSetter sets facts that its arguments name, beside those of its [Spec].
+type FactSetter interface {
+	Matcher
+	Sets() []string // full names, "regexp.host.1"; "x.*" is every fact of x
+}

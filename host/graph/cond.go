@@ -1,0 +1,170 @@
+package graph
+
+import (
+	"strings"
+
+	"dwaar.dev/dwaar/sdk"
+)
+
+// instance is one matcher with its arguments. Routes of one list that name the
+// same matcher with the same arguments share it, and so its verdict.
+type instance struct {
+	name    string // as configured: the first part of its facts' names
+	text    string // as validate prints it
+	m       sdk.Matcher
+	first   *[4]uint64 // bytes that may come first; nil: any
+	reads   bool       // it reads facts of other members of its set
+	sources []int      // the instances that supply them
+}
+
+// cond is what a route demands: a tree over instances. The zero cond is always
+// met.
+type cond struct {
+	op   op
+	inst int // leaf: which instance
+	kids []cond
+}
+
+type op uint8
+
+const (
+	always op = iota
+	leaf
+	all // every kid
+	no  // not its only kid
+)
+
+// evaluator asks the instances of one list of routes about one connection.
+type evaluator struct {
+	instances []instance
+	memo      *Memo
+	flow      *sdk.Flow
+	final     bool
+}
+
+// eval returns the value of a condition for the head as it is. Only a No ends the
+// walk early, so that the order of members does not matter.
+func (e *evaluator) eval(c *cond) sdk.Answer {
+	switch c.op {
+	case leaf:
+		return e.ask(c.inst)
+	case all:
+		answer := sdk.Answer{Verdict: sdk.Yes}
+		for i := range c.kids {
+			answer = answer.And(e.eval(&c.kids[i]))
+			if answer.Err == nil && answer.Verdict == sdk.No {
+				break
+			}
+		}
+		return answer
+	case no:
+		return e.eval(&c.kids[0]).Not()
+	}
+	return sdk.Answer{Verdict: sdk.Yes}
+}
+
+// ask returns an instance's answer: the one it has decided on, or its first to a
+// head of this length.
+func (e *evaluator) ask(i int) sdk.Answer {
+	in := &e.instances[i]
+	entry := &e.memo.entries[i]
+	if entry.known && entry.answer.Decided() {
+		return entry.answer
+	}
+	for _, s := range in.sources {
+		if a := e.ask(s); a.Err != nil || a.Verdict != sdk.Yes {
+			return a // what it reads is not there yet
+		}
+	}
+	if !e.waits(entry) {
+		entry.answer, entry.known = e.match(i, in), true
+		entry.datagrams = len(e.flow.Bounds)
+	}
+	if e.final {
+		entry.answer = entry.answer.Final()
+	}
+	return entry.answer
+}
+
+// waits says that an instance has judged what there is and asked for more.
+func (e *evaluator) waits(entry *entry) bool {
+	if !entry.known {
+		return false
+	}
+	if e.flow.Bounds != nil {
+		return len(e.flow.Bounds) == entry.datagrams
+	}
+	return len(e.flow.Head) < entry.answer.Verdict.NeedBytes()
+}
+
+// match asks the matcher itself and makes its verdict one of the allowed ones.
+func (e *evaluator) match(i int, in *instance) sdk.Answer {
+	head := e.flow.Head
+	if in.first != nil && len(head) > 0 && in.first[head[0]>>6]&(1<<(head[0]&63)) == 0 {
+		return sdk.Answer{Verdict: sdk.No}
+	}
+	mark := e.memo.begin(i)
+	v, err := in.m.Match(e.flow)
+	switch {
+	case err != nil:
+		e.memo.forget(mark)
+		return sdk.Answer{Err: &MatchError{in.text, err}}
+	case v > 0:
+		return sdk.Answer{Verdict: sdk.Yes}
+	}
+	e.memo.forget(mark)
+	if n := v.NeedBytes(); n > 0 {
+		if n > e.flow.MaxHead && e.flow.MaxHead > 0 {
+			return sdk.Answer{Verdict: sdk.Unknown}
+		}
+		if n <= len(head) {
+			v = sdk.Need(len(head) + 1)
+		}
+	}
+	return sdk.Answer{Verdict: v}
+}
+
+// MatchError says which matcher failed.
+type MatchError struct {
+	Matcher string
+	Err     error
+}
+
+// Error returns "matching NAME: cause".
+func (e *MatchError) Error() string { return "matching " + e.Matcher + ": " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *MatchError) Unwrap() error { return e.Err }
+
+// positive visits the instances that stand under no negation: those whose facts a
+// connection has when the condition is met.
+func (c *cond) positive(visit func(inst int)) {
+	switch c.op {
+	case leaf:
+		visit(c.inst)
+	case all:
+		for i := range c.kids {
+			c.kids[i].positive(visit)
+		}
+	}
+}
+
+// text prints a condition: "tls { sni a.example.com } and not ssh".
+func (c *cond) text(instances []instance) string {
+	switch c.op {
+	case leaf:
+		return instances[c.inst].text
+	case all:
+		parts := make([]string, len(c.kids))
+		for i := range c.kids {
+			parts[i] = c.kids[i].text(instances)
+		}
+		return strings.Join(parts, " and ")
+	case no:
+		if k := &c.kids[0]; k.op == all {
+			return "not (" + k.text(instances) + ")"
+		}
+		return "not " + c.kids[0].text(instances)
+	}
+	return "everything"
+}

@@ -1,0 +1,251 @@
+package graph
+
+import (
+	"maps"
+	"slices"
+	"sort"
+	"strings"
+
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/sdk"
+)
+
+// conditions builds what the routes of one list demand.
+type conditions struct {
+	scope  *scope
+	list   *list
+	sets   map[string]*sdk.Node
+	byText map[string]int // instances, by how they are written
+	specs  []*sdk.Spec    // of each instance
+	at     []sdk.Pos      // of each instance
+}
+
+// set builds the condition of a matcher set: all of its matchers.
+func (c *conditions) set(n *sdk.Node) cond {
+	k := c.all(n)
+	c.resolve(&k, nil)
+	return k
+}
+
+// all builds the condition that every matcher in the block of n matches. A block
+// without any would match everything, which nobody means.
+func (c *conditions) all(n *sdk.Node) cond {
+	if len(n.Block) == 0 {
+		c.scope.errorf(n.Pos, "%s has no matcher: an empty condition would match everything; name a matcher", n.Name)
+	}
+	k := cond{op: all}
+	for i := range n.Block {
+		k.kids = append(k.kids, c.matcher(&n.Block[i]))
+	}
+	if len(k.kids) == 1 {
+		return k.kids[0]
+	}
+	return k
+}
+
+// matcher builds one matcher with its options. Options that are matchers of their
+// own (remote_ip in a tls block) must match beside it, and those it negates must
+// not match.
+func (c *conditions) matcher(n *sdk.Node) cond {
+	if n.Name == "not" {
+		return cond{op: no, kids: []cond{c.all(n)}}
+	}
+	e := matcherEntry(c.scope.registry, n.Name)
+	if e.Spec.Block == nil || n.Block == nil {
+		return c.leaf(n, &e)
+	}
+	own := *n
+	own.Block = nil
+	k := cond{op: all}
+	for i := range n.Block {
+		o := &n.Block[i]
+		switch spec := sdk.Find(e.Spec.Block.Options, o.Name); {
+		case spec.Negates:
+			k.kids = append(k.kids, c.negated(n, o, &e))
+		case spec.Hoist:
+			k.kids = append(k.kids, c.matcher(o))
+		default:
+			own.Block = append(own.Block, *o)
+		}
+	}
+	k.kids = append([]cond{c.leaf(&own, &e)}, k.kids...)
+	if len(k.kids) == 1 {
+		return k.kids[0]
+	}
+	return k
+}
+
+// negated builds "not what n would be with these options".
+func (c *conditions) negated(n, options *sdk.Node, e *host.MatcherEntry) cond {
+	if len(options.Block) == 0 {
+		c.scope.errorf(options.Pos, "%s in %s names no option: write what must not match", options.Name, n.Name)
+		return cond{}
+	}
+	inner := *n
+	inner.Block = options.Block
+	var k cond
+	if onlyHoisted(inner.Block, &e.Spec) {
+		k = cond{op: all}
+		for i := range inner.Block {
+			k.kids = append(k.kids, c.matcher(&inner.Block[i]))
+		}
+	} else {
+		k = c.matcher(&inner)
+	}
+	return cond{op: no, kids: []cond{k}}
+}
+
+func onlyHoisted(options []sdk.Node, spec *sdk.Spec) bool {
+	for i := range options {
+		if o := sdk.Find(spec.Block.Options, options[i].Name); o == nil || !o.Hoist {
+			return false
+		}
+	}
+	return true
+}
+
+// leaf returns the instance of a matcher: one that exists, or a new one.
+func (c *conditions) leaf(n *sdk.Node, e *host.MatcherEntry) cond {
+	text := nodeText(n)
+	if i, ok := c.byText[text]; ok {
+		return cond{op: leaf, inst: i}
+	}
+	m, err := e.New(n)
+	c.scope.errs.Add(n.Pos, err)
+	in := instance{name: n.Name, text: text, m: m}
+	if s, ok := m.(sdk.Starter); ok {
+		in.first = s.First()
+	}
+	if r, ok := m.(sdk.FactReader); ok {
+		in.reads = len(r.Reads()) > 0
+	}
+	i := len(c.list.instances)
+	c.list.instances = append(c.list.instances, in)
+	c.specs, c.at = append(c.specs, &e.Spec), append(c.at, n.Pos)
+	if !in.reads { // a reader's answer depends on the set it stands in
+		c.byText[text] = i
+	}
+	return cond{op: leaf, inst: i}
+}
+
+// resolve gives every reader the instances that supply what it reads: members of
+// its set under no other negation than its own.
+func (c *conditions) resolve(k *cond, beside []int) {
+	switch k.op {
+	case all:
+		visible := slices.Clone(beside)
+		k.positive(func(i int) { visible = append(visible, i) })
+		for i := range k.kids {
+			c.resolve(&k.kids[i], visible)
+		}
+	case no:
+		c.resolve(&k.kids[0], beside)
+	case leaf:
+		c.sources(k.inst, beside)
+	}
+}
+
+func (c *conditions) sources(inst int, beside []int) {
+	in := &c.list.instances[inst]
+	r, ok := in.m.(sdk.FactReader)
+	if !ok {
+		return
+	}
+	for _, name := range r.Reads() {
+		supplied := knows(c.scope.known, name)
+		for _, i := range beside {
+			if i != inst && !c.list.instances[i].reads && knows(factSet(c.names(i)), name) {
+				in.sources = append(in.sources, i)
+				supplied = true
+			}
+		}
+		if !supplied {
+			c.scope.errorf(c.at[inst], "nobody supplies {%s} here: %s", name, factHint(c.scope.known, name))
+		}
+	}
+}
+
+// names returns the full names of the facts an instance sets.
+func (c *conditions) names(inst int) []string {
+	in := &c.list.instances[inst]
+	var names []string
+	for _, f := range c.specs[inst].Facts {
+		names = append(names, in.name+"."+f.Key)
+	}
+	if s, ok := in.m.(sdk.FactSetter); ok {
+		names = append(names, s.Sets()...)
+	}
+	return names
+}
+
+// supplied returns the facts of instances.
+func (c *conditions) supplied(instances []int) []string {
+	var names []string
+	for _, i := range instances {
+		names = append(names, c.names(i)...)
+	}
+	return names
+}
+
+func (c *conditions) hint(name string) string {
+	var defined []string
+	for n := range c.sets {
+		defined = append(defined, n)
+	}
+	sort.Strings(defined)
+	if len(defined) == 0 {
+		return "write " + name + " and its matchers before the route"
+	}
+	return "defined are " + strings.Join(defined, ", ")
+}
+
+// knows says whether a fact is supplied: by name, by everybody of its first part,
+// or always.
+func knows(known map[string]bool, name string) bool {
+	of, key, _ := strings.Cut(name, ".")
+	switch of {
+	case "env":
+		return true
+	case "conn":
+		return slices.Contains(host.ConnFacts(), key)
+	}
+	return known[name] || known[of+".*"]
+}
+
+func factSet(names []string) map[string]bool {
+	set := make(map[string]bool, len(names))
+	for _, n := range names {
+		set[n] = true
+	}
+	return set
+}
+
+// factHint says which facts there are.
+func factHint(known map[string]bool, name string) string {
+	of, _, _ := strings.Cut(name, ".")
+	var near []string
+	for k := range maps.Keys(known) {
+		if strings.HasPrefix(k, of+".") {
+			near = append(near, "{"+k+"}")
+		}
+	}
+	if of == "conn" {
+		for _, key := range host.ConnFacts() {
+			near = append(near, "{conn."+key+"}")
+		}
+	}
+	sort.Strings(near)
+	if len(near) == 0 {
+		return "name a matcher in the route's set, or a handler before this one, that sets it"
+	}
+	return "there are " + strings.Join(near, ", ")
+}
+
+func matcherEntry(r *host.Registry, name string) host.MatcherEntry {
+	for _, e := range r.Matchers() {
+		if e.Spec.Name == name {
+			return e
+		}
+	}
+	return host.MatcherEntry{}
+}

@@ -1,0 +1,93 @@
+// Package graph turns the tree of a configuration into the graph that the program
+// runs: servers with their listeners, routes with their conditions and handlers.
+//
+// Building starts nothing: it reads files, but resolves no name, binds no socket,
+// starts no goroutine and writes nothing, so that a test builds a configuration
+// and compares what it prints:
+//
+//	g, err := graph.Build(tree, registry, graph.Options{})
+//	fmt.Print(g)
+package graph
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"time"
+
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/sdk"
+)
+
+// Graph is a valid configuration, ready to be loaded. It is used by connections
+// and configurations that count themselves in with Retain; when the last one has
+// released it, what it shared is dropped.
+type Graph struct {
+	Servers  []*Server
+	Settings Settings
+	Warnings sdk.Errors // what is allowed and probably not meant
+
+	actors []host.Actor
+	keys   []string // held in store
+	store  *host.Store
+
+	mu   sync.Mutex
+	refs int           // the builder's own is the first
+	done chan struct{} // closed on the last Release
+}
+
+// Settings are the options of the global block that belong to the whole program.
+type Settings struct {
+	GracePeriod time.Duration // how long a shutdown waits for connections
+	ReloadDrain time.Duration // after a reload, old connections end within it; 0: never
+}
+
+// Server is a set of listeners with one list of routes.
+type Server struct {
+	Pos       sdk.Pos
+	Listeners []Listener
+	Limits    Limits
+
+	routes *Routes
+}
+
+// Limits bound what clients can use up.
+type Limits struct {
+	MatchingTimeout     time.Duration
+	MaxHead             int // bytes
+	MaxConnections      int // 0: what the descriptor limit allows
+	MaxConnectionsPerIP int // 0: no bound of its own
+	MaxMatching         int // 0: half of MaxConnections
+}
+
+// Listener is one socket to accept connections on.
+type Listener struct {
+	Name    string         // as configured, one of a range's: ":443", "unix//run/a.sock"
+	Network string         // "tcp", "tcp4", "tcp6", "unix", "unixpacket" or "fd"
+	Addr    netip.AddrPort // tcp; an invalid address is every address of the network
+	Path    string         // unix
+	FD      int            // fd: the number of an inherited descriptor
+	Pos     sdk.Pos
+}
+
+// Serve tries the server's routes on a connection that was just accepted and runs
+// the handlers of the one that takes it. A connection that no route takes ends with
+// host.ErrNoRoute.
+func (s *Server) Serve(ctx context.Context, c *host.Conn) error {
+	return s.routes.Handle(ctx, c, func(context.Context, *host.Conn) error { return host.ErrNoRoute })
+}
+
+// Actors are what runs beside the connections while this graph is the current one:
+// health checks, file watchers.
+func (g *Graph) Actors() []host.Actor { return g.actors }
+
+// Retain counts a user in. It returns false if the graph is gone already.
+func (g *Graph) Retain() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.refs == 0 {
+		return false
+	}
+	g.refs++
+	return true
+}

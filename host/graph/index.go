@@ -1,0 +1,215 @@
+package graph
+
+import (
+	"bytes"
+	"net/netip"
+
+	"github.com/gaissmai/bart"
+
+	"dwaar.dev/dwaar/sdk"
+)
+
+// step is one route, or a run of routes that one lookup chooses from.
+type step struct {
+	begin, end int // routes[begin:end]
+	keys       *keyIndex
+	ranges     *rangeIndex
+}
+
+// minRun is the shortest run for which a lookup pays.
+const minRun = 3
+
+// keyIndex chooses among routes whose only condition is that one key is one of a
+// list of names. A name "*.x" stands for one label in front of ".x".
+type keyIndex struct {
+	by    sdk.Selector
+	exact map[string]int // name → route
+	wild  map[string]int // ".x" → route
+	any   int            // the route whose name is "*", or -1
+}
+
+// rangeIndex chooses among routes whose only condition is an address range.
+type rangeIndex struct {
+	of    sdk.Side
+	table bart.Table[int] // prefix → the first route that has it or one around it
+}
+
+// try returns the answer of a step and, if that is Yes, the route it chose, which
+// is not before from.
+func (l *list) try(s *step, e *evaluator, from int) (*Route, sdk.Answer) {
+	begin := max(s.begin, from)
+	if s.end-begin > 1 && begin == s.begin {
+		i, a := s.lookup(e.flow)
+		if !a.Decided() && e.final {
+			a = a.Final()
+		}
+		if a.Verdict != sdk.Yes {
+			return nil, a
+		}
+		// The route's own matcher has the last word, and sets the facts.
+		if r := &l.routes[i]; e.eval(&r.cond).Verdict == sdk.Yes {
+			return r, a
+		}
+	}
+	for i := begin; i < s.end; i++ {
+		a := e.eval(&l.routes[i].cond)
+		if a.Err != nil || !a.Decided() || a.Verdict == sdk.Yes {
+			return &l.routes[i], a
+		}
+	}
+	return nil, sdk.Answer{Verdict: sdk.No}
+}
+
+func (s *step) lookup(f *sdk.Flow) (route int, a sdk.Answer) {
+	if s.keys != nil {
+		return s.keys.lookup(f)
+	}
+	return s.ranges.lookup(f)
+}
+
+func (x *keyIndex) lookup(f *sdk.Flow) (int, sdk.Answer) {
+	key, v := x.by.Key(f)
+	if v != sdk.Yes {
+		if n := v.NeedBytes(); n > f.MaxHead && f.MaxHead > 0 {
+			v = sdk.Unknown
+		}
+		return 0, sdk.Answer{Verdict: v}
+	}
+	best := x.any
+	if i, ok := x.exact[string(key)]; ok && (best < 0 || i < best) {
+		best = i
+	}
+	if dot := bytes.IndexByte(key, '.'); dot > 0 {
+		if i, ok := x.wild[string(key[dot:])]; ok && (best < 0 || i < best) {
+			best = i
+		}
+	}
+	return best, found01(best)
+}
+
+func (x *rangeIndex) lookup(f *sdk.Flow) (int, sdk.Answer) {
+	addr := f.Remote.Addr()
+	if x.of == sdk.Local {
+		addr = f.Local.Addr()
+	}
+	if !addr.IsValid() {
+		return 0, sdk.Answer{Verdict: sdk.Unknown}
+	}
+	if i, ok := x.table.Lookup(addr); ok {
+		return i, found01(i)
+	}
+	return -1, found01(-1)
+}
+
+func found01(route int) sdk.Answer {
+	if route < 0 {
+		return sdk.Answer{Verdict: sdk.No}
+	}
+	return sdk.Answer{Verdict: sdk.Yes}
+}
+
+// index cuts the routes into steps.
+func (l *list) index() {
+	l.steps = nil
+	for i := 0; i < len(l.routes); {
+		s := l.run(i)
+		l.steps = append(l.steps, s)
+		i = s.end
+	}
+}
+
+// run returns the longest step that begins at route i.
+func (l *list) run(i int) step {
+	s := step{begin: i, end: i + 1}
+	switch m := l.only(i).(type) {
+	case sdk.Keyed:
+		by, _ := m.Keys()
+		for s.end < len(l.routes) && l.keyedBy(s.end, by) {
+			s.end++
+		}
+		if by != nil && s.end-i >= minRun {
+			s.keys = l.keyIndex(s, by)
+			return s
+		}
+	case sdk.Ranged:
+		of, _ := m.Prefixes()
+		for s.end < len(l.routes) && l.rangedBy(s.end, of) {
+			s.end++
+		}
+		if s.end-i >= minRun {
+			s.ranges = l.rangeIndex(s, of)
+			return s
+		}
+	}
+	return step{begin: i, end: i + 1}
+}
+
+// only returns the one matcher that is all a route demands, or nil.
+func (l *list) only(i int) sdk.Matcher {
+	c := &l.routes[i].cond
+	for c.op == all && len(c.kids) == 1 {
+		c = &c.kids[0]
+	}
+	if c.op != leaf || l.instances[c.inst].reads {
+		return nil
+	}
+	return l.instances[c.inst].m
+}
+
+func (l *list) keyedBy(i int, by sdk.Selector) bool {
+	k, ok := l.only(i).(sdk.Keyed)
+	if !ok || by == nil {
+		return false
+	}
+	b, _ := k.Keys()
+	return b == by
+}
+
+func (l *list) rangedBy(i int, of sdk.Side) bool {
+	r, ok := l.only(i).(sdk.Ranged)
+	if !ok {
+		return false
+	}
+	o, _ := r.Prefixes()
+	return o == of
+}
+
+func (l *list) keyIndex(s step, by sdk.Selector) *keyIndex {
+	x := &keyIndex{by: by, exact: map[string]int{}, wild: map[string]int{}, any: -1}
+	for i := s.end - 1; i >= s.begin; i-- {
+		_, names := l.only(i).(sdk.Keyed).Keys()
+		for _, name := range names {
+			switch {
+			case name == "*":
+				x.any = i
+			case len(name) > 1 && name[:2] == "*.":
+				x.wild[name[1:]] = i
+			default:
+				x.exact[name] = i
+			}
+		}
+	}
+	return x
+}
+
+func (l *list) rangeIndex(s step, of sdk.Side) *rangeIndex {
+	first := map[netip.Prefix]int{}
+	for i := s.end - 1; i >= s.begin; i-- {
+		_, prefixes := l.only(i).(sdk.Ranged).Prefixes()
+		for _, p := range prefixes {
+			first[p.Masked()] = i
+		}
+	}
+	var own bart.Table[int]
+	for p, route := range first {
+		own.Insert(p, route)
+	}
+	x := &rangeIndex{of: of}
+	for p, route := range first {
+		for _, i := range own.Supernets(p) {
+			route = min(route, i)
+		}
+		x.table.Insert(p, route)
+	}
+	return x
+}

@@ -1,0 +1,103 @@
+package graph
+
+import "dwaar.dev/dwaar/sdk"
+
+// Memo is what one connection's matchers have said in one matching phase, and the
+// facts they found. It is made and reused by [Routes].
+type Memo struct {
+	entries []entry
+	facts   []found
+	arena   []byte
+
+	routes  *Routes
+	outer   sdk.Facts // what was known before this phase
+	current int       // the instance that is being asked
+}
+
+type entry struct {
+	answer    sdk.Answer
+	known     bool // answer is one
+	datagrams int  // how many there were when it was given
+}
+
+type found struct {
+	inst    int
+	key     string
+	at, len int
+}
+
+// The bounds of what matchers can make one connection remember in one phase.
+const (
+	maxFound      = 256
+	maxFoundBytes = 16 << 10
+)
+
+func (m *Memo) reset(rs *Routes, outer sdk.Facts) {
+	n := len(rs.list.instances)
+	if cap(m.entries) < n {
+		m.entries = make([]entry, n)
+	}
+	m.entries = m.entries[:n]
+	clear(m.entries)
+	m.facts, m.arena = m.facts[:0], m.arena[:0]
+	m.routes, m.outer, m.current = rs, outer, 0
+}
+
+// begin notes which instance is asked. What it sets from here on can be forgotten.
+func (m *Memo) begin(inst int) (mark int) {
+	m.current = inst
+	return len(m.facts)
+}
+
+func (m *Memo) forget(mark int) {
+	if mark < len(m.facts) {
+		m.arena = m.arena[:m.facts[mark].at]
+		m.facts = m.facts[:mark]
+	}
+}
+
+// Set records a fact of the instance that is being asked.
+func (m *Memo) Set(key string, value []byte) {
+	for i := len(m.facts) - 1; i >= 0 && m.facts[i].inst == m.current; i-- {
+		if f := &m.facts[i]; f.key == key && f.len == len(value) {
+			copy(m.arena[f.at:], value)
+			return
+		}
+	}
+	if len(m.facts) == maxFound || len(m.arena)+len(value) > maxFoundBytes {
+		return
+	}
+	m.facts = append(m.facts, found{m.current, key, len(m.arena), len(value)})
+	m.arena = append(m.arena, value...)
+}
+
+// Get returns a fact: of the members of its set that the asked instance reads
+// from, or of what was known before the phase.
+func (m *Memo) Get(name string) (string, bool) {
+	in := &m.routes.list.instances[m.current]
+	for i := len(m.facts) - 1; i >= 0; i-- {
+		f := &m.facts[i]
+		if in.readsFrom(f.inst) && m.routes.list.instances[f.inst].owns(name, f.key) {
+			return string(m.arena[f.at : f.at+f.len]), true
+		}
+	}
+	if m.outer == nil {
+		return "", false
+	}
+	return m.outer.Get(name)
+}
+
+func (in *instance) readsFrom(inst int) bool {
+	for _, s := range in.sources {
+		if s == inst {
+			return true
+		}
+	}
+	return false
+}
+
+// owns says whether name is this instance's fact key.
+func (in *instance) owns(name, key string) bool {
+	n := len(in.name)
+	return len(name) == n+1+len(key) && name[n] == '.' && name[:n] == in.name && name[n+1:] == key
+}

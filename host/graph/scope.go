@@ -1,0 +1,139 @@
+package graph
+
+import (
+	"maps"
+	"net/netip"
+
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/sdk"
+)
+
+// scope is what a constructor gets: the place in the configuration it builds for,
+// with the facts that a connection has there. It is the [host.Builder].
+type scope struct {
+	*builder
+	server *Server
+	known  map[string]bool // full names of facts; "x.*" is every fact of x
+	nested []*Routes       // built by Routes, for printing
+	plain  bool            // no condition and no wrapping between the listener and here
+}
+
+// with returns a scope that knows more without telling s.
+func (s *scope) with(names []string) *scope {
+	inner := &scope{builder: s.builder, server: s.server, known: maps.Clone(s.known), plain: s.plain}
+	for _, name := range names {
+		inner.known[name] = true
+	}
+	return inner
+}
+
+// Routes builds the routes of a subroute.
+func (s *scope) Routes(n *sdk.Node) host.Routes {
+	limits := s.server.Limits
+	limits.MatchingTimeout = duration(n, "matching_timeout", DefaultMatchingTimeout)
+	inner := s.with(nil)
+	rs := inner.routes(n, limits, true)
+	s.nested = append(s.nested, rs)
+	return rs
+}
+
+// Handlers builds a chain beside the route's own.
+func (s *scope) Handlers(ns []sdk.Node) host.Chain { return s.with(nil).handlers(ns) }
+
+// Global returns the directives of that name in the global block.
+func (s *scope) Global(name string) []*sdk.Node {
+	if s.global == nil {
+		return nil
+	}
+	return s.global.All(name)
+}
+
+// Share returns the value that graphs share under key.
+func (s *scope) Share(key string, make func() (any, error)) (any, error) {
+	if v, ok := s.held[key]; ok {
+		return v, nil
+	}
+	v, err := s.graph.store.Hold(key, make)
+	if err != nil {
+		return nil, err
+	}
+	s.held[key] = v
+	s.graph.keys = append(s.graph.keys, key)
+	if a, ok := v.(host.Actor); ok {
+		s.graph.actors = append(s.graph.actors, a)
+	}
+	return v, nil
+}
+
+// Warnf adds a warning.
+func (s *scope) Warnf(p sdk.Pos, format string, args ...any) { s.warnf(p, format, args...) }
+
+// Errorf adds an error.
+func (s *scope) Errorf(p sdk.Pos, format string, args ...any) { s.errorf(p, format, args...) }
+
+// Reads checks that somebody supplies a fact.
+func (s *scope) Reads(p sdk.Pos, fact string) {
+	if !knows(s.known, fact) {
+		s.errorf(p, "nobody supplies {%s} here: %s", fact, factHint(s.known, fact))
+	}
+}
+
+// Supplies makes a fact known from here on.
+func (s *scope) Supplies(fact string) { s.known[fact] = true }
+
+// edge is a way from a server to an address it connects to.
+type edge struct {
+	from *Server
+	to   netip.AddrPort
+	pos  sdk.Pos
+	sure bool // every connection takes it
+}
+
+// loops refuses a server whose connections come back to it: such a loop eats all
+// descriptors within seconds.
+func (b *builder) loops() {
+	for _, e := range b.edges {
+		if !b.reaches(e, e.from, nil) {
+			continue
+		}
+		if e.sure {
+			b.errorf(e.pos, "%s is one of our own listeners and leads back here, so that every connection would go round for ever: name the real upstream", e.to)
+		} else {
+			b.warnf(e.pos, "%s is one of our own listeners: a connection that this route takes again goes round until descriptors run out", e.to)
+		}
+	}
+}
+
+// reaches says whether an edge leads to a server, over others that every
+// connection takes.
+func (b *builder) reaches(e edge, goal *Server, seen []*Server) bool {
+	to := b.listening(e.to)
+	if to == nil {
+		return false
+	}
+	if to == goal {
+		return true
+	}
+	for _, s := range seen {
+		if s == to {
+			return false
+		}
+	}
+	for _, next := range b.edges {
+		if next.from == to && next.sure && b.reaches(next, goal, append(seen, to)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *builder) listening(a netip.AddrPort) *Server {
+	for _, s := range b.graph.Servers {
+		for i := range s.Listeners {
+			if s.Listeners[i].Dials(a) {
+				return s
+			}
+		}
+	}
+	return nil
+}

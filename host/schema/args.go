@@ -1,0 +1,114 @@
+package schema
+
+import (
+	"strings"
+
+	"dwaar.dev/dwaar/sdk"
+)
+
+// args checks number and shape of a directive's arguments.
+func (c *checker) args(n *sdk.Node, spec *sdk.Spec, beside []sdk.Spec) {
+	words := n.Args
+	for i, arg := range spec.Args {
+		if arg.AnyOrder {
+			continue
+		}
+		take := min(len(words)-required(spec.Args[i+1:]), limit(arg))
+		take = max(take, min(arg.Min, len(words)))
+		if take < arg.Min {
+			c.add(sdk.Errorf(n.Pos, "%s needs %s: write %s", n.Name, wanted(arg), Usage(spec)))
+			return
+		}
+		for j := range take {
+			c.word(&words[j], n, arg)
+		}
+		words = words[take:]
+	}
+	words = c.anyOrder(n, spec, words)
+	if len(words) == 0 {
+		return
+	}
+	w := words[0]
+	if !w.Quoted && sdk.Find(beside, w.Text) != nil {
+		c.add(sdk.Errorf(w.Pos, "%s takes no further argument, and %q is a directive: write it on a line of its own", n.Name, w.Text))
+		return
+	}
+	c.add(sdk.Errorf(w.Pos, "%s takes no further argument, %q is one too many: write %s", n.Name, w.Text, Usage(spec)))
+}
+
+// anyOrder gives the words that are left to the arguments that may stand anywhere
+// and returns those that fit none.
+func (c *checker) anyOrder(n *sdk.Node, spec *sdk.Spec, words []sdk.Word) []sdk.Word {
+	taken := make([]bool, len(spec.Args))
+next:
+	for len(words) > 0 {
+		for i, arg := range spec.Args {
+			if arg.AnyOrder && !taken[i] && arg.Fits(words[0].Text) == nil {
+				taken[i] = true
+				words = words[1:]
+				continue next
+			}
+		}
+		return words
+	}
+	for i, arg := range spec.Args {
+		if arg.AnyOrder && !taken[i] && arg.Min > 0 {
+			c.add(sdk.Errorf(n.Pos, "%s needs %s: write %s", n.Name, wanted(arg), Usage(spec)))
+		}
+	}
+	return words
+}
+
+// word checks one argument's shape and fills {env.NAME} in where it stands for an
+// address.
+func (c *checker) word(w *sdk.Word, n *sdk.Node, arg sdk.Arg) {
+	if arg.Shape == sdk.CIDR {
+		c.fillEnv(w)
+	}
+	if err := arg.Fits(w.Text); err != nil {
+		c.add(sdk.Errorf(w.Pos, "%s: %s %q %s", n.Name, arg.Name, w.Text, err))
+	}
+}
+
+func (c *checker) fillEnv(w *sdk.Word) {
+	name, ok := strings.CutPrefix(strings.Replace(w.Text, "{l4.", "{", 1), "{env.")
+	if !ok || !strings.HasSuffix(name, "}") {
+		return
+	}
+	name = strings.TrimSuffix(name, "}")
+	if c.env != nil {
+		if v, ok := c.env(name); ok {
+			w.Text = v
+			return
+		}
+	}
+	c.add(sdk.Errorf(w.Pos, "the environment variable %s is not set: set it, or write the address itself", name))
+}
+
+func required(args []sdk.Arg) int {
+	n := 0
+	for _, a := range args {
+		if !a.AnyOrder {
+			n += a.Min
+		}
+	}
+	return n
+}
+
+func limit(a sdk.Arg) int {
+	if a.Max < 0 {
+		return int(^uint(0) >> 1)
+	}
+	return a.Max
+}
+
+// wanted says what is missing: "an address or CIDR range (CIDR)".
+func wanted(a sdk.Arg) string {
+	if a.Shape == sdk.Enum {
+		return strings.Join(a.Words, " or ")
+	}
+	if a.Shape == sdk.Free {
+		return a.Name
+	}
+	return a.Shape.String() + " (" + a.Name + ")"
+}

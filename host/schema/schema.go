@@ -1,0 +1,203 @@
+// Package schema holds a tree of directives against the descriptions of what a
+// configuration can say, and prints these descriptions for people.
+//
+//	errs := schema.Check(tree, grammar)   // every fault at once
+//	schema.Help(os.Stdout, spec)          // what --help and the docs show
+//
+// It knows names, counts and shapes; what a value means is the business of the
+// directive's own constructor. A tree from TOML is checked by the same rules.
+package schema
+
+import (
+	"strings"
+
+	"dwaar.dev/dwaar/sdk"
+)
+
+// Check returns what is wrong with a tree, or nil. It fills {env.NAME} in where
+// addresses stand; env may be nil.
+func Check(tree []sdk.Node, g *sdk.Grammar, env func(string) (string, bool)) sdk.Errors {
+	c := &checker{g: g, env: env}
+	c.top(tree)
+	return c.errs
+}
+
+type checker struct {
+	g    *sdk.Grammar
+	env  func(string) (string, bool)
+	errs sdk.Errors
+}
+
+func (c *checker) add(e *sdk.Error) { c.errs = append(c.errs, e) }
+
+func (c *checker) top(tree []sdk.Node) {
+	for i := range tree {
+		n := &tree[i]
+		if n.Name == "" {
+			if i > 0 {
+				c.add(sdk.Errorf(n.Pos, "the block of global options must come first: move it to the top of the file"))
+			}
+			c.block(n, &c.g.Global, nil)
+			continue
+		}
+		spec := sdk.Find(c.g.Top, n.Name)
+		if spec == nil {
+			c.add(sdk.Errorf(n.Pos, "unknown directive %q at the top level: %s", n.Name, c.topHint(n)))
+			continue
+		}
+		c.directive(n, spec, nil, nil)
+	}
+}
+
+func (c *checker) topHint(n *sdk.Node) string {
+	switch {
+	case sdk.Find(c.g.Global.Block.Options, n.Name) != nil:
+		return "it belongs into the block of global options, { … } at the top of the file"
+	case strings.ContainsAny(n.Name, ":/"):
+		return "an address stands inside layer4 { … }"
+	}
+	return suggestion(n.Name, names(c.g.Top))
+}
+
+// directive checks one node by its spec. beside are the nodes it stands among, for
+// hints; outer is the spec whose block that is.
+func (c *checker) directive(n *sdk.Node, spec, outer *sdk.Spec, beside []sdk.Spec) {
+	c.args(n, spec, beside)
+	switch {
+	case n.Block != nil && spec.Block == nil:
+		c.add(sdk.Errorf(n.Pos, "%s takes no block: write %s", n.Name, Usage(spec)))
+	case n.Block == nil && spec.Need:
+		c.add(sdk.Errorf(n.Pos, "%s needs a block: write %s", n.Name, Usage(spec)))
+	case n.Block != nil:
+		c.block(n, spec, outer)
+	}
+}
+
+// block checks the nodes in the block of n.
+func (c *checker) block(n *sdk.Node, spec, outer *sdk.Spec) {
+	b := spec.Block
+	if spec.Negates && outer != nil {
+		b = &sdk.Block{Options: withoutNegates(outer.Block.Options)}
+	}
+	beside := c.vocabulary(b)
+	seen := map[string]sdk.Pos{}
+	for i := range n.Block {
+		kid := &n.Block[i]
+		ks := c.find(b, kid)
+		if ks == nil {
+			c.unknown(kid, n, b, beside)
+			continue
+		}
+		if first, twice := seen[ks.Name]; twice && !ks.Many {
+			c.add(sdk.Errorf(kid.Pos, "%s is given twice: leave this one out, the first is at %s", kid.Name, first))
+		} else if !twice {
+			seen[ks.Name] = kid.Pos
+		}
+		c.directive(kid, ks, spec, beside)
+	}
+}
+
+// find returns the spec of a node in a block, or nil.
+func (c *checker) find(b *sdk.Block, n *sdk.Node) *sdk.Spec {
+	if spec := sdk.Find(b.Options, n.Name); spec != nil {
+		return spec
+	}
+	switch {
+	case b.Holds&sdk.HoldsRoutes != 0 && n.Name == c.g.Route.Name:
+		return &c.g.Route
+	case b.Holds&sdk.HoldsRoutes != 0 && len(n.Name) > 1 && n.Name[0] == '@':
+		return setSpec(n.Name)
+	case b.Holds&sdk.HoldsServers != 0 && isAddress(n.Name):
+		spec := c.g.Server
+		spec.Name = n.Name
+		return &spec
+	}
+	if b.Holds&sdk.HoldsMatchers != 0 {
+		if spec := many(sdk.Find(c.g.Matchers, n.Name)); spec != nil {
+			return spec
+		}
+	}
+	if b.Holds&sdk.HoldsHandlers != 0 {
+		return many(sdk.Find(c.g.Handlers, n.Name))
+	}
+	return b.Line
+}
+
+// isAddress tells the address of a server from a mistyped option.
+func isAddress(name string) bool { return strings.ContainsAny(name, ":/") }
+
+// setSpec describes a matcher set. Its name is unique in its block.
+func setSpec(name string) *sdk.Spec {
+	return &sdk.Spec{Name: name, Need: true, Block: &sdk.Block{Holds: sdk.HoldsMatchers}}
+}
+
+// many lets matchers and handlers be repeated in their block.
+func many(spec *sdk.Spec) *sdk.Spec {
+	if spec == nil {
+		return nil
+	}
+	m := *spec
+	m.Many = true
+	return &m
+}
+
+func withoutNegates(options []sdk.Spec) []sdk.Spec {
+	var own []sdk.Spec
+	for _, o := range options {
+		if !o.Negates {
+			o.Many = true
+			own = append(own, o)
+		}
+	}
+	return own
+}
+
+// vocabulary lists what may stand in a block.
+func (c *checker) vocabulary(b *sdk.Block) []sdk.Spec {
+	all := append([]sdk.Spec(nil), b.Options...)
+	if b.Holds&sdk.HoldsRoutes != 0 {
+		all = append(all, c.g.Route)
+	}
+	if b.Holds&sdk.HoldsMatchers != 0 {
+		all = append(all, c.g.Matchers...)
+	}
+	if b.Holds&sdk.HoldsHandlers != 0 {
+		all = append(all, c.g.Handlers...)
+	}
+	return all
+}
+
+func (c *checker) unknown(n, in *sdk.Node, b *sdk.Block, beside []sdk.Spec) {
+	kind := "directive"
+	switch {
+	case b.Holds&sdk.HoldsMatchers != 0:
+		kind = "matcher"
+	case b.Holds&sdk.HoldsHandlers != 0:
+		kind = "handler"
+	case b.Holds == 0:
+		kind = "option"
+	}
+	where := in.Name
+	if where == "" {
+		where = "the global options"
+	}
+	c.add(sdk.Errorf(n.Pos, "unknown %s %q in %s: %s", kind, n.Name, where, c.unknownHint(n, b, beside)))
+}
+
+// unknownHint says what to write instead of a word that is unknown here.
+func (c *checker) unknownHint(n *sdk.Node, b *sdk.Block, beside []sdk.Spec) string {
+	matcher, handler := sdk.Find(c.g.Matchers, n.Name), sdk.Find(c.g.Handlers, n.Name)
+	switch {
+	case b.Holds&sdk.HoldsHandlers != 0 && matcher != nil:
+		return "it is a matcher: write @name " + n.Name + " beside the route, and route @name"
+	case b.Holds&(sdk.HoldsRoutes|sdk.HoldsMatchers) != 0 && handler != nil:
+		return "it is a handler: write it inside route { … }"
+	case b.Holds&sdk.HoldsRoutes != 0 && matcher != nil:
+		return "it is a matcher: write @name " + n.Name
+	case n.Name == c.g.Route.Name || strings.HasPrefix(n.Name, "@"):
+		return "it belongs directly into a server's or a subroute's block"
+	case b.Holds&sdk.HoldsServers != 0:
+		return "a server begins with its address, :443 or 127.0.0.1:443"
+	}
+	return suggestion(n.Name, names(beside))
+}

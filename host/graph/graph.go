@@ -23,8 +23,8 @@ import (
 // and configurations that count themselves in with Retain; when the last one has
 // released it, what it shared is dropped.
 type Graph struct {
-	Servers  []*Server
-	Settings Settings
+	Servers  []*Server  // in the order of the file
+	Settings Settings   // of the whole program
 	Warnings sdk.Errors // what is allowed and probably not meant
 
 	actors []host.Actor
@@ -53,11 +53,11 @@ type Server struct {
 
 // Limits bound what clients can use up.
 type Limits struct {
-	MatchingTimeout     time.Duration
-	MaxHead             int // bytes
-	MaxConnections      int // 0: what the descriptor limit allows
-	MaxConnectionsPerIP int // 0: no bound of its own
-	MaxMatching         int // 0: half of MaxConnections
+	MatchingTimeout     time.Duration // of a matching phase; 0: none
+	MaxHead             int           // bytes
+	MaxConnections      int           // 0: what the descriptor limit allows
+	MaxConnectionsPerIP int           // 0: no bound of its own
+	MaxMatching         int           // 0: half of MaxConnections
 }
 
 // Listener is one socket to accept connections on.

@@ -54,6 +54,10 @@ func Help(w io.Writer, spec *sdk.Spec) error {
 		b.WriteString("\nOptions:\n")
 		options(&b, spec.Block.Options, "  ")
 	}
+	if spec.Block != nil && spec.Block.Line != nil {
+		b.WriteString("\nLines:\n")
+		options(&b, []sdk.Spec{*spec.Block.Line}, "  ")
+	}
 	if len(spec.Facts) > 0 {
 		b.WriteString("\nFacts:\n")
 		for _, f := range spec.Facts {
@@ -92,6 +96,9 @@ func names(specs []sdk.Spec) []string {
 // suggestion proposes the nearest of the words that could stand there.
 func suggestion(name string, words []string) string {
 	best, least := "", len(name)/2+1
+	if len(name) > 40 {
+		words = nil // nobody meant one of ours
+	}
 	for _, w := range words {
 		if d := distance(name, w); d < least {
 			best, least = w, d
@@ -101,7 +108,7 @@ func suggestion(name string, words []string) string {
 	case best != "":
 		return fmt.Sprintf("did you mean %q?", best)
 	case len(words) == 0:
-		return "nothing can stand here"
+		return "leave it out"
 	case len(words) <= 12:
 		return "here stand " + strings.Join(words, ", ")
 	}

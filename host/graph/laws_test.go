@@ -1,0 +1,269 @@
+package graph
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"dwaar.dev/dwaar/sdk"
+)
+
+// oracle is a lawful matcher: its answer is decided at a length, and before that
+// it asks for more in honest steps.
+type oracle struct {
+	at    int // the length that decides
+	value sdk.Answer
+	asks  []int // at length n it needs asks[n] bytes, n < asks[n] ≤ at
+}
+
+func (o oracle) Match(f *sdk.Flow) (sdk.Verdict, error) {
+	n := len(f.Head)
+	if n >= o.at {
+		if o.value.Err == nil && o.value.Verdict == sdk.Yes {
+			f.Set("at", []byte(strconv.Itoa(o.at)))
+		}
+		return o.value.Verdict, o.value.Err
+	}
+	return sdk.Need(o.asks[n]), nil
+}
+
+var errOracle = errors.New("broken")
+
+const headLength = 6 // of every case; steps are single bytes, so that all orders of decision occur
+
+func randomOracle(r *rand.Rand) oracle {
+	values := [...]sdk.Answer{{Verdict: sdk.No}, {Verdict: sdk.Yes}, {Verdict: sdk.Yes}, {Verdict: sdk.Unknown}, {Err: errOracle}}
+	o := oracle{at: r.IntN(headLength + 2), value: values[r.IntN(len(values))]}
+	for n := range o.at {
+		o.asks = append(o.asks, n+1+r.IntN(o.at-n))
+	}
+	return o
+}
+
+func randomCond(r *rand.Rand, instances, depth int) cond {
+	switch k := r.IntN(6); {
+	case depth == 0 || k < 3:
+		return cond{op: leaf, inst: r.IntN(instances)}
+	case k == 3:
+		return cond{op: no, kids: []cond{randomCond(r, instances, depth-1)}}
+	}
+	c := cond{op: all}
+	for range 1 + r.IntN(3) {
+		c.kids = append(c.kids, randomCond(r, instances, depth-1))
+	}
+	return c
+}
+
+func randomList(r *rand.Rand) *list {
+	l := &list{}
+	for i := range 1 + r.IntN(5) {
+		o := randomOracle(r)
+		l.instances = append(l.instances, instance{name: "m" + strconv.Itoa(i), text: "m" + strconv.Itoa(i), m: o})
+	}
+	for i := range 1 + r.IntN(4) {
+		rt := Route{Name: "@" + strconv.Itoa(i), cond: randomCond(r, len(l.instances), 2)}
+		if r.IntN(8) == 0 {
+			rt.cond = cond{}
+		}
+		rt.cond.positive(func(i int) { rt.winners = append(rt.winners, i) })
+		l.routes = append(l.routes, rt)
+	}
+	l.index()
+	return l
+}
+
+// chosen is what a list of routes makes of a head that arrives in steps.
+type chosen struct {
+	Route, Err string
+	Facts      []string
+}
+
+// choose is the loop of a matching phase without its socket. lengths are those of
+// the head after each read; behind the last one nothing comes.
+func choose(l *list, head []byte, lengths []int) (chosen, error) {
+	rs := &Routes{list: l}
+	f := &sdk.Flow{MaxHead: headLength}
+	m := rs.NewMemo(f, nil)
+	defer rs.Forget(f, m)
+	for i := 0; ; i++ {
+		final := i == len(lengths)
+		if !final {
+			f.Head = head[:lengths[i]:lengths[i]]
+		}
+		r, need, err := rs.Pick(f, m, final)
+		switch {
+		case err != nil:
+			var me *MatchError
+			errors.As(err, &me)
+			return chosen{Err: me.Matcher}, nil
+		case r != nil:
+			c := chosen{Route: r.Name}
+			r.facts(m, func(of, key string, value []byte) bool {
+				c.Facts = append(c.Facts, of+"."+key+"="+string(value))
+				return true
+			})
+			return c, nil
+		case need == 0:
+			return chosen{}, nil
+		case final:
+			return chosen{}, fmt.Errorf("asks for %d bytes when none will come", need)
+		case need <= len(f.Head):
+			return chosen{}, fmt.Errorf("asks for %d bytes and has %d", need, len(f.Head))
+		}
+	}
+}
+
+// judge is the law written down a second time, without memo or steps: the value
+// of every leaf for the whole head, the tables of law 6, and the order of routes,
+// evaluated at each length until one decides.
+func judge(l *list, length int) chosen {
+	for n := 0; n <= length; n++ {
+		if c, decided := judgeAt(l, n, false); decided {
+			return c
+		}
+	}
+	c, _ := judgeAt(l, length, true)
+	return c
+}
+
+func judgeAt(l *list, n int, final bool) (chosen, bool) {
+	for i := range l.routes {
+		r := &l.routes[i]
+		switch v := judgeCond(l, &r.cond, n, final); v.kind {
+		case 'y':
+			c := chosen{Route: r.Name}
+			for _, inst := range r.winners {
+				o := l.instances[inst].m.(oracle)
+				c.Facts = append(c.Facts, l.instances[inst].name+".at="+strconv.Itoa(o.at))
+			}
+			return c, true
+		case 'e':
+			return chosen{Err: v.by}, true
+		case '?':
+			return chosen{}, false
+		}
+	}
+	return chosen{}, true
+}
+
+type value struct {
+	kind byte   // y, n, u, e, or ? for more bytes
+	by   string // e: whose error
+}
+
+func judgeCond(l *list, c *cond, n int, final bool) value {
+	switch c.op {
+	case leaf:
+		return judgeLeaf(l, c.inst, n, final)
+	case no:
+		v := judgeCond(l, &c.kids[0], n, final)
+		switch v.kind {
+		case 'y':
+			v.kind = 'n'
+		case 'n':
+			v.kind = 'y'
+		}
+		return v
+	case all:
+		first := map[byte]value{}
+		for i := range c.kids {
+			v := judgeCond(l, &c.kids[i], n, final)
+			if _, ok := first[v.kind]; !ok {
+				first[v.kind] = v
+			}
+		}
+		for _, kind := range []byte("n?eu") {
+			if v, ok := first[kind]; ok {
+				return v
+			}
+		}
+	}
+	return value{kind: 'y'}
+}
+
+func judgeLeaf(l *list, inst, n int, final bool) value {
+	o := l.instances[inst].m.(oracle)
+	switch {
+	case n < o.at && (final || o.at > headLength && needsBeyond(o, n)):
+		return value{kind: 'u'}
+	case n < o.at:
+		return value{kind: '?'}
+	case o.value.Err != nil:
+		return value{kind: 'e', by: l.instances[inst].name}
+	}
+	return value{kind: map[sdk.Verdict]byte{sdk.Yes: 'y', sdk.No: 'n', sdk.Unknown: 'u'}[o.value.Verdict]}
+}
+
+// needsBeyond says whether an oracle, asked at every length, has asked for more
+// than a head can hold.
+func needsBeyond(o oracle, n int) bool {
+	for i := 0; i <= n && i < len(o.asks); i++ {
+		if o.asks[i] > headLength {
+			return true
+		}
+	}
+	return false
+}
+
+func randomLengths(r *rand.Rand, length int) []int {
+	lengths := []int{0}
+	for n := 0; n < length; {
+		n += 1 + r.IntN(length-n)
+		lengths = append(lengths, n)
+	}
+	return lengths
+}
+
+// The number of cases is 200,000; LAWS_CASES=50000000 was run before a release.
+func TestRoutesDoNotDependOnHowBytesArrive(t *testing.T) {
+	t.Parallel()
+	cases := 200_000
+	if s := os.Getenv("LAWS_CASES"); s != "" {
+		cases, _ = strconv.Atoi(s)
+	}
+	head := []byte("abcdef")
+	const perList = 10
+	for i := range cases / perList {
+		r := rand.New(rand.NewPCG(uint64(i), 42))
+		l := randomList(r)
+		for range perList {
+			length := r.IntN(headLength + 1)
+			checkCase(t, l, head, randomLengths(r, length), length)
+		}
+	}
+}
+
+func checkCase(t *testing.T, l *list, head []byte, lengths []int, length int) {
+	t.Helper()
+	want := judge(l, length)
+	got, err := choose(l, head, lengths)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Route == want.Route && got.Err == want.Err && len(got.Facts) == len(want.Facts) && cmp.Equal(got, want) {
+		return
+	}
+	t.Fatalf("head of %d bytes in steps %v (-want +got):\n%s", length, lengths, cmp.Diff(want, got))
+}
+
+func FuzzRoutes(f *testing.F) {
+	f.Add(uint64(1), []byte{1, 2, 3})
+	f.Add(uint64(7), []byte{6})
+	f.Fuzz(func(t *testing.T, seed uint64, cuts []byte) {
+		l := randomList(rand.New(rand.NewPCG(seed, 1)))
+		lengths, n := []int{0}, 0
+		for _, c := range cuts {
+			if n += int(c % 4); n > headLength {
+				break
+			}
+			lengths = append(lengths, n)
+		}
+		last := lengths[len(lengths)-1]
+		checkCase(t, l, []byte("abcdef"), lengths, last)
+	})
+}

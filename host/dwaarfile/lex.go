@@ -1,0 +1,262 @@
+package dwaarfile
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"dwaar.dev/dwaar/sdk"
+)
+
+// lexer cuts a Dwaarfile into tokens. It knows quotes, braces and lines, and no
+// directive.
+type lexer struct {
+	src   string
+	at    int // offset of the next character
+	file  string
+	line  int
+	col   int
+	first bool // the next token is the first of its line
+	toks  []token
+	errs  *sdk.Errors
+}
+
+// lex returns the tokens of src, which end with one of kind end. If it reports
+// errors the tokens are not worth reading.
+func lex(file string, src []byte, errs *sdk.Errors) []token {
+	l := &lexer{src: string(src), file: file, line: 1, col: 1, first: true, errs: errs}
+	if !l.clean() {
+		return nil
+	}
+	l.src = strings.TrimPrefix(l.src, "\ufeff")
+	for l.space(); l.at < len(l.src); l.space() {
+		l.token()
+	}
+	l.add(token{kind: end, pos: l.pos(), first: true})
+	return l.toks
+}
+
+// clean reports what no text file holds.
+func (l *lexer) clean() bool {
+	line, col := 1, 1
+	for i, r := range l.src {
+		pos := sdk.Pos{File: l.file, Line: line, Col: col}
+		if r == 0 {
+			l.errs.Add(pos, sdk.Errorf(pos, "a NUL byte: this is not a text file"))
+			return false
+		}
+		if _, n := utf8.DecodeRuneInString(l.src[i:]); r == utf8.RuneError && n == 1 {
+			l.errs.Add(pos, sdk.Errorf(pos, "byte 0x%02x is not UTF-8: save the file as UTF-8", l.src[i]))
+			return false
+		}
+		if col++; r == '\n' {
+			line, col = line+1, 1
+		}
+	}
+	return true
+}
+
+func (l *lexer) pos() sdk.Pos { return sdk.Pos{File: l.file, Line: l.line, Col: l.col} }
+
+func (l *lexer) errorf(e *sdk.Error) { l.errs.Add(e.Pos, e) }
+
+// peek returns the next character, or 0 at the end.
+func (l *lexer) peek() rune {
+	if l.at >= len(l.src) {
+		return 0
+	}
+	r, _ := utf8.DecodeRuneInString(l.src[l.at:])
+	return r
+}
+
+func (l *lexer) next() rune {
+	r, n := utf8.DecodeRuneInString(l.src[l.at:])
+	l.at += n
+	if l.col++; r == '\n' {
+		l.line, l.col = l.line+1, 1
+	}
+	return r
+}
+
+// skip consumes n bytes.
+func (l *lexer) skip(n int) {
+	for to := l.at + n; l.at < to; {
+		l.next()
+	}
+}
+
+func (l *lexer) add(t token) {
+	l.toks = append(l.toks, t)
+	l.first = false
+}
+
+// lineEnd returns the length of the line end at offset i, or 0.
+func (l *lexer) lineEnd(i int) int {
+	switch {
+	case strings.HasPrefix(l.src[i:], "\n"):
+		return 1
+	case strings.HasPrefix(l.src[i:], "\r\n"):
+		return 2
+	}
+	return 0
+}
+
+// space consumes white space and continued line ends.
+func (l *lexer) space() {
+	for l.at < len(l.src) {
+		r := l.peek()
+		switch {
+		case r == '\n':
+			l.first = true
+		case r == '\\' && l.lineEnd(l.at+1) > 0:
+			l.skip(l.lineEnd(l.at + 1))
+		case !unicode.IsSpace(r):
+			return
+		}
+		l.next()
+	}
+}
+
+// token reads the token that begins here.
+func (l *lexer) token() {
+	t := token{pos: l.pos(), first: l.first}
+	switch r := l.peek(); {
+	case r == '#':
+		t.kind, t.text = comment, l.comment()
+	case r == '"':
+		t.quoted, t.text = true, l.quotes()
+		l.behindQuote()
+	case r == '`':
+		t.quoted, t.raw, t.text = true, true, l.backticks()
+		l.behindQuote()
+	case r == '}':
+		t.kind = closing
+		l.next()
+	case r == '{' && l.standsAlone():
+		t.kind = opening
+		l.next()
+	case l.heredocMarker() != "":
+		t.quoted, t.raw, t.text = true, true, l.heredoc()
+		l.behindQuote()
+	default:
+		t.text = l.word()
+	}
+	l.add(t)
+}
+
+// standsAlone says that white space or nothing follows the brace here.
+func (l *lexer) standsAlone() bool {
+	rest := l.src[l.at+1:]
+	r, _ := utf8.DecodeRuneInString(rest)
+	return rest == "" || unicode.IsSpace(r)
+}
+
+func (l *lexer) comment() string {
+	l.next()
+	n := strings.IndexByte(l.src[l.at:], '\n')
+	if n < 0 {
+		n = len(l.src) - l.at
+	}
+	text := l.src[l.at : l.at+n]
+	l.skip(n)
+	return strings.TrimRightFunc(text, unicode.IsSpace)
+}
+
+// quotes reads "…". Of a run of backslashes before a quotation mark every second
+// one stays, and an odd one makes the mark a character; all others are
+// characters.
+func (l *lexer) quotes() string {
+	start := l.pos()
+	l.next()
+	var text strings.Builder
+	slashes := 0
+	for l.at < len(l.src) {
+		r := l.next()
+		switch {
+		case r == '\\':
+			slashes++
+			continue
+		case r == '"' && slashes%2 == 0:
+			text.WriteString(strings.Repeat(`\`, slashes/2))
+			return text.String()
+		case r == '"':
+			slashes /= 2
+		}
+		text.WriteString(strings.Repeat(`\`, slashes))
+		slashes = 0
+		text.WriteRune(r)
+	}
+	l.errorf(sdk.Errorf(start, `the text that begins here has no end: close it with "`))
+	return ""
+}
+
+func (l *lexer) backticks() string {
+	start := l.pos()
+	l.next()
+	n := strings.IndexByte(l.src[l.at:], '`')
+	if n < 0 {
+		l.skip(len(l.src) - l.at)
+		l.errorf(sdk.Errorf(start, "the text that begins here has no end: close it with `"))
+		return ""
+	}
+	text := l.src[l.at : l.at+n]
+	l.skip(n + 1)
+	return text
+}
+
+// behindQuote reports text directly behind a closing quotation mark.
+func (l *lexer) behindQuote() {
+	r := l.peek()
+	if l.at < len(l.src) && !unicode.IsSpace(r) && r != '}' && (r != '\\' || l.lineEnd(l.at+1) == 0) {
+		l.errorf(sdk.Errorf(l.pos(), "text directly behind a closing quote: put a space between, or all of it into the quotes"))
+		l.word()
+	}
+}
+
+// word reads a word without quotes. Braces in it are characters as long as they
+// are balanced: a closing one without partner ends the word.
+func (l *lexer) word() string {
+	start, from, depth := l.pos(), l.at, 0
+	for l.at < len(l.src) {
+		r := l.peek()
+		if n := l.reference(); n > 0 {
+			l.skip(n)
+			continue
+		}
+		if unicode.IsSpace(r) || r == '}' && depth == 0 || r == '\\' && l.lineEnd(l.at+1) > 0 {
+			break
+		}
+		switch r {
+		case '{':
+			depth++
+		case '}':
+			depth--
+		}
+		l.next()
+	}
+	text := l.src[from:l.at]
+	switch {
+	case depth > 0:
+		l.errorf(sdk.Errorf(start, "%q has a { without its }: put white space around the { of a block, or quotes around the word", text))
+	case text == "{}":
+		l.errorf(sdk.Errorf(start, `{} is neither a block nor a word: write "{ }" without the quotes for an empty block, with them for the text`))
+	}
+	return text
+}
+
+// reference returns the length of the {$NAME} or {$NAME:default} that begins
+// here, or 0. A default may hold white space, but no line end.
+func (l *lexer) reference() int {
+	rest := l.src[l.at:]
+	if !strings.HasPrefix(rest, "{$") {
+		return 0
+	}
+	n := strings.IndexAny(rest, "}\n")
+	if n < 0 {
+		return 0
+	}
+	if before, _, _, _, _, found := reference(rest[:n+1]); !found || before != "" {
+		return 0
+	}
+	return n + 1
+}

@@ -1,0 +1,244 @@
+package dwaarfile
+
+import (
+	"dwaar.dev/dwaar/sdk"
+)
+
+// line is where matchers stand behind each other.
+type line struct {
+	in   *scope // the block around it, whose directives end it if it is flat
+	many bool   // a matcher may follow another
+}
+
+// lineOf is a line in a block of matchers.
+func lineOf(s *scope) *line { return &line{s, s.flat} }
+
+// set reads what follows @name: a block of matchers, or matchers on the line.
+func (p *parser) set(n *sdk.Node, s *scope) {
+	t, l := p.toks[p.i], &line{s, true}
+	switch {
+	case t.first:
+	case t.kind == opening:
+		p.block(n, setScope(s))
+	case t.kind == word && p.wants(l):
+		if !p.enter(t.pos) {
+			p.skipLine()
+			return
+		}
+		defer p.leave()
+		n.Block = p.matchers(l)
+		if last := &n.Block[len(n.Block)-1]; last.Block == nil || n.Beside == "" && len(n.Block) == 1 {
+			n.Beside, last.Beside = last.Beside, ""
+		}
+	}
+}
+
+// matchers reads one matcher or, where many may stand, all of them.
+func (p *parser) matchers(l *line) []sdk.Node {
+	nodes := []sdk.Node{p.matcher(l)}
+	for l.many && !p.lineEnds() && p.toks[p.i].kind == word && !p.endsLine(l) && !p.afterBlock() {
+		nodes = append(nodes, p.matcher(l))
+	}
+	if t := p.toks[p.i]; !p.lineEnds() && !l.many && t.kind == word && !p.afterBlock() {
+		p.errorf(sdk.Errorf(t.pos, "a second matcher, %s, on the line of %s: write it on its own line", t.text, nodes[0].Name))
+	}
+	return nodes
+}
+
+// afterBlock says that a block has just ended, and with it the directive.
+func (p *parser) afterBlock() bool { return p.i > 0 && p.toks[p.i-1].kind == closing }
+
+// endsLine says that the next word belongs to the flat block around the line.
+func (p *parser) endsLine(l *line) bool {
+	t := p.toks[p.i]
+	if !l.in.flat || !t.keyword() {
+		return false
+	}
+	return l.in.starts(t.text)
+}
+
+// wants says that the next word is read as a matcher where one is wanted: it does
+// not belong to the flat block around the line unless it is both.
+func (p *parser) wants(l *line) bool {
+	return !p.endsLine(l) || sdk.Find(p.g.Matchers, p.toks[p.i].text) != nil
+}
+
+// isMatcher says that a word is a matcher where one is wanted.
+func (p *parser) isMatcher(name string) bool {
+	return sdk.Find(p.g.Matchers, name) != nil || p.plugins[name]
+}
+
+// matcher reads a matcher with its arguments and options. An unknown one takes
+// everything up to the end of the line.
+func (p *parser) matcher(l *line) sdk.Node {
+	t := p.next()
+	if t.quoted {
+		p.errorf(sdk.Errorf(t.pos, "a quoted word is never a matcher: write %s without quotes", t.text))
+	}
+	n := sdk.Node{Name: t.text, Pos: t.pos}
+	spec := sdk.Find(p.g.Matchers, t.text)
+	switch {
+	case spec == nil || t.quoted:
+		p.args(&n, nil, l.in)
+		p.matcherBlock(&n, nil, l)
+	case takesMatcher(spec):
+		p.not(&n, spec, l)
+	default:
+		p.known(&n, spec, l)
+	}
+	return n
+}
+
+// takesMatcher says that a matcher is "not": it takes one matcher or a block.
+func takesMatcher(spec *sdk.Spec) bool {
+	return spec.Block != nil && spec.Block.Holds&sdk.HoldsMatchers != 0
+}
+
+func (p *parser) not(n *sdk.Node, spec *sdk.Spec, l *line) {
+	t := p.toks[p.i]
+	if !p.lineEnds() && t.kind == word && p.wants(l) {
+		if !p.enter(t.pos) {
+			p.skipLine()
+			return
+		}
+		defer p.leave()
+		n.Block = []sdk.Node{p.matcher(l)}
+		inner := &n.Block[0]
+		n.Beside, inner.Beside = inner.Beside, ""
+		return
+	}
+	p.matcherBlock(n, spec, l)
+}
+
+// matcherBlock reads the comment and the block behind a matcher.
+func (p *parser) matcherBlock(n *sdk.Node, spec *sdk.Spec, l *line) {
+	n.Beside = p.beside()
+	if t := p.toks[p.i]; t.kind == opening && !t.first {
+		p.block(n, specScope(spec, l.in))
+	}
+}
+
+// known reads a matcher that has a description, by rule 4: each word is an option
+// of it, an argument of what was read last, the next matcher, or an error.
+func (p *parser) known(n *sdk.Node, spec *sdk.Spec, l *line) {
+	m := &inline{spec: spec, matcher: n, last: n, args: newReading(spec)}
+	for !p.lineEnds() && p.toks[p.i].kind == word {
+		t := p.toks[p.i]
+		if option := m.find(p, t); option != nil {
+			p.missing(m, t, "an option")
+			p.next()
+			m.begin(option, t)
+			if option.Negates && p.negated(m.last, &scope{g: p.g, options: spec.Block.Options, flat: l.in.flat}) {
+				break
+			}
+			continue
+		}
+		fits, needed := m.fits(p, t)
+		if !fits || !needed && p.endsLine(l) {
+			if p.another(m, t, l) {
+				break
+			}
+			continue
+		}
+		m.take(p.next())
+	}
+	if m.last != n && m.option.Block != nil && !m.option.Negates {
+		p.matcherBlock(m.last, m.option, l)
+		return
+	}
+	p.matcherBlock(n, spec, l)
+}
+
+// another says that the matcher ends before t, which fits nowhere in it. If
+// nothing else can begin with t either, that is an error and t is skipped.
+func (p *parser) another(m *inline, t token, l *line) bool {
+	if p.endsLine(l) || p.isMatcher(t.text) {
+		p.missing(m, t, "the next directive")
+		return true
+	}
+	if p.o.Raw { // it may be a plugin that an imported file declares
+		if !l.many {
+			m.take(p.next())
+		}
+		return l.many
+	}
+	p.errorf(sdk.Errorf(t.pos, "%q is no %s, and no matcher: %s", t.text, m.what(), m.why(t.text)))
+	p.next()
+	return false
+}
+
+// missing reports that t cannot end an argument that is still needed.
+func (p *parser) missing(m *inline, t token, reading string) {
+	if a := m.args.missing(); a != nil {
+		p.errorf(sdk.Errorf(t.pos, "%s needs %s, but %q is %s here: write %s before it, or quote it if that is what it is",
+			m.last.Name, a.Name, t.text, reading, a.Name))
+	}
+}
+
+// inline is a matcher being read with the options behind it.
+type inline struct {
+	spec    *sdk.Spec
+	matcher *sdk.Node
+	last    *sdk.Node // the matcher, or its option being read
+	option  *sdk.Spec // of last, nil while that is the matcher
+	args    *reading  // of last
+}
+
+// find returns the option that t begins, or nil. Behind http, "not" is its own
+// only if another option of it follows.
+func (m *inline) find(p *parser, t token) *sdk.Spec {
+	if !t.keyword() || m.spec.Block == nil {
+		return nil
+	}
+	option := sdk.Find(m.spec.Block.Options, t.text)
+	if option == nil || !option.Negates {
+		return option
+	}
+	if after := p.toks[p.i+1]; after.first || !after.keyword() || sdk.Find(m.spec.Block.Options, after.text) == nil {
+		return nil
+	}
+	return option
+}
+
+func (m *inline) begin(option *sdk.Spec, t token) {
+	m.matcher.Block = append(m.matcher.Block, sdk.Node{Name: t.text, Pos: t.pos})
+	m.last = &m.matcher.Block[len(m.matcher.Block)-1]
+	m.option, m.args = option, newReading(option)
+}
+
+// fits says whether t is the next argument, and whether one is needed there. A
+// quoted word can be nothing else; the unquoted name of a builtin matcher is no
+// host and no protocol.
+func (m *inline) fits(p *parser, t token) (fits, needed bool) {
+	if !t.keyword() {
+		return true, true
+	}
+	fits, needed = m.args.fits(t.text)
+	if fits && isNameShape(m.args.shape(t.text)) && sdk.Find(p.g.Matchers, t.text) != nil {
+		return false, false
+	}
+	return fits, needed
+}
+
+func (m *inline) take(t token) {
+	m.args.take(t.text)
+	m.last.Args = append(m.last.Args, wordOf(t))
+}
+
+// what says what a word would have to be.
+func (m *inline) what() string {
+	if m.last == m.matcher {
+		return "argument or option of " + m.matcher.Name
+	}
+	return "argument of " + m.last.Name + ", no option of " + m.matcher.Name
+}
+
+// why says what the argument should look like.
+func (m *inline) why(text string) string {
+	for i, a := range m.args.args {
+		if err := a.Fits(text); err != nil && m.args.room(i) {
+			return a.Name + " " + err.Error()
+		}
+	}
+	return "leave it out, or declare the plugin of that name in the global options"
+}

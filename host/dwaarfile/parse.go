@@ -1,0 +1,306 @@
+package dwaarfile
+
+import (
+	"dwaar.dev/dwaar/sdk"
+)
+
+// What a configuration can grow to. No real one comes near; all of them keep an
+// accident (an import of a log file, a snippet that doubles itself) small.
+const (
+	maxFile    = 1 << 20  // bytes of a file
+	maxDepth   = 32       // blocks in blocks
+	maxTokens  = 1 << 20  // after imports
+	maxText    = 16 << 20 // bytes that imports and the environment put into words
+	maxImports = 16       // imports in imports
+)
+
+// Options are what a configuration may use beside its own text. The zero value
+// has no environment and imports snippets only.
+type Options struct {
+	// Env looks up an environment variable; os.LookupEnv in a program.
+	Env func(name string) (string, bool)
+
+	// Open reads an imported file, at most limit bytes of it, and Glob lists the
+	// files that a pattern names. Paths are slash-separated and relative to the
+	// directory of the main file; they never leave it by "..", and Open refuses
+	// symlinks that do. [Dir] makes both.
+	Open func(path string, limit int64) ([]byte, error)
+	Glob func(pattern string) ([]string, error)
+
+	// Raw keeps {$NAME}, imports and snippets as they were written, for a tool
+	// that prints the tree again.
+	Raw bool
+}
+
+// Parse reads a Dwaarfile. It returns the tree with imports, snippets and the
+// environment filled in, and all errors at once, as [sdk.Errors]. With errors the
+// tree is what could be read, which is enough to look for more of them; it is nil
+// if the text could not even be cut into words.
+func Parse(name string, src []byte, g *sdk.Grammar, o Options) ([]sdk.Node, error) {
+	l := newLoader(name, g, o)
+	tree := l.text(name, src, nil, topScope(g))
+	return tree, l.errs.Err()
+}
+
+// ParseRaw reads a Dwaarfile as it was written: imports and snippets are nodes,
+// {$NAME} stays in its word, and comments are kept. It is for tools that print
+// the tree again.
+//
+// A snippet is a node named "(name)". Comments behind the last node of the file
+// stand above a last node without name and block. A word with a {$NAME} in it
+// is not Quoted, however it was written; a Quoted word that looks like one
+// holds that text.
+func ParseRaw(name string, src []byte, g *sdk.Grammar) ([]sdk.Node, error) {
+	return Parse(name, src, g, Options{Raw: true})
+}
+
+// parser reads tokens into nodes.
+type parser struct {
+	*loader
+	toks   []token
+	i      int
+	notes  []string        // comments read and not yet given to a node
+	bodies map[string]body // of the snippets of ParseRaw, by their names
+}
+
+// peek returns the next token, behind any comments.
+func (p *parser) peek() token {
+	for p.toks[p.i].kind == comment {
+		p.notes = append(p.notes, p.toks[p.i].text)
+		p.i++
+	}
+	return p.toks[p.i]
+}
+
+// next consumes a token; the last one stays.
+func (p *parser) next() token {
+	t := p.peek()
+	if t.kind != end {
+		p.i++
+	}
+	return t
+}
+
+// beside returns the comment on the line just read, if there is one.
+func (p *parser) beside() string {
+	if t := p.toks[p.i]; t.kind == comment && !t.first {
+		p.i++
+		return t.text
+	}
+	return ""
+}
+
+// takeNotes returns the comments before the next token.
+func (p *parser) takeNotes() []string {
+	p.peek()
+	notes := p.notes
+	p.notes = nil
+	return notes
+}
+
+// lineEnds says that nothing follows on the line but perhaps a comment.
+func (p *parser) lineEnds() bool {
+	t := p.toks[p.i]
+	return t.first || t.kind == comment || t.kind == closing || t.kind == end
+}
+
+// nodes reads directives up to a closing brace or the end.
+func (p *parser) nodes(s *scope) []sdk.Node {
+	nodes := []sdk.Node{}
+	for {
+		above := p.takeNotes()
+		t := p.peek()
+		if t.kind == end || t.kind == closing {
+			p.notes = above
+			return nodes
+		}
+		var read []sdk.Node
+		if t.kind == opening {
+			read = p.unnamed(s)
+		} else {
+			read = p.directive(s)
+		}
+		if len(read) > 0 {
+			read[0].Above = append(above, read[0].Above...)
+		}
+		nodes = append(nodes, read...)
+	}
+}
+
+// unnamed reads a block without a name: the global options, or an error.
+func (p *parser) unnamed(s *scope) []sdk.Node {
+	t := p.peek()
+	n := sdk.Node{Pos: t.pos}
+	switch {
+	case !s.top:
+		p.errorf(sdk.Errorf(t.pos, "a block without a name: put { behind a directive, on the same line"))
+	case p.begun:
+		p.errorf(sdk.Errorf(t.pos, "the block without a name holds the global options: put it first, or the name before {"))
+	default:
+		p.begun = true
+		p.block(&n, specScope(&p.g.Global, s))
+		p.learnPlugins(n.Block)
+		return []sdk.Node{n}
+	}
+	p.block(&n, &scope{g: p.g})
+	return nil
+}
+
+// learnPlugins makes the plugins of the global options known as matchers.
+func (p *parser) learnPlugins(global []sdk.Node) {
+	for _, n := range global {
+		if n.Name == "plugin" && len(n.Args) > 0 {
+			p.plugins[n.Args[0].Text] = true
+		}
+	}
+}
+
+// directive reads one directive, which is several nodes if it is an import.
+func (p *parser) directive(s *scope) []sdk.Node {
+	t := p.peek()
+	if t.quoted && !s.ownNames() {
+		p.errorf(sdk.Errorf(t.pos, "a quoted word is never a directive: write %s without quotes", t.text))
+	}
+	n := sdk.Node{Name: t.text, Pos: t.pos}
+	switch {
+	case t.quoted:
+		p.next()
+		p.plain(&n, s)
+	case isSet(n.Name):
+		p.next()
+		p.set(&n, s)
+	case isSnippet(n.Name):
+		return p.snippet(s)
+	case n.Name == importWord:
+		p.next()
+		p.args(&n, importSpec(), s)
+		p.noBlock(s)
+		n.Beside = p.beside()
+		return p.imports(n, s)
+	case s.holds&sdk.HoldsMatchers != 0 && sdk.Find(s.options, n.Name) == nil:
+		return p.matchers(lineOf(s))
+	default:
+		p.next()
+		p.plain(&n, s)
+	}
+	return []sdk.Node{n}
+}
+
+// plain reads what follows the name of a directive that is no matcher.
+func (p *parser) plain(n *sdk.Node, s *scope) {
+	p.begun = true
+	spec := s.spec(n.Name)
+	if spec != nil && spec.Negates && p.negated(n, s) {
+		return
+	}
+	p.args(n, spec, s)
+	n.Beside = p.beside()
+	if t := p.toks[p.i]; t.kind == opening && !t.first {
+		p.block(n, specScope(spec, s))
+	}
+}
+
+// negated reads the option behind an option that negates.
+func (p *parser) negated(n *sdk.Node, s *scope) bool {
+	t := p.toks[p.i]
+	if t.first || !t.keyword() || sdk.Find(s.options, t.text) == nil {
+		return false
+	}
+	if !p.enter(t.pos) {
+		p.skipLine()
+		return true
+	}
+	defer p.leave()
+	inner := sdk.Node{Name: t.text, Pos: t.pos}
+	p.next()
+	p.plain(&inner, s)
+	n.Beside, inner.Beside = inner.Beside, ""
+	n.Block = []sdk.Node{inner}
+	return true
+}
+
+// args reads the arguments of n. A flat block ends them before its next
+// directive, a line never does: there such a word is an error if it does not fit.
+func (p *parser) args(n *sdk.Node, spec *sdk.Spec, s *scope) {
+	r := newReading(spec)
+	for !p.lineEnds() && p.toks[p.i].kind == word {
+		t := p.toks[p.i]
+		fits, needed := p.fits(r, t, s)
+		switch {
+		case !t.keyword():
+		case s.flat && s.line != nil && !fits:
+			return
+		case s.flat && s.starts(t.text) && !(fits && (needed || r.shape(t.text) == sdk.Ref)):
+			return
+		case !fits && s.starts(t.text):
+			p.errorf(sdk.Errorf(t.pos, "%s does not take %q: write it on its own line, or in quotes if it is an argument", n.Name, t.text))
+			return
+		}
+		r.take(t.text)
+		n.Args = append(n.Args, wordOf(p.next()))
+	}
+}
+
+// fits says whether t can be the next argument, and whether one is needed there.
+func (p *parser) fits(r *reading, t token, s *scope) (fits, needed bool) {
+	fits, needed = r.fits(t.text)
+	if !fits || needed || !t.keyword() || !isNameShape(r.shape(t.text)) {
+		return fits, needed
+	}
+	return !s.starts(t.text), false
+}
+
+func wordOf(t token) sdk.Word { return sdk.Word{Text: t.text, Quoted: t.quoted, Pos: t.pos} }
+
+// block reads a block, with its braces, into n, behind the nodes n already has.
+func (p *parser) block(n *sdk.Node, s *scope) {
+	open := p.next()
+	if n.Block == nil {
+		n.Block = []sdk.Node{}
+	}
+	if !p.enter(open.pos) {
+		p.i = min(closes(p.toks, p.i)+1, len(p.toks)-1)
+		return
+	}
+	defer p.leave()
+	s.flat = s.flat || isFlat(p.toks, p.i-1)
+	if n.Beside == "" {
+		n.Beside = p.beside()
+	}
+	n.Block = append(n.Block, p.nodes(s)...)
+	n.Below = p.takeNotes()
+	if t := p.peek(); t.kind == end {
+		p.errorf(sdk.Errorf(open.pos, "this { has no }: close the block"))
+		return
+	}
+	p.next()
+}
+
+// noBlock reports and skips a block where none can be.
+func (p *parser) noBlock(s *scope) {
+	if t := p.toks[p.i]; t.kind == opening && !t.first {
+		p.errorf(sdk.Errorf(t.pos, "import takes no block: give arguments, {args[0]} stands for them in what is imported"))
+		p.block(&sdk.Node{}, &scope{g: p.g, flat: s.flat})
+	}
+}
+
+// skipLine skips what is left of the line.
+func (p *parser) skipLine() {
+	for !p.lineEnds() {
+		if p.next().kind == opening {
+			p.i = min(closes(p.toks, p.i)+1, len(p.toks)-1)
+		}
+	}
+}
+
+// enter counts a block, or reports that there are too many around it.
+func (p *parser) enter(at sdk.Pos) bool {
+	if p.depth < maxDepth {
+		p.depth++
+		return true
+	}
+	p.errorf(sdk.Errorf(at, "more than %d blocks in each other: use fewer", maxDepth))
+	return false
+}
+
+func (p *parser) leave() { p.depth-- }

@@ -1,0 +1,199 @@
+package dwaarfile
+
+import (
+	"dwaar.dev/dwaar/sdk"
+)
+
+// scope is what may stand in the block being read.
+type scope struct {
+	g       *sdk.Grammar
+	options []sdk.Spec
+	holds   sdk.Holds
+	line    *sdk.Spec // of lines whose names are the user's own, or nil
+	top     bool // the file itself
+	flat    bool // written on one line
+}
+
+// topScope is that of a file.
+func topScope(g *sdk.Grammar) *scope { return &scope{g: g, options: g.Top, top: true} }
+
+// specScope is that of a directive's block inside s. Of an unknown directive, or
+// one without a block, nothing is known.
+func specScope(spec *sdk.Spec, s *scope) *scope {
+	in := &scope{g: s.g, flat: s.flat}
+	switch {
+	case spec == nil:
+	case spec.Negates:
+		in.options = s.options
+	case spec.Block != nil:
+		in.options, in.holds, in.line = spec.Block.Options, spec.Block.Holds, spec.Block.Line
+	}
+	return in
+}
+
+// setScope is that of the block of a matcher set in s.
+func setScope(s *scope) *scope {
+	return &scope{g: s.g, holds: sdk.HoldsMatchers, flat: s.flat}
+}
+
+// find returns what a name means here, or nil.
+func (s *scope) find(name string) *sdk.Spec {
+	if spec := sdk.Find(s.options, name); spec != nil {
+		return spec
+	}
+	if s.holds&sdk.HoldsMatchers != 0 {
+		if spec := sdk.Find(s.g.Matchers, name); spec != nil {
+			return spec
+		}
+	}
+	if s.holds&sdk.HoldsHandlers != 0 {
+		if spec := sdk.Find(s.g.Handlers, name); spec != nil {
+			return spec
+		}
+	}
+	if s.holds&sdk.HoldsRoutes != 0 && name == s.g.Route.Name {
+		return &s.g.Route
+	}
+	return nil
+}
+
+// spec returns the description of a directive here, or nil. Where servers stand,
+// every unknown name is the address of one, and some blocks have lines that begin
+// with any name.
+func (s *scope) spec(name string) *sdk.Spec {
+	switch spec := s.find(name); {
+	case spec != nil:
+		return spec
+	case s.holds&sdk.HoldsServers != 0:
+		return &s.g.Server
+	default:
+		return s.line
+	}
+}
+
+// ownNames says that a directive's name may be the user's own, and thus quoted.
+func (s *scope) ownNames() bool { return s.holds&sdk.HoldsServers != 0 || s.line != nil }
+
+// inside returns the scope of the block of n, which stands in s.
+func (s *scope) inside(n *sdk.Node) *scope {
+	switch {
+	case isSet(n.Name):
+		return setScope(s)
+	case n.Name == "" && s.top:
+		return specScope(&s.g.Global, s)
+	default:
+		return specScope(s.spec(n.Name), s)
+	}
+}
+
+// as returns s for text that is flat or not, whatever the text around it is.
+func (s *scope) as(flat bool) *scope {
+	in := *s
+	in.flat = flat
+	return &in
+}
+
+// starts says that an unquoted word can begin a directive here. A plugin's name
+// never does: loading a plugin cannot change what a line means.
+func (s *scope) starts(text string) bool {
+	return isSet(text) || s.find(text) != nil || text == importWord
+}
+
+// guess returns the scope of a text that stands alone and begins with name: a
+// file to be imported, or a snippet nobody imports.
+func guess(g *sdk.Grammar, name string) *scope {
+	s := topScope(g)
+	switch {
+	case name == "" || name == importWord || isSnippet(name) || s.find(name) != nil:
+	case isSet(name) || name == g.Route.Name:
+		s.holds = sdk.HoldsRoutes
+	case sdk.Find(g.Handlers, name) != nil:
+		s.holds = sdk.HoldsHandlers
+	case sdk.Find(g.Matchers, name) != nil:
+		s.holds = sdk.HoldsMatchers
+	}
+	return s
+}
+
+// reading is how far the arguments of a directive were read.
+type reading struct {
+	args []sdk.Arg
+	free bool // nothing is known: all fits
+	at   int  // the argument being read
+	n    []int
+	all  int
+}
+
+func newReading(spec *sdk.Spec) *reading {
+	if spec == nil {
+		return &reading{free: true}
+	}
+	return &reading{args: spec.Args, n: make([]int, len(spec.Args))}
+}
+
+// slot returns the index of the argument that text would be, or -1.
+func (r *reading) slot(text string) int {
+	for i, a := range r.args {
+		if a.AnyOrder && r.all > 0 && r.room(i) && a.Fits(text) == nil {
+			return i
+		}
+	}
+	for i := r.at; i < len(r.args); i++ {
+		a := r.args[i]
+		if a.AnyOrder {
+			continue
+		}
+		if r.room(i) && a.Fits(text) == nil {
+			return i
+		}
+		if r.n[i] < a.Min {
+			return -1
+		}
+	}
+	return -1
+}
+
+func (r *reading) room(i int) bool { return r.args[i].Max < 0 || r.n[i] < r.args[i].Max }
+
+// fits says that text can be the next argument, and that one must come.
+func (r *reading) fits(text string) (fits, needed bool) {
+	if r.free {
+		return true, false
+	}
+	i := r.slot(text)
+	return i >= 0, i >= 0 && r.n[i] < r.args[i].Min
+}
+
+// shape returns the shape of the argument that text would be.
+func (r *reading) shape(text string) sdk.Shape {
+	if i := r.slot(text); i >= 0 {
+		return r.args[i].Shape
+	}
+	return sdk.Free
+}
+
+// take counts an argument. One that does not fit is left to whoever checks the
+// tree.
+func (r *reading) take(text string) {
+	i := r.slot(text)
+	if r.all++; i < 0 {
+		return
+	}
+	if r.n[i]++; !r.args[i].AnyOrder {
+		r.at = i
+	}
+}
+
+// missing returns the argument that is still needed, or nil.
+func (r *reading) missing() *sdk.Arg {
+	for i := range r.args {
+		if r.n[i] < r.args[i].Min {
+			return &r.args[i]
+		}
+	}
+	return nil
+}
+
+// isNameShape says that an argument of this shape could be mistaken for the name
+// of a directive.
+func isNameShape(s sdk.Shape) bool { return s == sdk.Host || s == sdk.Proto }

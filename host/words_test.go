@@ -1,0 +1,164 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"dwaar.dev/dwaar/sdk"
+)
+
+func TestEveryCodeHasItsOwnIndexAndName(t *testing.T) {
+	t.Parallel()
+	names := map[string]bool{}
+	for i := range Codes {
+		c := CodeAt(i)
+		if c.Index() != i {
+			t.Errorf("%s has index %d, not %d", c, c.Index(), i)
+		}
+		names[c.String()] = true
+	}
+	if len(names) != Codes {
+		t.Errorf("%d codes have %d names", Codes, len(names))
+	}
+}
+
+func TestTheLatestFactOfANameCounts(t *testing.T) {
+	t.Parallel()
+	var fs Facts
+	fs.Put("tls", "version", []byte("1.2"))
+	fs.Put("http", "host", []byte("a"))
+	mark := fs.Len()
+	fs.PutString("tls", "version", "1.3")
+	got := map[string]string{}
+	for name, v := range fs.All() {
+		got[name] = v
+	}
+	if diff := cmp.Diff(map[string]string{"tls.version": "1.3", "http.host": "a"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	fs.Truncate(mark)
+	if v, _ := fs.Get("tls.version"); v != "1.2" {
+		t.Errorf("after truncation %q", v)
+	}
+	for _, wrong := range []string{"tls", "tls.", "tlsversion", "tls.version2", "ls.version", ""} {
+		if v, ok := fs.Get(wrong); ok {
+			t.Errorf("%q is %q", wrong, v)
+		}
+	}
+}
+
+func TestFactsAreBounded(t *testing.T) {
+	t.Parallel()
+	var fs Facts
+	if fs.Put("x", "big", make([]byte, MaxFactBytes+1)) {
+		t.Error("took more bytes than it may")
+	}
+	n := 0
+	for fs.Put("x", "k", []byte("v")) {
+		n++
+	}
+	if n != MaxFacts {
+		t.Errorf("took %d facts", n)
+	}
+}
+
+func TestTemplatesExpandToWhatIsKnown(t *testing.T) {
+	t.Parallel()
+	get := func(name string) (string, bool) {
+		v, ok := map[string]string{"minecraft.host": "mc", "vars.port": "1"}[name]
+		return v, ok
+	}
+	for text, want := range map[string]string{
+		"{minecraft.host}:25565":             "mc:25565",
+		"{l4.minecraft.host}:{vars.port}":    "mc:1",
+		"plain:1":                            "plain:1",
+		"a{vars.port}b":                      "a1b",
+		"{vars.absent}":                      "expanding {vars.absent}: the connection has no such fact",
+		"{x":                                 "has a brace without its partner",
+		"x}":                                 "has a brace without its partner",
+		"{}":                                 "names no fact",
+		"{port}":                             "names no fact: write {vars.port}",
+		"{a.{b.c}}":                          "names no fact",
+		"":                                   "",
+		"{minecraft.host}{minecraft.host}.x": "mcmc.x",
+	} {
+		tmpl, err := ParseTemplate(sdk.Word{Text: text})
+		got := ""
+		if err == nil {
+			got, err = tmpl.Expand(get)
+		}
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want && (want == "" || !strings.Contains(got, want)) {
+			t.Errorf("%q gives %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestBuffersComeInPowersOfTwoWithinTheirLimit(t *testing.T) {
+	t.Parallel()
+	h := NewHeads(8 << 10)
+	a, b := h.Get(1), h.Get(3000)
+	if cap(a) != 2<<10 || cap(b) != 4<<10 || h.Used() != 6<<10 {
+		t.Errorf("capacities %d, %d, used %d", cap(a), cap(b), h.Used())
+	}
+	if c := h.Get(4 << 10); c != nil {
+		t.Error("lent beyond the limit")
+	}
+	h.Put(a)
+	h.Put(b)
+	h.Put(nil)
+	h.Put(make([]byte, 100))
+	if h.Used() != 0 {
+		t.Errorf("%d bytes are still lent", h.Used())
+	}
+	if NewHeads(1<<40).Get(32<<20) != nil {
+		t.Error("lent a buffer larger than any head")
+	}
+}
+
+type heldValue struct{ held bool }
+
+func (h *heldValue) Held() bool { return h.held }
+
+func TestSharedValuesLiveAsLongAsSomebodyHoldsThem(t *testing.T) {
+	t.Parallel()
+	var s Store
+	v := &heldValue{}
+	hold := func() { s.Hold("k", func() (any, error) { return v, nil }) }
+	hold()
+	hold()
+	s.Drop("k")
+	if len(s.Values()) != 1 {
+		t.Fatal("one holder is left, and it is gone")
+	}
+	v.held = true
+	s.Drop("k")
+	if len(s.Values()) != 1 {
+		t.Fatal("a connection holds it, and it is gone")
+	}
+	v.held = false
+	if len(s.Values()) != 0 {
+		t.Error("nobody holds it, and it is kept")
+	}
+	_, err := s.Hold("bad", func() (any, error) { return nil, errors.New("no") })
+	if fmt.Sprint(err) != "no" || len(s.Values()) != 0 {
+		t.Errorf("a value that could not be made: %v", err)
+	}
+}
+
+func TestARegisteredNameCanBeReplacedInACloneAlone(t *testing.T) {
+	t.Parallel()
+	var r Registry
+	r.Matcher(sdk.Spec{Name: "a", Doc: "old"}, nil)
+	c := r.Clone()
+	c.Matcher(sdk.Spec{Name: "a", Doc: "new"}, nil)
+	if len(r.Matchers()) != 1 || r.Matchers()[0].Spec.Doc != "old" || c.Matchers()[0].Spec.Doc != "new" {
+		t.Errorf("registry %v, clone %v", r.Matchers(), c.Matchers())
+	}
+}

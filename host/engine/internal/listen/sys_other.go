@@ -1,0 +1,55 @@
+//go:build !linux
+
+package listen
+
+import (
+	"errors"
+	"net"
+	"os"
+	"syscall"
+	"time"
+)
+
+// pollTime is how long Queued gives the kernel to hand over what waits.
+const pollTime = time.Millisecond
+
+// Queued returns a connection that the kernel has accepted already, or nil when
+// there is none. After it the socket is awake as after Wake.
+func (s *Socket) Queued() (net.Conn, error) {
+	s.SetDeadline(time.Now().Add(pollTime))
+	c, err := s.Accept()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, nil
+	}
+	return c, err
+}
+
+// Shed closes up to n connections that wait and returns how many it closed. It
+// needs one free descriptor.
+func (s *Socket) Shed(n int) int {
+	defer s.SetDeadline(time.Time{})
+	for i := range n {
+		c, err := s.Queued()
+		if err != nil || c == nil {
+			return i
+		}
+		c.Close()
+	}
+	return n
+}
+
+// Inherited sockets are for service managers, which elsewhere do not exist.
+
+func listening(int) error { return errors.ErrUnsupported }
+
+func duplicate(int) (int, error) { return 0, errors.ErrUnsupported }
+
+func closeOnExec(int) {}
+
+func dualStack(int) bool { return false }
+
+func inode(int) uint64 { return 0 }
+
+func reusePort(syscall.RawConn, bool) error { return errors.ErrUnsupported }
+
+func findHolder(Spec) (who string, self bool) { return "", false }

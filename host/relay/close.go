@@ -1,0 +1,82 @@
+package relay
+
+import (
+	"errors"
+	"time"
+)
+
+// The pauses between two looks at a send queue: loopback is done within the
+// first, and 50 ms are nothing beside the round trips of a slow peer.
+const (
+	firstLook = time.Millisecond
+	lastLook  = 50 * time.Millisecond
+)
+
+// close closes both ends, each in the way that tells its peer the truth. Both
+// halves have left.
+func (l *Link) close() {
+	var cut [2]bool // ends[i] has not got everything
+	l.mu.Lock()
+	for i := range l.ends {
+		toward := &l.halves[1-i]
+		cut[i] = !l.ends[i].gone.Load() && (toward.cut || len(toward.head) > 0 || toward.src.unread() > 0)
+	}
+	l.mu.Unlock()
+	for i := range l.ends {
+		if l.part(&l.ends[i], l.ends[1-i].gone.Load(), cut[i]) {
+			l.mu.Lock()
+			l.res.Cut = true
+			l.mu.Unlock()
+		}
+	}
+}
+
+// part closes s, whose other end may have broken, and which may miss bytes. It
+// says whether s was cut.
+func (l *Link) part(s *side, otherBroke, cut bool) bool {
+	switch {
+	case s.gone.Load() || cut:
+		s.reset()
+		return cut
+	case !otherBroke:
+		s.close()
+		return false
+	}
+	err := l.flush(s)
+	if errors.Is(err, errors.ErrUnsupported) {
+		s.close() // delivery before accuracy: a reset now could drop bytes
+		return false
+	}
+	s.reset()
+	return err != nil
+}
+
+// errStopped says that a flush did not come to its end.
+var errStopped = errors.New("waiting for the send queue: stopped")
+
+// flush waits until the peer of s has everything that was written to it, or
+// the link is stopped: by its timer after Options.Linger, or by Kill.
+func (l *Link) flush(s *side) error {
+	var (
+		n     int
+		err   error
+		timer *time.Timer
+	)
+	for pause := firstLook; ; pause = min(2*pause, lastLook) {
+		s.ask(func(fd uintptr) { n, err = unsent(fd) })
+		if err != nil || n == 0 {
+			return err
+		}
+		if timer == nil {
+			timer = time.NewTimer(pause)
+			defer timer.Stop()
+		} else {
+			timer.Reset(pause)
+		}
+		select {
+		case <-timer.C:
+		case <-l.over:
+			return errStopped
+		}
+	}
+}

@@ -1,0 +1,55 @@
+// Package relay joins two stream connections: what one side sends, the other
+// receives, in order, exactly once, until both have finished or one of them
+// breaks. It is the last stage of a proxy and knows nothing of the earlier
+// ones: it needs two ends and, for each, the bytes somebody has read already.
+//
+//	link := relay.Start(
+//		relay.Endpoint{Conn: client, Head: peeked},
+//		relay.Endpoint{Conn: upstream},
+//		relay.Options{
+//			Idle: time.Hour,
+//			Done: func(r relay.Result) {
+//				log.Printf("ended by %v (%v): %d up, %d down", r.By, r.Reason, r.Up, r.Down)
+//			},
+//		})
+//	// from any goroutine, at any time:
+//	link.Kill(relay.Drained)
+//
+// # Data flow
+//
+// A Link has two ends and two halves. A half is one direction and one
+// goroutine; it alone reads its source and it alone writes its destination:
+//
+//	            head   ┌────────────── half ──────────────┐
+//	down (client) ───▶ │ wait, take a buffer, read, write │ ───▶ up (upstream)
+//	              ◀─── │ write, read, take a buffer, wait │ ◀───
+//	                   └────────────── half ──────────────┘ head
+//
+// A half first writes the head of its source. Then it waits until the source
+// is readable, takes a 32 KiB buffer from a pool, reads once, writes, and
+// gives the buffer back: a connection that says nothing holds no buffer. That
+// is possible where the connection is a plain socket. Anything else, TLS for
+// one, is read through its own Read with a buffer of 4 KiB that becomes 32 KiB
+// while it comes back full. A destination that does not take bytes stops the
+// half in Write, and so its source: nothing is queued in this package.
+//
+// # How a link ends
+//
+// End of file from a source is passed on with CloseWrite, and the other half
+// carries on. When both have ended, both ends are closed. After its own end of
+// file a half stays to watch its source for a reset, which nobody would see
+// otherwise.
+//
+// When an end breaks (it is reset, or reading or writing fails), what it had
+// sent is still delivered: the half that reads it goes on until the receive
+// queue is empty. Then the link waits until the peer's kernel has acknowledged
+// everything, at most Options.Linger, and only then resets the other end: a
+// reset throws away what the kernel has not sent yet. An end with TLS on it is
+// reset beneath the TLS, without close_notify, so that what is cut does not
+// look complete.
+//
+// A limit of Options or a Kill wakes both halves by a deadline in the past.
+// An end that got all there was is closed in order; one that misses bytes is
+// reset. Descriptors are closed only by the half that leaves last, which then
+// calls Options.Done.
+package relay

@@ -1,0 +1,249 @@
+package relay
+
+import (
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// defaultLinger leaves a slow mobile client the time to fetch what its
+	// kernel's window holds, and bounds how long a dead one keeps a descriptor.
+	defaultLinger = 10 * time.Second
+	// windUp is how long an ended link waits for connections that do not obey
+	// a deadline (a wrapper that sleeps, close_notify into a full socket)
+	// before their sockets are closed under them.
+	windUp = time.Second
+	// probeEvery is how often a half that is stuck in Write looks whether its
+	// source, which nobody reads meanwhile, was reset.
+	probeEvery = 15 * time.Second
+)
+
+// Link is two joined connections, made by Start. Its methods may be called
+// from any goroutine, also after it has ended.
+type Link struct {
+	o      Options
+	probe  time.Duration
+	born   time.Time
+	ends   [2]side       // the client, the upstream
+	halves [2]half       // halves[i] reads ends[i] and writes ends[1-i]
+	moved  atomic.Int64  // when the last byte moved, in ns since born
+	over   chan struct{} // closed when ended is set
+
+	mu       sync.Mutex
+	timer    *time.Timer   // the only one: for limits, linger, windUp and probe
+	running  int           // halves that have not left
+	ended    bool          // everything is to stop now
+	closed   bool          // both descriptors are closed
+	caused   bool          // res says why the link ends
+	mute     bool          // a finish could not be passed on
+	first    Side          // who finished first
+	lingerAt time.Duration // since born: an end broke, delivery must be over; 0: none did
+	slamAt   time.Duration // since born: ended, sockets are closed by force
+	res      Result
+}
+
+// Start joins down, the client, and up, the upstream. It owns both from now
+// on, returns at once, and calls o.Done when the link has ended and both are
+// closed. Deadlines that were set on them are cleared.
+func Start(down, up Endpoint, o Options) *Link {
+	return start(down, up, o, probeEvery)
+}
+
+func start(down, up Endpoint, o Options, probe time.Duration) *Link {
+	if o.Linger <= 0 {
+		o.Linger = defaultLinger
+	}
+	l := &Link{o: o, probe: probe, born: time.Now(), over: make(chan struct{}), running: 2}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.timer = time.AfterFunc(probe, l.tick)
+	failed := [2]error{l.ends[0].open(Down, down), l.ends[1].open(Up, up)}
+	l.halves[0].head, l.halves[1].head = down.Head, up.Head
+	for i := range l.halves {
+		l.halves[i].join(l, &l.ends[i], &l.ends[1-i])
+		if failed[i] != nil {
+			l.broke(&l.ends[i], failed[i])
+		}
+	}
+	for i := range l.halves {
+		go l.halves[i].run()
+	}
+	l.rearm()
+	return l
+}
+
+// Kill ends the link for reason r. It does not wait: Done tells. The first
+// reason stays; a link that has ended, or is about to because an end broke,
+// keeps its own, but Kill still cuts short what it waits for.
+func (l *Link) Kill(r Reason) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stop(Self, r)
+}
+
+// Counts returns the bytes written so far to the upstream and to the client.
+// They are final, and equal to those of the Result, once Done is called.
+func (l *Link) Counts() (up, down int64) {
+	return l.halves[0].n.Load(), l.halves[1].n.Load()
+}
+
+// touch notes that a byte moved.
+func (l *Link) touch() { l.moved.Store(int64(l.age())) }
+
+func (l *Link) age() time.Duration { return time.Since(l.born) }
+
+// blame records why the link ends, once. l.mu is held.
+func (l *Link) blame(by Side, r Reason, err error) {
+	if !l.caused {
+		l.caused = true
+		l.res.By, l.res.Reason, l.res.Err = by, r, err
+	}
+}
+
+// stop ends the link now: both halves are woken and leave. l.mu is held.
+func (l *Link) stop(by Side, r Reason) {
+	if l.ended {
+		return
+	}
+	l.blame(by, r, nil)
+	l.ended = true
+	close(l.over)
+	l.slamAt = l.age() + windUp
+	for i := range l.ends {
+		l.ends[i].wakeReader()
+		l.ends[i].wakeWriter()
+	}
+	l.rearm()
+}
+
+// broke notes that s can receive no more. What it had sent is still to be
+// delivered by the half that reads it; the half that writes it is woken, for
+// it has nowhere to write to. l.mu is held.
+func (l *Link) broke(s *side, err error) {
+	if l.ended || s.gone.Load() {
+		return
+	}
+	s.gone.Store(true)
+	l.blame(s.name, reasonOf(err), err)
+	if l.lingerAt == 0 {
+		l.lingerAt = l.age() + l.o.Linger
+	}
+	s.wakeWriter()
+	from := int(s.name - Down)
+	l.ends[1-from].wakeReader()
+	if l.halves[from].finished {
+		s.wakeReader() // it only watches
+	}
+	l.rearm()
+}
+
+// leave is the last thing a half does. The second one closes both ends.
+func (l *Link) leave() {
+	l.mu.Lock()
+	l.running--
+	last := l.running == 0
+	l.mu.Unlock()
+	if !last {
+		return
+	}
+	l.close()
+	l.mu.Lock()
+	l.closed, l.ended = true, true
+	l.timer.Stop()
+	l.res.Up, l.res.Down = l.Counts()
+	l.res.DownFinished, l.res.UpFinished = l.halves[0].finished, l.halves[1].finished
+	res := l.res
+	l.mu.Unlock()
+	if l.o.Done != nil {
+		l.o.Done(res)
+	}
+}
+
+// tick enforces whatever is due and sets the timer anew.
+func (l *Link) tick() {
+	l.mu.Lock()
+	now := l.age()
+	slam := l.ended && !l.closed && now >= l.slamAt
+	if !l.ended {
+		l.enforce(now)
+		l.rearm()
+	}
+	l.mu.Unlock()
+	if slam {
+		for i := range l.ends {
+			l.ends[i].slam()
+		}
+	}
+}
+
+// enforce ends the link if a limit is reached. l.mu is held.
+func (l *Link) enforce(now time.Duration) {
+	for i := range l.halves {
+		if h := &l.halves[i]; h.writing.Load() && h.src.wasReset() {
+			l.broke(h.src, errReset)
+		}
+	}
+	if at, r := l.limit(); now >= at {
+		l.stop(l.culprit(r), r)
+	}
+}
+
+// limit returns the limit that is due first, and when. l.mu is held.
+func (l *Link) limit() (at time.Duration, r Reason) {
+	if l.lingerAt > 0 {
+		return l.lingerAt, Reset
+	}
+	at = math.MaxInt64
+	moved := time.Duration(l.moved.Load())
+	if l.o.Idle > 0 {
+		at, r = moved+l.o.Idle, Idle
+	}
+	if d := l.halfClose(); d > 0 && l.first != Self && moved+d <= at {
+		at, r = moved+d, HalfClosed
+	}
+	if d := l.o.Lifetime; d > 0 && d < at {
+		at, r = d, Expired
+	}
+	return at, r
+}
+
+// halfClose returns the limit for a link that one end has finished.
+func (l *Link) halfClose() time.Duration {
+	if l.mute && (l.o.HalfClose <= 0 || l.o.HalfClose > l.o.Linger) {
+		return l.o.Linger
+	}
+	return l.o.HalfClose
+}
+
+// culprit returns the end that kept the link from moving. l.mu is held.
+func (l *Link) culprit(r Reason) Side {
+	if r == Expired {
+		return Self
+	}
+	for i := range l.halves {
+		if l.halves[i].writing.Load() {
+			return l.halves[i].dst.name
+		}
+	}
+	if l.first != Self && r == HalfClosed {
+		return Down + Up - l.first
+	}
+	return Self
+}
+
+// rearm sets the timer to what is due next. l.mu is held.
+func (l *Link) rearm() {
+	if l.closed {
+		return
+	}
+	now := l.age()
+	at := now + l.probe
+	if l.ended {
+		at = l.slamAt
+	} else if next, _ := l.limit(); next < at {
+		at = next
+	}
+	l.timer.Reset(max(at-now, 0))
+}

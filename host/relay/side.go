@@ -1,0 +1,162 @@
+package relay
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// errReset stands for a reset that was seen in the socket's state rather than
+// returned by a read or a write.
+var errReset = fmt.Errorf("asking for the connection's state: %w", syscall.ECONNRESET)
+
+// reasonOf tells a reset from other failures.
+func reasonOf(err error) Reason {
+	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		return Reset
+	}
+	return Broken
+}
+
+// side is one end of a link.
+type side struct {
+	name   Side
+	conn   net.Conn        // what is read and written
+	socket net.Conn        // what is under it: conn itself, or what NetConn leads to
+	raw    syscall.RawConn // of socket; nil if it is none that the kernel knows
+	gone   atomic.Bool     // it broke: nothing can be written to it any more
+	shut   atomic.Bool     // it was told, or is just being told, that the other has finished
+}
+
+// open fills s in from e.
+func (s *side) open(name Side, e Endpoint) error {
+	s.name, s.conn = name, e.Conn
+	if s.conn == nil {
+		c, err := NewConn(e.FD, nil, nil)
+		if err != nil {
+			return err
+		}
+		s.conn = c
+	}
+	s.socket = under(s.conn)
+	switch c := s.socket.(type) {
+	// Exactly these: a type that merely embeds one may have bytes of its own.
+	case *net.TCPConn, *net.UnixConn, *Conn:
+		raw, err := c.(syscall.Conn).SyscallConn()
+		if err != nil {
+			return fmt.Errorf("opening %v: %w", name, err)
+		}
+		s.raw = raw
+	}
+	_ = s.conn.SetDeadline(time.Time{}) // a connection that has none, or is closed, shows later
+	return nil
+}
+
+// under returns the connection at the bottom of c.
+func under(c net.Conn) net.Conn {
+	for {
+		w, ok := c.(NetConner)
+		if !ok {
+			return c
+		}
+		next := w.NetConn()
+		if next == nil {
+			return c
+		}
+		c = next
+	}
+}
+
+// wakeReader makes every Read, now and later, return at once.
+func (s *side) wakeReader() {
+	if s.conn != nil {
+		_ = s.conn.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// wakeWriter makes every Write, now and later, return at once.
+func (s *side) wakeWriter() {
+	if s.conn != nil {
+		_ = s.conn.SetWriteDeadline(time.Unix(1, 0))
+	}
+}
+
+// closeWrite tells the peer that nothing more will come.
+func (s *side) closeWrite() error {
+	if c, ok := s.conn.(CloseWriter); ok {
+		return c.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// close ends s in order. What the kernel has taken, it still sends.
+func (s *side) close() {
+	if s.conn != nil {
+		_ = s.conn.Close()
+	}
+}
+
+// reset ends s so that its peer knows that the stream was cut. It drops what
+// has not been sent.
+func (s *side) reset() {
+	if s.conn == nil {
+		return
+	}
+	if r, ok := s.conn.(Resetter); ok {
+		_ = r.Reset()
+		return
+	}
+	if r, ok := s.socket.(Resetter); ok {
+		_ = r.Reset()
+	} else if c, ok := s.socket.(interface{ SetLinger(sec int) error }); ok {
+		_ = c.SetLinger(0)
+	}
+	// The socket first: closing a *tls.Conn says close_notify if it still can.
+	_ = s.socket.Close()
+	_ = s.conn.Close()
+}
+
+// slam closes the socket under whatever uses it.
+func (s *side) slam() {
+	if s.socket != nil {
+		_ = s.socket.Close()
+	}
+}
+
+// ask calls f with the descriptor, unless there is none or it is closed.
+func (s *side) ask(f func(fd uintptr)) {
+	if s.raw != nil {
+		_ = s.raw.Control(f)
+	}
+}
+
+// wasReset says whether the connection is dead although we have not finished
+// sending: its error may have been given to somebody else.
+func (s *side) wasReset() bool {
+	var dead bool
+	s.ask(func(fd uintptr) { _, dead = tcpState(fd) })
+	return dead && !s.shut.Load()
+}
+
+// awaitReset waits until s is reset. It returns false if it is woken, or if s
+// is no TCP connection.
+func (s *side) awaitReset() bool {
+	if s.raw == nil {
+		return false
+	}
+	var tcp, dead bool
+	err := s.raw.Read(func(fd uintptr) bool {
+		tcp, dead = tcpState(fd)
+		return dead || !tcp
+	})
+	return err == nil && dead && !s.shut.Load()
+}
+
+// unread returns how many bytes wait in the receive queue.
+func (s *side) unread() (n int) {
+	s.ask(func(fd uintptr) { n = received(fd) })
+	return n
+}

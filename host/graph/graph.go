@@ -11,7 +11,9 @@ package graph
 
 import (
 	"context"
+	"errors"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 
@@ -72,9 +74,17 @@ type Listener struct {
 
 // Serve tries the server's routes on a connection that was just accepted and runs
 // the handlers of the one that takes it. A connection that no route takes ends with
-// host.ErrNoRoute.
+// host.ErrNoRoute; where that was only decided by the deadline, as a timeout of the
+// client.
 func (s *Server) Serve(ctx context.Context, c *host.Conn) error {
-	return s.routes.Handle(ctx, c, func(context.Context, *host.Conn) error { return host.ErrNoRoute })
+	return s.routes.Handle(ctx, c, noRoute)
+}
+
+func noRoute(_ context.Context, c *host.Conn) error {
+	if errors.Is(c.Record().Final, os.ErrDeadlineExceeded) {
+		return host.End(host.ByClient, host.Timeout, host.ErrNoRoute)
+	}
+	return host.ErrNoRoute
 }
 
 // Actors are what runs beside the connections while this graph is the current one:

@@ -23,8 +23,8 @@ const minRun = 3
 // list of names. A name "*.x" stands for one label in front of ".x".
 type keyIndex struct {
 	by    sdk.Selector
-	exact map[string]int // name → route
-	wild  map[string]int // ".x" → route
+	exact map[string]int // name → route + 1
+	wild  map[string]int // ".x" → route + 1
 	any   int            // the route whose name is "*", or -1
 }
 
@@ -37,12 +37,8 @@ type rangeIndex struct {
 // try returns the answer of a step and, if that is Yes, the route it chose, which
 // is not before from.
 func (l *list) try(s *step, e *evaluator, from int) (*Route, sdk.Answer) {
-	begin := max(s.begin, from)
-	if s.end-begin > 1 && begin == s.begin {
-		i, a := s.lookup(e.flow)
-		if !a.Decided() && e.final {
-			a = a.Final()
-		}
+	if (s.keys != nil || s.ranges != nil) && s.begin >= from {
+		i, a := s.lookup(e)
 		if a.Verdict != sdk.Yes {
 			return nil, a
 		}
@@ -51,7 +47,7 @@ func (l *list) try(s *step, e *evaluator, from int) (*Route, sdk.Answer) {
 			return r, a
 		}
 	}
-	for i := begin; i < s.end; i++ {
+	for i := max(s.begin, from); i < s.end; i++ {
 		a := e.eval(&l.routes[i].cond)
 		if a.Err != nil || !a.Decided() || a.Verdict == sdk.Yes {
 			return &l.routes[i], a
@@ -60,52 +56,57 @@ func (l *list) try(s *step, e *evaluator, from int) (*Route, sdk.Answer) {
 	return nil, sdk.Answer{Verdict: sdk.No}
 }
 
-func (s *step) lookup(f *sdk.Flow) (route int, a sdk.Answer) {
+// lookup returns what every route of the run answers, or Yes with the first of
+// them that matches.
+func (s *step) lookup(e *evaluator) (route int, a sdk.Answer) {
+	v := sdk.Yes
 	if s.keys != nil {
-		return s.keys.lookup(f)
+		route, v = s.keys.lookup(e.flow)
+	} else {
+		route, v = s.ranges.lookup(e.flow)
 	}
-	return s.ranges.lookup(f)
+	a = sdk.Answer{Verdict: v}
+	switch {
+	case v == sdk.Yes && route < 0:
+		a.Verdict = sdk.No
+	case e.final, v.NeedBytes() > e.flow.MaxHead && e.flow.MaxHead > 0:
+		a = a.Final()
+	}
+	return route, a
 }
 
-func (x *keyIndex) lookup(f *sdk.Flow) (int, sdk.Answer) {
+func (x *keyIndex) lookup(f *sdk.Flow) (int, sdk.Verdict) {
 	key, v := x.by.Key(f)
 	if v != sdk.Yes {
-		if n := v.NeedBytes(); n > f.MaxHead && f.MaxHead > 0 {
-			v = sdk.Unknown
-		}
-		return 0, sdk.Answer{Verdict: v}
+		return -1, v
 	}
-	best := x.any
-	if i, ok := x.exact[string(key)]; ok && (best < 0 || i < best) {
-		best = i
-	}
+	best := firstOf(x.any, x.exact[string(key)]-1)
 	if dot := bytes.IndexByte(key, '.'); dot > 0 {
-		if i, ok := x.wild[string(key[dot:])]; ok && (best < 0 || i < best) {
-			best = i
-		}
+		best = firstOf(best, x.wild[string(key[dot:])]-1)
 	}
-	return best, found01(best)
+	return best, v
 }
 
-func (x *rangeIndex) lookup(f *sdk.Flow) (int, sdk.Answer) {
+// firstOf returns the smaller of two routes; -1 is none.
+func firstOf(a, b int) int {
+	if a < 0 || b >= 0 && b < a {
+		return b
+	}
+	return a
+}
+
+func (x *rangeIndex) lookup(f *sdk.Flow) (int, sdk.Verdict) {
 	addr := f.Remote.Addr()
 	if x.of == sdk.Local {
 		addr = f.Local.Addr()
 	}
 	if !addr.IsValid() {
-		return 0, sdk.Answer{Verdict: sdk.Unknown}
+		return -1, sdk.Unknown
 	}
 	if i, ok := x.table.Lookup(addr); ok {
-		return i, found01(i)
+		return i, sdk.Yes
 	}
-	return -1, found01(-1)
-}
-
-func found01(route int) sdk.Answer {
-	if route < 0 {
-		return sdk.Answer{Verdict: sdk.No}
-	}
-	return sdk.Answer{Verdict: sdk.Yes}
+	return -1, sdk.Yes
 }
 
 // index cuts the routes into steps.
@@ -183,9 +184,9 @@ func (l *list) keyIndex(s step, by sdk.Selector) *keyIndex {
 			case name == "*":
 				x.any = i
 			case len(name) > 1 && name[:2] == "*.":
-				x.wild[name[1:]] = i
+				x.wild[name[1:]] = i + 1
 			default:
-				x.exact[name] = i
+				x.exact[name] = i + 1
 			}
 		}
 	}

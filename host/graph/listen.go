@@ -23,20 +23,28 @@ func parseListen(text string, p sdk.Pos) ([]Listener, *sdk.Error) {
 	case "tcp", "tcp4", "tcp6":
 		return parseTCP(text, network, rest, p)
 	case "unix":
-		if !strings.HasPrefix(rest, "/") && !strings.HasPrefix(rest, "@") {
-			return nil, sdk.Errorf(p, "%q names a Unix socket by a relative path: write unix//run/app.sock", text)
-		}
-		return []Listener{{Name: text, Network: network, Path: rest, Pos: p}}, nil
+		return parseUnix(text, rest, p)
 	case "fd":
-		fd, err := strconv.Atoi(rest)
-		if err != nil || fd < 3 {
-			return nil, sdk.Errorf(p, "%q names no inherited descriptor: write fd/3 for the first one systemd passes", text)
-		}
-		return []Listener{{Name: text, Network: network, FD: fd, Pos: p}}, nil
+		return parseFD(text, rest, p)
 	case "udp", "udp4", "udp6", "unixgram", "unixpacket":
 		return nil, sdk.Errorf(p, "%q: %s is not in this version: only TCP and Unix stream sockets are served", text, network)
 	}
 	return nil, sdk.Errorf(p, "unknown network %q in %q: write tcp/, tcp4/, tcp6/, unix/ or fd/", network, text)
+}
+
+func parseUnix(text, path string, p sdk.Pos) ([]Listener, *sdk.Error) {
+	if !strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "@") {
+		return nil, sdk.Errorf(p, "%q names a Unix socket by a relative path: write unix//run/app.sock", text)
+	}
+	return []Listener{{Name: text, Network: "unix", Path: path, Pos: p}}, nil
+}
+
+func parseFD(text, number string, p sdk.Pos) ([]Listener, *sdk.Error) {
+	fd, err := strconv.Atoi(number)
+	if err != nil || fd < 3 {
+		return nil, sdk.Errorf(p, "%q names no inherited descriptor: write fd/3 for the first one systemd passes", text)
+	}
+	return []Listener{{Name: text, Network: "fd", FD: fd, Pos: p}}, nil
 }
 
 func parseTCP(text, network, rest string, p sdk.Pos) ([]Listener, *sdk.Error) {
@@ -74,24 +82,20 @@ func cutPort(s string) (host, ports string, ok bool) {
 
 // listenAddr reads the host of a listener; the invalid address is every address.
 func listenAddr(host, network string) (netip.Addr, error) {
-	switch host {
-	case "", "*":
+	switch {
+	case host == "" || host == "*":
 		return netip.Addr{}, nil
-	case "localhost":
-		host = "127.0.0.1"
-		if network == "tcp6" {
-			host = "::1"
-		}
+	case host == "localhost" && network == "tcp6":
+		return netip.IPv6Loopback(), nil
+	case host == "localhost":
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1}), nil
 	}
-	if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {
-		host = host[1 : len(host)-1]
-	}
-	addr, err := netip.ParseAddr(host)
+	addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
 	if err != nil {
 		return netip.Addr{}, fmt.Errorf("%q is no address of this machine: write an IP address, or nothing for all of them", host)
 	}
 	addr = addr.Unmap()
-	if addr.Is4() && network == "tcp6" || addr.Is6() && network == "tcp4" {
+	if wrong := map[string]bool{"tcp6": addr.Is4(), "tcp4": addr.Is6()}; wrong[network] {
 		return netip.Addr{}, fmt.Errorf("%s is no address of %s", addr, network)
 	}
 	return addr, nil
@@ -118,19 +122,22 @@ func parsePorts(ports string) (first, last int, err error) {
 // overlaps says whether two listeners would want the same connections: the same
 // port, and equal addresses or one of them every address of its family.
 func (l *Listener) overlaps(o *Listener) bool {
-	if l.Network == "unix" || o.Network == "unix" || l.Network == "fd" || o.Network == "fd" {
+	if !l.tcp() || !o.tcp() {
 		return l.Network == o.Network && l.Path == o.Path && l.FD == o.FD
 	}
-	if l.Addr.Port() != o.Addr.Port() || l.Addr.Port() == 0 {
-		return false
-	}
-	v4, v6 := l.families()
-	o4, o6 := o.families()
-	if !(v4 && o4) && !(v6 && o6) {
+	if l.Addr.Port() != o.Addr.Port() || l.Addr.Port() == 0 || !l.sharesFamily(o) {
 		return false
 	}
 	a, b := l.Addr.Addr(), o.Addr.Addr()
 	return wildcard(a) || wildcard(b) || a == b
+}
+
+func (l *Listener) tcp() bool { return strings.HasPrefix(l.Network, "tcp") }
+
+func (l *Listener) sharesFamily(o *Listener) bool {
+	v4, v6 := l.families()
+	o4, o6 := o.families()
+	return v4 && o4 || v6 && o6
 }
 
 // families says which IP versions a listener takes connections of.
@@ -151,7 +158,7 @@ func wildcard(a netip.Addr) bool { return !a.IsValid() || a.IsUnspecified() }
 // wildcard takes those to any address of the machine, of which loopback is the one
 // that is known without asking.
 func (l *Listener) Dials(addr netip.AddrPort) bool {
-	if l.Network == "unix" || l.Network == "fd" || l.Addr.Port() != addr.Port() || addr.Port() == 0 {
+	if !l.tcp() || l.Addr.Port() != addr.Port() || addr.Port() == 0 {
 		return false
 	}
 	a := addr.Addr().Unmap()

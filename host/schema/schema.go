@@ -112,6 +112,12 @@ func (c *checker) find(b *sdk.Block, n *sdk.Node) *sdk.Spec {
 		spec.Name = n.Name
 		return &spec
 	}
+	return c.registered(b, n)
+}
+
+// registered returns the spec of a matcher or handler, or of a line whose name is
+// the user's own, or nil.
+func (c *checker) registered(b *sdk.Block, n *sdk.Node) *sdk.Spec {
 	if b.Holds&sdk.HoldsMatchers != 0 {
 		if spec := many(sdk.Find(c.g.Matchers, n.Name)); spec != nil {
 			return spec
@@ -120,7 +126,12 @@ func (c *checker) find(b *sdk.Block, n *sdk.Node) *sdk.Spec {
 	if b.Holds&sdk.HoldsHandlers != 0 {
 		return many(sdk.Find(c.g.Handlers, n.Name))
 	}
-	return b.Line
+	if b.Line != nil {
+		line := *b.Line
+		line.Name = n.Name
+		return &line
+	}
+	return nil
 }
 
 // isAddress tells the address of a server from a mistyped option.

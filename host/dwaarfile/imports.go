@@ -126,13 +126,9 @@ func (l *loader) leaveImport() { l.importing = l.importing[:len(l.importing)-1] 
 // files returns the paths that an import names, relative to the directory of the
 // main file.
 func (l *loader) files(target sdk.Word) []string {
-	dir, base := path.Dir(target.Pos.File), path.Dir(l.main)
-	if base != "." {
-		dir = strings.TrimPrefix(strings.TrimPrefix(dir, base), "/")
-	}
-	name := path.Join(dir, target.Text)
+	name, ok := l.beside(target)
 	switch {
-	case target.Text == "" || path.IsAbs(target.Text) || name == ".." || strings.HasPrefix(name, "../"):
+	case !ok:
 		l.errorf(sdk.Errorf(target.Pos, "%q is not below the directory of %s: import relative paths below it", target.Text, path.Base(l.main)))
 		return nil
 	case !strings.ContainsAny(name, "*?["):
@@ -150,6 +146,17 @@ func (l *loader) files(target sdk.Word) []string {
 		l.errorf(sdk.Errorf(target.Pos, "no file is called like %q: correct the pattern, or write * in it if there may be none", target.Text))
 	}
 	return names
+}
+
+// beside returns the path of an imported file, relative to the directory of the
+// main file, and whether it stays below that.
+func (l *loader) beside(target sdk.Word) (name string, ok bool) {
+	dir, base := path.Dir(target.Pos.File), path.Dir(l.main)
+	if base != "." {
+		dir = strings.TrimPrefix(strings.TrimPrefix(dir, base), "/")
+	}
+	name = path.Join(dir, target.Text)
+	return name, target.Text != "" && !path.IsAbs(target.Text) && name != ".." && !strings.HasPrefix(name, "../")
 }
 
 // file reads an imported file.

@@ -108,7 +108,7 @@ func (l *lexer) space() {
 		switch {
 		case r == '\n':
 			l.first = true
-		case r == '\\' && l.lineEnd(l.at+1) > 0:
+		case l.continues():
 			l.skip(l.lineEnd(l.at + 1))
 		case !unicode.IsSpace(r):
 			return
@@ -206,8 +206,7 @@ func (l *lexer) backticks() string {
 
 // behindQuote reports text directly behind a closing quotation mark.
 func (l *lexer) behindQuote() {
-	r := l.peek()
-	if l.at < len(l.src) && !unicode.IsSpace(r) && r != '}' && (r != '\\' || l.lineEnd(l.at+1) == 0) {
+	if !l.endsWord(0) {
 		l.errorf(sdk.Errorf(l.pos(), "text directly behind a closing quote: put a space between, or all of it into the quotes"))
 		l.word()
 	}
@@ -217,31 +216,40 @@ func (l *lexer) behindQuote() {
 // are balanced: a closing one without partner ends the word.
 func (l *lexer) word() string {
 	start, from, depth := l.pos(), l.at, 0
-	for l.at < len(l.src) {
-		r := l.peek()
+	for !l.endsWord(depth) {
 		if n := l.reference(); n > 0 {
 			l.skip(n)
 			continue
 		}
-		if unicode.IsSpace(r) || r == '}' && depth == 0 || r == '\\' && l.lineEnd(l.at+1) > 0 {
-			break
-		}
-		switch r {
+		switch l.next() {
 		case '{':
 			depth++
 		case '}':
 			depth--
 		}
-		l.next()
 	}
 	text := l.src[from:l.at]
 	switch {
 	case depth > 0:
 		l.errorf(sdk.Errorf(start, "%q has a { without its }: put white space around the { of a block, or quotes around the word", text))
 	case text == "{}":
-		l.errorf(sdk.Errorf(start, `{} is neither a block nor a word: write "{ }" without the quotes for an empty block, with them for the text`))
+		l.errorf(sdk.Errorf(start, `{} is neither a block nor a word: write { } for an empty block, "{}" for the text`))
 	}
 	return text
+}
+
+// endsWord says that a word with so many open braces ends here.
+func (l *lexer) endsWord(depth int) bool {
+	if l.at >= len(l.src) {
+		return true
+	}
+	r := l.peek()
+	return unicode.IsSpace(r) || r == '}' && depth == 0 || l.continues()
+}
+
+// continues says that the line ends here and continues on the next one.
+func (l *lexer) continues() bool {
+	return strings.HasPrefix(l.src[l.at:], `\`) && l.lineEnd(l.at+1) > 0
 }
 
 // reference returns the length of the {$NAME} or {$NAME:default} that begins

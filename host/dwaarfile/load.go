@@ -22,10 +22,11 @@ type loader struct {
 	filled    int      // bytes that the environment and imports put into words
 	depth     int      // blocks around what is being read
 	begun     bool     // a directive was read at the top
+	lenient   bool     // any word may be the name of a plugin
 }
 
 func newLoader(main string, g *sdk.Grammar, o Options) *loader {
-	return &loader{g: g, o: o, main: main, plugins: map[string]bool{}, snippets: map[string]snippet{}}
+	return &loader{g: g, o: o, main: main, lenient: o.Raw, plugins: map[string]bool{}, snippets: map[string]snippet{}}
 }
 
 func (l *loader) errorf(e *sdk.Error) { l.errs.Add(e.Pos, e) }
@@ -52,7 +53,7 @@ func (l *loader) text(name string, src []byte, args []sdk.Word, s *scope) []sdk.
 		}
 		p.errorf(sdk.Errorf(t.pos, "this } has no {: take it out, or put it into quotes"))
 	}
-	p.readSnippets(nodes)
+	p.readSnippets(nodes, s)
 	if notes := p.takeNotes(); len(notes) > 0 {
 		nodes = append(nodes, sdk.Node{Above: notes})
 	}
@@ -72,6 +73,10 @@ func (l *loader) cut(name string, src []byte) ([]token, bool) {
 		return nil, false
 	}
 	if l.o.Raw {
+		for i := range toks {
+			toks[i].env = toks[i].kind == word && hasEnv(toks[i])
+			toks[i].quoted = toks[i].quoted || toks[i].env
+		}
 		return toks, true
 	}
 	kept := toks[:0]
@@ -211,6 +216,12 @@ func argument(text string) (before, index, after string, ok bool) {
 	return before, index, after, ok
 }
 
+// hasArgument says that an import fills in some of text.
+func hasArgument(text string) bool {
+	_, _, _, ok := argument(text)
+	return ok
+}
+
 // argument returns argument index of an import.
 func (l *loader) argument(t *token, index string, args []sdk.Word) string {
 	i, err := strconv.Atoi(index)
@@ -230,23 +241,23 @@ func arguments(n int) string {
 	return fmt.Sprintf("%d arguments", n)
 }
 
-// argRange reads {args[FROM:TO]}, where both may be left out.
+// argRange reads {args[FROM:TO]}, where both may be left out, of n arguments.
 func argRange(text string, n int) (from, to int, ok bool) {
 	before, index, after, ok := argument(text)
 	if !ok || before != "" || after != "" {
 		return 0, 0, false
 	}
 	a, b, ok := strings.Cut(index, ":")
-	if !ok {
-		return 0, 0, false
+	from, okFrom := bound(a, 0)
+	to, okTo := bound(b, n)
+	return from, to, ok && okFrom && okTo && from <= to && to <= n
+}
+
+// bound reads one end of a range.
+func bound(text string, without int) (int, bool) {
+	if text == "" {
+		return without, true
 	}
-	to = n
-	var errA, errB error
-	if a != "" {
-		from, errA = strconv.Atoi(a)
-	}
-	if b != "" {
-		to, errB = strconv.Atoi(b)
-	}
-	return from, to, errA == nil && errB == nil && 0 <= from && from <= to && to <= n
+	n, err := strconv.Atoi(text)
+	return n, err == nil && n >= 0
 }

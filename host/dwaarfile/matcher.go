@@ -27,9 +27,7 @@ func (p *parser) set(n *sdk.Node, s *scope) {
 		}
 		defer p.leave()
 		n.Block = p.matchers(l)
-		if last := &n.Block[len(n.Block)-1]; last.Block == nil || n.Beside == "" && len(n.Block) == 1 {
-			n.Beside, last.Beside = last.Beside, ""
-		}
+		p.liftNote(n)
 	}
 }
 
@@ -73,7 +71,7 @@ func (p *parser) isMatcher(name string) bool {
 func (p *parser) matcher(l *line) sdk.Node {
 	t := p.next()
 	if t.quoted {
-		p.errorf(sdk.Errorf(t.pos, "a quoted word is never a matcher: write %s without quotes", t.text))
+		p.errorf(sdk.Errorf(t.pos, "%q is quoted or from the environment, and no matcher: write its name as it is", t.text))
 	}
 	n := sdk.Node{Name: t.text, Pos: t.pos}
 	spec := sdk.Find(p.g.Matchers, t.text)
@@ -103,8 +101,7 @@ func (p *parser) not(n *sdk.Node, spec *sdk.Spec, l *line) {
 		}
 		defer p.leave()
 		n.Block = []sdk.Node{p.matcher(l)}
-		inner := &n.Block[0]
-		n.Beside, inner.Beside = inner.Beside, ""
+		p.liftNote(n)
 		return
 	}
 	p.matcherBlock(n, spec, l)
@@ -122,31 +119,32 @@ func (p *parser) matcherBlock(n *sdk.Node, spec *sdk.Spec, l *line) {
 // of it, an argument of what was read last, the next matcher, or an error.
 func (p *parser) known(n *sdk.Node, spec *sdk.Spec, l *line) {
 	m := &inline{spec: spec, matcher: n, last: n, args: newReading(spec)}
-	for !p.lineEnds() && p.toks[p.i].kind == word {
-		t := p.toks[p.i]
-		if option := m.find(p, t); option != nil {
-			p.missing(m, t, "an option")
-			p.next()
-			m.begin(option, t)
-			if option.Negates && p.negated(m.last, &scope{g: p.g, options: spec.Block.Options, flat: l.in.flat}) {
-				break
-			}
-			continue
-		}
-		fits, needed := m.fits(p, t)
-		if !fits || !needed && p.endsLine(l) {
-			if p.another(m, t, l) {
-				break
-			}
-			continue
-		}
-		m.take(p.next())
+	for done := false; !done && !p.lineEnds() && p.toks[p.i].kind == word; {
+		done = p.inlineWord(m, l)
 	}
 	if m.last != n && m.option.Block != nil && !m.option.Negates {
 		p.matcherBlock(m.last, m.option, l)
 		return
 	}
 	p.matcherBlock(n, spec, l)
+}
+
+// inlineWord reads the next word of a matcher, and says that nothing more
+// belongs to it.
+func (p *parser) inlineWord(m *inline, l *line) (done bool) {
+	t := p.toks[p.i]
+	if option := m.find(p, t); option != nil {
+		p.missing(m, t, "an option")
+		p.next()
+		m.begin(option, t)
+		return option.Negates && p.negated(m.last, &scope{g: p.g, options: m.spec.Block.Options, flat: l.in.flat})
+	}
+	fits, needed := m.fits(p, t)
+	if !fits || !needed && p.endsLine(l) {
+		return p.another(m, t, l)
+	}
+	m.take(p.next())
+	return false
 }
 
 // another says that the matcher ends before t, which fits nowhere in it. If
@@ -156,7 +154,7 @@ func (p *parser) another(m *inline, t token, l *line) bool {
 		p.missing(m, t, "the next directive")
 		return true
 	}
-	if p.o.Raw { // it may be a plugin that an imported file declares
+	if p.lenient { // it may be a plugin that an imported file declares
 		if !l.many {
 			m.take(p.next())
 		}
@@ -210,7 +208,7 @@ func (m *inline) begin(option *sdk.Spec, t token) {
 // quoted word can be nothing else; the unquoted name of a builtin matcher is no
 // host and no protocol.
 func (m *inline) fits(p *parser, t token) (fits, needed bool) {
-	if !t.keyword() {
+	if !t.keyword() || p.o.Raw && hasArgument(t.text) {
 		return true, true
 	}
 	fits, needed = m.args.fits(t.text)

@@ -90,6 +90,15 @@ func (p *parser) beside() string {
 	return ""
 }
 
+// liftNote gives the comment at the end of a line to n if its last node on that
+// line has it.
+func (p *parser) liftNote(n *sdk.Node) {
+	last := &n.Block[len(n.Block)-1]
+	if !p.afterBlock() && last.Beside != "" {
+		n.Beside, last.Beside = last.Beside, ""
+	}
+}
+
 // takeNotes returns the comments before the next token.
 func (p *parser) takeNotes() []string {
 	p.peek()
@@ -147,10 +156,10 @@ func (p *parser) unnamed(s *scope) []sdk.Node {
 }
 
 // learnPlugins makes the plugins of the global options known as matchers.
-func (p *parser) learnPlugins(global []sdk.Node) {
+func (l *loader) learnPlugins(global []sdk.Node) {
 	for _, n := range global {
 		if n.Name == "plugin" && len(n.Args) > 0 {
-			p.plugins[n.Args[0].Text] = true
+			l.plugins[n.Args[0].Text] = true
 		}
 	}
 }
@@ -159,7 +168,7 @@ func (p *parser) learnPlugins(global []sdk.Node) {
 func (p *parser) directive(s *scope) []sdk.Node {
 	t := p.peek()
 	if t.quoted && !s.ownNames() {
-		p.errorf(sdk.Errorf(t.pos, "a quoted word is never a directive: write %s without quotes", t.text))
+		p.errorf(sdk.Errorf(t.pos, "%q is quoted or from the environment, and no directive: write its name as it is", t.text))
 	}
 	n := sdk.Node{Name: t.text, Pos: t.pos}
 	switch {
@@ -214,43 +223,45 @@ func (p *parser) negated(n *sdk.Node, s *scope) bool {
 	inner := sdk.Node{Name: t.text, Pos: t.pos}
 	p.next()
 	p.plain(&inner, s)
-	n.Beside, inner.Beside = inner.Beside, ""
 	n.Block = []sdk.Node{inner}
+	p.liftNote(n)
 	return true
 }
 
-// args reads the arguments of n. A flat block ends them before its next
-// directive, a line never does: there such a word is an error if it does not fit.
+// args reads the arguments of n.
 func (p *parser) args(n *sdk.Node, spec *sdk.Spec, s *scope) {
 	r := newReading(spec)
-	for !p.lineEnds() && p.toks[p.i].kind == word {
-		t := p.toks[p.i]
-		fits, needed := p.fits(r, t, s)
-		switch {
-		case !t.keyword():
-		case s.flat && s.line != nil && !fits:
-			return
-		case s.flat && s.starts(t.text) && !(fits && (needed || r.shape(t.text) == sdk.Ref)):
-			return
-		case !fits && s.starts(t.text):
-			p.errorf(sdk.Errorf(t.pos, "%s does not take %q: write it on its own line, or in quotes if it is an argument", n.Name, t.text))
-			return
-		}
+	for !p.lineEnds() && p.toks[p.i].kind == word && !p.endsArgs(n, r, s) {
+		t := p.next()
 		r.take(t.text)
-		n.Args = append(n.Args, wordOf(p.next()))
+		n.Args = append(n.Args, wordOf(t))
 	}
 }
 
-// fits says whether t can be the next argument, and whether one is needed there.
-func (p *parser) fits(r *reading, t token, s *scope) (fits, needed bool) {
-	fits, needed = r.fits(t.text)
-	if !fits || needed || !t.keyword() || !isNameShape(r.shape(t.text)) {
-		return fits, needed
+// endsArgs says that the arguments of n end before the next word. A flat block
+// ends them before its next directive, a line never does: there such a word is an
+// error if it does not fit.
+func (p *parser) endsArgs(n *sdk.Node, r *reading, s *scope) bool {
+	t := p.toks[p.i]
+	if !t.keyword() {
+		return false
 	}
-	return !s.starts(t.text), false
+	fits, needed := r.fits(t.text)
+	switch shape := r.shape(t.text); {
+	case !s.starts(t.text):
+		return s.flat && s.line != nil && !fits
+	case s.flat:
+		return !fits || !needed && shape != sdk.Ref
+	case fits && (needed || !isNameShape(shape)):
+		return false
+	}
+	p.errorf(sdk.Errorf(t.pos, "%s does not take %q: write it on its own line, or in quotes if it is an argument", n.Name, t.text))
+	return true
 }
 
-func wordOf(t token) sdk.Word { return sdk.Word{Text: t.text, Quoted: t.quoted, Pos: t.pos} }
+func wordOf(t token) sdk.Word {
+	return sdk.Word{Text: t.text, Quoted: t.quoted && !t.env, Pos: t.pos}
+}
 
 // block reads a block, with its braces, into n, behind the nodes n already has.
 func (p *parser) block(n *sdk.Node, s *scope) {

@@ -26,30 +26,43 @@ func (ps places) find(nodes []sdk.Node, s *scope) {
 
 // readSnippets reads the bodies of the snippets of ParseRaw: first those whose
 // place is known, then what these import, in the end those nobody imports.
-func (p *parser) readSnippets(nodes []sdk.Node) {
-	ps := places{}
-	ps.find(nodes, topScope(p.g))
+func (p *parser) readSnippets(nodes []sdk.Node, s *scope) {
+	if p.o.Raw {
+		places{}.visit(p.g, nodes, s, func(n *sdk.Node, in *scope) {
+			b := p.bodies[n.Name]
+			inner := &parser{loader: p.loader, toks: b.toks}
+			n.Block = inner.nodes(in.as(b.flat))
+			n.Below = inner.takeNotes()
+			delete(p.bodies, n.Name) // of two with one name, the first
+		}, func(n *sdk.Node) string { return firstName(p.bodies[n.Name].toks) })
+	}
+}
+
+// visit calls each for every snippet of a file with the scope of its body. first
+// tells with what directive a snippet begins that nobody imports.
+func (ps places) visit(g *sdk.Grammar, nodes []sdk.Node, s *scope, each func(*sdk.Node, *scope), first func(*sdk.Node) string) {
+	done := map[*sdk.Node]bool{}
+	visit := func(n *sdk.Node, in *scope) {
+		each(n, in)
+		ps.find(n.Block, in)
+		done[n] = true
+	}
+	ps.find(nodes, s)
 	for progress := true; progress; {
 		progress = false
 		for i := range nodes {
 			n := &nodes[i]
-			if s := ps[n.Name]; s != nil && isSnippet(n.Name) && n.Block == nil {
-				p.readBody(n, s)
-				ps.find(n.Block, s)
+			if in := ps[n.Name]; in != nil && isSnippet(n.Name) && !done[n] {
+				visit(n, in)
 				progress = true
 			}
 		}
 	}
 	for i := range nodes {
-		if n := &nodes[i]; isSnippet(n.Name) && n.Block == nil {
-			p.readBody(n, guess(p.g, firstName(p.bodies[n.Name].toks)))
+		if n := &nodes[i]; isSnippet(n.Name) && !done[n] {
+			in := guess(g, first(n))
+			in.top = false
+			visit(n, in)
 		}
 	}
-}
-
-func (p *parser) readBody(n *sdk.Node, s *scope) {
-	b := p.bodies[n.Name]
-	in := &parser{loader: p.loader, toks: b.toks}
-	n.Block = in.nodes(s.as(b.flat))
-	n.Below = in.takeNotes()
 }

@@ -10,8 +10,8 @@ type scope struct {
 	options []sdk.Spec
 	holds   sdk.Holds
 	line    *sdk.Spec // of lines whose names are the user's own, or nil
-	top     bool // the file itself
-	flat    bool // written on one line
+	top     bool      // the file itself
+	flat    bool      // written on one line
 }
 
 // topScope is that of a file.
@@ -134,24 +134,23 @@ func newReading(spec *sdk.Spec) *reading {
 // slot returns the index of the argument that text would be, or -1.
 func (r *reading) slot(text string) int {
 	for i, a := range r.args {
-		if a.AnyOrder && r.all > 0 && r.room(i) && a.Fits(text) == nil {
+		if a.AnyOrder && r.all > 0 && r.takes(i, text) {
 			return i
 		}
 	}
 	for i := r.at; i < len(r.args); i++ {
-		a := r.args[i]
-		if a.AnyOrder {
-			continue
-		}
-		if r.room(i) && a.Fits(text) == nil {
+		switch a := r.args[i]; {
+		case a.AnyOrder:
+		case r.takes(i, text):
 			return i
-		}
-		if r.n[i] < a.Min {
+		case r.n[i] < a.Min:
 			return -1
 		}
 	}
 	return -1
 }
+
+func (r *reading) takes(i int, text string) bool { return r.room(i) && r.args[i].Fits(text) == nil }
 
 func (r *reading) room(i int) bool { return r.args[i].Max < 0 || r.n[i] < r.args[i].Max }
 

@@ -23,6 +23,7 @@ type token struct {
 	kind   kind
 	text   string // word: without its quotes; comment: without "#"
 	quoted bool   // "…", `…`, a heredoc, or partly from the environment: never syntax
+	env    bool   // quoted because of a {$ENV} that is not filled in
 	raw    bool   // `…` or a heredoc: {$ENV} in it is text
 	first  bool   // first of its line
 	pos    sdk.Pos

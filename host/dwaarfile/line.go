@@ -1,0 +1,134 @@
+package dwaarfile
+
+import (
+	"strings"
+
+	"dwaar.dev/dwaar/sdk"
+)
+
+// onLine returns n on one line with the block it has, if it was written so and is
+// read again as the same: a matcher set, a matcher with options, "not".
+func (p *printer) onLine(n *sdk.Node, s *scope) (string, bool) {
+	if len(n.Block) == 0 || !p.mayBeOnLine(n, s) || !wasOnLine(n, isSet(n.Name)) {
+		return "", false
+	}
+	var words []sdk.Word
+	flatten(n, &words)
+	text, ok := p.words(words, s, func(read sdk.Node) bool { return equalNode(read, *n) })
+	return text, ok && !strings.Contains(text, "\n")
+}
+
+func (p *printer) mayBeOnLine(n *sdk.Node, s *scope) bool {
+	spec := sdk.Find(s.options, n.Name)
+	return isSet(n.Name) || spec == nil && s.holds&sdk.HoldsMatchers != 0 || spec != nil && spec.Negates
+}
+
+// wasOnLine says that n should be on one line with all below it: it was, or it
+// has no position and looks better so.
+func wasOnLine(n *sdk.Node, isSet bool) bool {
+	if n.Pos.Line == 0 && isSet && len(n.Block) > 1 {
+		return false
+	}
+	for i := range n.Block {
+		in := &n.Block[i]
+		hasNotes := len(in.Above)+len(in.Below) > 0 || in.Beside != ""
+		if hasNotes || in.Pos.Line != n.Pos.Line || !wasOnLine(in, false) {
+			return false
+		}
+	}
+	return len(n.Below) == 0
+}
+
+// flatten lists the words of n and of all below it.
+func flatten(n *sdk.Node, words *[]sdk.Word) {
+	*words = append(*words, sdk.Word{Text: n.Name})
+	*words = append(*words, n.Args...)
+	for i := range n.Block {
+		flatten(&n.Block[i], words)
+	}
+}
+
+// head returns n without its block.
+func (p *printer) head(n *sdk.Node, s *scope) string {
+	if n.Name == "" || isSet(n.Name) || isSnippet(n.Name) {
+		return n.Name
+	}
+	words := append([]sdk.Word{{Text: n.Name}}, n.Args...)
+	want := sdk.Node{Name: n.Name, Args: n.Args}
+	text, _ := p.words(words, s, func(read sdk.Node) bool { return equalNode(read, want) })
+	return text
+}
+
+// words writes a directive with as few quotes as it takes to be read again as the
+// same: none but for what no bare word can hold, or around words that are also
+// directives.
+func (p *printer) words(words []sdk.Word, s *scope, same func(sdk.Node) bool) (string, bool) {
+	quoted := make([]bool, len(words))
+	if text := join(words, quoted); p.reads(text, s, same) {
+		return text, true
+	}
+	for i, w := range words {
+		quoted[i] = p.isName(w.Text) && (i > 0 || s.ownNames())
+	}
+	text := join(words, quoted)
+	if !p.reads(text, s, same) {
+		return text, false
+	}
+	for i := range quoted {
+		if quoted[i] {
+			quoted[i] = false
+			if less := join(words, quoted); p.reads(less, s, same) {
+				text = less
+				continue
+			}
+			quoted[i] = true
+		}
+	}
+	return text, true
+}
+
+func join(words []sdk.Word, quoted []bool) string {
+	texts := make([]string, len(words))
+	for i, w := range words {
+		texts[i] = quote(w, quoted[i])
+	}
+	return strings.Join(texts, " ")
+}
+
+// reads says that a line is read as the same directive.
+func (p *printer) reads(text string, s *scope, same func(sdk.Node) bool) bool {
+	l := p.reader
+	l.errs, l.tokens, l.depth = nil, 0, 0
+	toks, ok := l.cut("", []byte(text))
+	if !ok {
+		return false
+	}
+	in := &parser{loader: l, toks: toks, bodies: map[string]body{}}
+	read := in.directive(s.as(false))
+	return len(l.errs) == 0 && in.peek().kind == end && len(read) == 1 && same(read[0])
+}
+
+func (p *printer) isName(text string) bool {
+	return isSet(text) || isSnippet(text) || text == importWord || p.names[text] || p.reader.plugins[text]
+}
+
+// namesOf lists the names and aliases of all directives.
+func namesOf(g *sdk.Grammar) map[string]bool {
+	names := map[string]bool{}
+	var add func(specs []sdk.Spec, depth int)
+	add = func(specs []sdk.Spec, depth int) {
+		for _, spec := range specs {
+			names[spec.Name] = true
+			for _, alias := range spec.Aliases {
+				names[alias] = true
+			}
+			if spec.Block != nil && depth < maxDepth {
+				add(spec.Block.Options, depth+1)
+			}
+		}
+	}
+	for _, specs := range [][]sdk.Spec{g.Top, {g.Global, g.Server, g.Route}, g.Matchers, g.Handlers} {
+		add(specs, 0)
+	}
+	return names
+}

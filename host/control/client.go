@@ -1,0 +1,133 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"strconv"
+	"syscall"
+)
+
+// maxAnswer bounds what a client reads: a hundred thousand connections are 30 MB.
+const maxAnswer = 256 << 20 // bytes
+
+// Client asks a running dwaar. It may be used from any goroutine and needs no
+// closing: it keeps no connection.
+type Client struct {
+	path string
+	http http.Client
+}
+
+// NewClient returns a client of the socket at path. It connects when it is asked.
+func NewClient(path string) *Client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}
+	return &Client{path, http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
+}
+
+// ErrNobody is what every method of a client returns where no dwaar answers.
+var ErrNobody = errors.New("no dwaar answers there")
+
+// Status asks what the program is like.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	return ask[Status](ctx, c, http.MethodGet, "/status")
+}
+
+// Reload has the configuration read anew. Faults of it come back as sdk.Errors.
+func (c *Client) Reload(ctx context.Context) (Reloaded, error) {
+	return ask[Reloaded](ctx, c, http.MethodPost, "/reload")
+}
+
+// Drain begins the shutdown and does not wait for its end.
+func (c *Client) Drain(ctx context.Context) error {
+	_, err := ask[struct{}](ctx, c, http.MethodPost, "/drain")
+	return err
+}
+
+// Connections lists the open connections.
+func (c *Client) Connections(ctx context.Context) ([]Connection, error) {
+	return ask[[]Connection](ctx, c, http.MethodGet, "/connections")
+}
+
+// Kill ends a connection.
+func (c *Client) Kill(ctx context.Context, id uint64) error {
+	_, err := ask[struct{}](ctx, c, http.MethodDelete, "/connections/"+strconv.FormatUint(id, 10))
+	return err
+}
+
+// Upstreams lists the upstreams.
+func (c *Client) Upstreams(ctx context.Context) ([]Upstream, error) {
+	return ask[[]Upstream](ctx, c, http.MethodGet, "/upstreams")
+}
+
+// Decisions lists the last decisions, at most last of them, oldest first.
+func (c *Client) Decisions(ctx context.Context, last int) ([]Decision, error) {
+	return ask[[]Decision](ctx, c, http.MethodGet, "/decisions?last="+strconv.Itoa(last))
+}
+
+// Stats returns the metrics in Prometheus' text format.
+func (c *Client) Stats(ctx context.Context) (string, error) {
+	text, err := c.do(ctx, http.MethodGet, "/stats")
+	return string(text), err
+}
+
+func ask[T any](ctx context.Context, c *Client, method, path string) (T, error) {
+	var v T
+	text, err := c.do(ctx, method, path)
+	if err != nil {
+		return v, err
+	}
+	if err := json.Unmarshal(text, &v); err != nil {
+		return v, fmt.Errorf("reading the answer of %s: %w", c.path, err)
+	}
+	return v, nil
+}
+
+func (c *Client) do(ctx context.Context, method, path string) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, method, "http://dwaar"+path, http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("asking for %s: %w", path, err)
+	}
+	answer, err := c.http.Do(r)
+	if err != nil {
+		return nil, c.unreached(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("reading the answer of %s: %w", c.path, err)
+	}
+	if answer.StatusCode >= http.StatusBadRequest {
+		return nil, refused(text, answer.Status)
+	}
+	return text, nil
+}
+
+// unreached says why nobody answered.
+func (c *Client) unreached(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("connecting to %s: %w", c.path, ErrNobody)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("connecting to %s: the socket is another user's: %w", c.path, fs.ErrPermission)
+	}
+	return fmt.Errorf("connecting to %s: %w", c.path, err)
+}
+
+// refused is the error that an answer carries.
+func refused(text []byte, status string) error {
+	var f failure
+	if err := json.Unmarshal(text, &f); err != nil || f.Error == "" {
+		return fmt.Errorf("asking dwaar: it answered %s", status)
+	}
+	if len(f.Errors) > 0 {
+		return Errors(f.Errors)
+	}
+	return errors.New(f.Error)
+}

@@ -1,0 +1,109 @@
+package control_test
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/control"
+)
+
+func handle(p control.Program, method, path string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	s := &control.Server{Program: p, Log: slog.New(slog.DiscardHandler)}
+	s.Handler().ServeHTTP(w, httptest.NewRequest(method, path, http.NoBody))
+	return w
+}
+
+func TestWrongRequestsSayWhatToAskInstead(t *testing.T) {
+	t.Parallel()
+	for request, want := range map[string]struct {
+		code int
+		text string
+	}{
+		"GET /nothing":             {http.StatusNotFound, "GET /status"},
+		"GET /reload":              {http.StatusNotFound, "POST /reload"},
+		"POST /status":             {http.StatusNotFound, "GET /status"},
+		"GET /decisions?last=many": {http.StatusBadRequest, "write ?last=20"},
+		"DELETE /connections/x":    {http.StatusBadRequest, "GET /connections lists them"},
+		"DELETE /connections/99":   {http.StatusNotFound, "no connection 99"},
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		w := handle(program(), method, path)
+		if w.Code != want.code || !strings.Contains(w.Body.String(), want.text) {
+			t.Errorf("%s: %d %s", request, w.Code, w.Body)
+		}
+	}
+}
+
+func TestStatsAreInPrometheusText(t *testing.T) {
+	t.Parallel()
+	p := program()
+	p.Stats = func() control.Stats {
+		s := control.Stats{
+			Version: "v1", Generation: 2, BytesUp: 10, BytesDown: 20, Timeouts: 3, Pauses: 4, HeadBytes: 2048,
+			LogDropped: 5, Reloads: 6, BadReloads: 7,
+			Listeners: []control.ListenerStats{{Name: ":443", Accepted: 8, Open: 1}},
+			Phases:    map[string]int64{"relay": 1},
+			Refused:   map[string]uint64{"max_connections": 9},
+		}
+		s.Terminations[host.Code{By: host.ByClient, In: host.InRelay, Why: host.Closed}.Index()] = 11
+		return s
+	}
+	p.Upstreams = func() []control.Upstream {
+		return []control.Upstream{
+			{Name: "10.0.0.1:1", Health: "up", Connections: 1, Connects: 2, Failures: 3, BytesUp: 4, BytesDown: 5},
+			{Name: "10.0.0.1:1", Health: "out", Connections: 10, Connects: 20, Failures: 30, BytesUp: 40, BytesDown: 50},
+		}
+	}
+	body, err := io.ReadAll(handle(p, http.MethodGet, "/stats").Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for line := range strings.Lines(string(body)) {
+		if strings.HasPrefix(line, "dwaar_") {
+			got = append(got, strings.TrimSpace(line))
+		}
+	}
+	want := []string{
+		`dwaar_accept_pauses_total 4`,
+		`dwaar_accepted_total{listener=":443"} 8`,
+		`dwaar_connections{listener=":443"} 1`,
+		`dwaar_connections_in_phase{phase="relay"} 1`,
+		`dwaar_generation 2`,
+		`dwaar_head_bytes 2048`,
+		`dwaar_info{version="v1"} 1`,
+		`dwaar_log_lines_dropped_total 5`,
+		`dwaar_matching_timeouts_total 3`,
+		`dwaar_refused_total{cap="max_connections"} 9`,
+		`dwaar_relayed_bytes_total{direction="down"} 20`,
+		`dwaar_relayed_bytes_total{direction="up"} 10`,
+		`dwaar_reloads_total{result="failed"} 7`,
+		`dwaar_reloads_total{result="ok"} 6`,
+		`dwaar_terminations_total{by="client",phase="relay",why="closed"} 11`,
+		`dwaar_upstream_bytes_total{direction="down",upstream="10.0.0.1:1"} 55`,
+		`dwaar_upstream_bytes_total{direction="up",upstream="10.0.0.1:1"} 44`,
+		`dwaar_upstream_connections{upstream="10.0.0.1:1"} 11`,
+		`dwaar_upstream_connects_total{upstream="10.0.0.1:1"} 22`,
+		`dwaar_upstream_failures_total{upstream="10.0.0.1:1"} 33`,
+		`dwaar_upstream_health{health="out",upstream="10.0.0.1:1"} 1`,
+		`dwaar_upstream_health{health="trial",upstream="10.0.0.1:1"} 0`,
+		`dwaar_upstream_health{health="unhealthy",upstream="10.0.0.1:1"} 0`,
+		`dwaar_upstream_health{health="up",upstream="10.0.0.1:1"} 0`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, other := range []string{"go_goroutines ", "process_open_fds "} {
+		if !strings.Contains(string(body), other) {
+			t.Errorf("%s is missing", other)
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"dwaar.dev/dwaar/sdk"
+)
+
+// The bounds of what a client of the socket can hold up. It is the owner's own,
+// and still a script of his may hang.
+const (
+	headerTimeout = 5 * time.Second
+	readTimeout   = 10 * time.Second // a whole request; none has a body worth mentioning
+	writeTimeout  = time.Minute      // an answer, what a reload needs to build included
+	idleTimeout   = time.Minute
+	shutdownGrace = 5 * time.Second // for answers under way when the server ends
+	maxHeader     = 16 << 10        // bytes
+	maxBody       = 64 << 10        // bytes
+)
+
+// Program is what a [Server] speaks for. Every function is set and may be called
+// from any goroutine.
+type Program struct {
+	Status      func() Status
+	Connections func() []Connection
+	Upstreams   func() []Upstream
+	Decisions   func() []Decision // the last ones, oldest first
+	Stats       func() Stats
+
+	// Reload reads the configuration anew. An error that is sdk.Errors reaches the
+	// client with its places; after any error the old configuration serves on.
+	Reload func(context.Context) (Reloaded, error)
+	// Kill ends a connection and says whether there was one.
+	Kill func(id uint64) bool
+	// Drain begins the shutdown and returns at once.
+	Drain func()
+}
+
+// Server answers on the control socket.
+type Server struct {
+	Program
+	Log *slog.Logger // of what goes wrong on the socket itself
+}
+
+// Serve answers on l until ctx ends, and closes l. Answers under way are finished.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	server := &http.Server{
+		Handler:           http.MaxBytesHandler(s.Handler(), maxBody),
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelWarn),
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(l) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serving the control socket: %w", err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+	defer cancel()
+	err := server.Shutdown(grace)
+	if err != nil {
+		err = errors.Join(err, server.Close())
+	}
+	<-ended
+	return err
+}
+
+// Handler is what the socket serves, for whoever has another listener for it.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	get(mux, "/status", s.Status)
+	get(mux, "/connections", s.Connections)
+	get(mux, "/upstreams", s.Upstreams)
+	mux.HandleFunc("GET /decisions", s.decisions)
+	mux.Handle("GET /stats", s.stats())
+	mux.HandleFunc("POST /reload", s.reload)
+	mux.HandleFunc("POST /drain", s.drain)
+	mux.HandleFunc("DELETE /connections/{id}", s.kill)
+	mux.HandleFunc("/", unknown)
+	return mux
+}
+
+// get answers with what ask returns.
+func get[T any](mux *http.ServeMux, path string, ask func() T) {
+	mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, ask()) })
+}
+
+func (s *Server) decisions(w http.ResponseWriter, r *http.Request) {
+	all := s.Decisions()
+	if text := r.URL.Query().Get("last"); text != "" {
+		last, err := strconv.ParseUint(text, 10, 31)
+		if err != nil {
+			refuse(w, http.StatusBadRequest, fmt.Errorf("last=%s is no number: write ?last=20", text))
+			return
+		}
+		all = all[max(0, len(all)-int(last)):]
+	}
+	answer(w, http.StatusOK, all)
+}
+
+func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
+	done, err := s.Reload(r.Context())
+	if err != nil {
+		refuse(w, http.StatusUnprocessableEntity, err)
+		return
+	}
+	answer(w, http.StatusOK, done)
+}
+
+func (s *Server) drain(w http.ResponseWriter, _ *http.Request) {
+	s.Drain()
+	answer(w, http.StatusAccepted, struct{}{})
+}
+
+func (s *Server) kill(w http.ResponseWriter, r *http.Request) {
+	id, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
+	switch {
+	case err != nil:
+		refuse(w, http.StatusBadRequest, fmt.Errorf("%q is no id of a connection: GET /connections lists them", r.PathValue("id")))
+	case !s.Kill(id):
+		refuse(w, http.StatusNotFound, fmt.Errorf("there is no connection %d: it has ended, or never was", id))
+	default:
+		answer(w, http.StatusOK, struct{}{})
+	}
+}
+
+func unknown(w http.ResponseWriter, r *http.Request) {
+	refuse(w, http.StatusNotFound, fmt.Errorf("%s %s is nothing to ask: GET /status, /connections, /upstreams, /stats, /decisions; "+
+		"POST /reload, /drain; DELETE /connections/ID", r.Method, r.URL.Path))
+}
+
+// failure is the answer to what cannot be done.
+type failure struct {
+	Error  string  `json:"error"`
+	Errors []Fault `json:"errors,omitempty"` // the same with places, where a configuration is at fault
+}
+
+func refuse(w http.ResponseWriter, code int, err error) {
+	f := failure{Error: err.Error()}
+	if es, ok := errors.AsType[sdk.Errors](err); ok {
+		f.Errors = Faults(es)
+	}
+	answer(w, code, f)
+}
+
+// answer writes a value as JSON. A list that is nil is written as an empty one.
+func answer(w http.ResponseWriter, code int, v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	if string(text) == "null" {
+		text = []byte("[]")
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_, _ = w.Write(append(text, '\n')) // a client that went away needs no answer
+}

@@ -1,0 +1,100 @@
+package control
+
+import (
+	"time"
+
+	"dwaar.dev/dwaar/sdk"
+)
+
+// Status is what the program as a whole is like.
+type Status struct {
+	Version     string     `json:"version"`              // of the program
+	PID         int        `json:"pid"`                  // of its process
+	Config      string     `json:"config"`               // the file it serves
+	Generation  uint64     `json:"generation"`           // counts the configurations loaded, from 1
+	Started     time.Time  `json:"started"`              // when the program began to serve
+	Loaded      time.Time  `json:"loaded"`               // when this configuration did
+	Draining    bool       `json:"draining,omitempty"`   // it ends when its connections have
+	Connections int64      `json:"connections"`          // open ones, of all generations
+	Listeners   []Listener `json:"listeners"`            // what it accepts on
+	Warnings    []Fault    `json:"warnings,omitempty"`   // of this configuration
+	LastError   string     `json:"last_error,omitempty"` // why the last reload failed; empty: it did not
+}
+
+// Listener is a socket that accepts connections.
+type Listener struct {
+	Name    string `json:"name"`    // as configured, ":443"
+	Address string `json:"address"` // as bound, "[::]:443"
+}
+
+// Fault is an error or a warning about a configuration. Line and Col count from 1;
+// a Line of 0 is the configuration as a whole.
+type Fault struct {
+	File    string `json:"file,omitempty"`
+	Line    int    `json:"line,omitempty"`
+	Col     int    `json:"col,omitempty"`
+	Message string `json:"message"`
+}
+
+// Faults is how errors of a configuration go over the socket.
+func Faults(es sdk.Errors) []Fault {
+	faults := make([]Fault, len(es))
+	for i, e := range es {
+		faults[i] = Fault{e.Pos.File, e.Pos.Line, e.Pos.Col, e.Msg}
+	}
+	return faults
+}
+
+// Errors is the inverse of [Faults].
+func Errors(faults []Fault) sdk.Errors {
+	es := make(sdk.Errors, len(faults))
+	for i, f := range faults {
+		es[i] = &sdk.Error{Pos: sdk.Pos{File: f.File, Line: f.Line, Col: f.Col}, Msg: f.Message}
+	}
+	return es
+}
+
+// Reloaded is what a successful reload says.
+type Reloaded struct {
+	Generation uint64  `json:"generation"`         // the new one
+	Warnings   []Fault `json:"warnings,omitempty"` // of the new configuration
+}
+
+// Connection is one that is open.
+type Connection struct {
+	ID         uint64    `json:"id"`                 // for kill; counts from 1
+	Listener   string    `json:"listener"`           // as configured
+	Remote     string    `json:"remote,omitempty"`   // the client; empty on Unix sockets
+	Phase      string    `json:"phase"`              // matching, handling, connect, relay
+	Route      string    `json:"route,omitempty"`    // once one was chosen
+	Upstream   string    `json:"upstream,omitempty"` // once it stands
+	Accepted   time.Time `json:"accepted"`
+	BytesUp    int64     `json:"bytes_up"`   // relayed from the client so far
+	BytesDown  int64     `json:"bytes_down"` // and to it
+	Generation uint64    `json:"generation"` // of the configuration that took it
+}
+
+// Upstream is a place connections are sent to.
+type Upstream struct {
+	Name        string    `json:"name"`                 // as configured
+	Health      string    `json:"health"`               // up, out, trial, unhealthy
+	Since       time.Time `json:"since"`                // when Health began
+	Connections int64     `json:"connections"`          // open, and attempts under way
+	Fails       int64     `json:"consecutive_failures"` // failed attempts in a row
+	Connects    uint64    `json:"connects"`             // attempts that stood, in all
+	Failures    uint64    `json:"failures"`             // those that did not
+	BytesUp     uint64    `json:"bytes_up"`             // to it, by connections that have ended
+	BytesDown   uint64    `json:"bytes_down"`           // and from it
+}
+
+// Decision is how one connection was routed.
+type Decision struct {
+	Time     time.Time `json:"time"` // when the matching phase ended
+	ID       uint64    `json:"id"`   // the connection's
+	Listener string    `json:"listener"`
+	Remote   string    `json:"remote,omitempty"`
+	Route    string    `json:"route,omitempty"` // empty: no route took it
+	Bytes    int       `json:"bytes"`           // that were looked at
+	Took     float64   `json:"seconds"`         // from accepting it
+	Final    string    `json:"final,omitempty"` // why no more bytes were waited for; empty: the bytes decided
+}

@@ -23,6 +23,9 @@ type oracle struct {
 
 func (o oracle) Match(f *sdk.Flow) (sdk.Verdict, error) {
 	n := len(f.Head)
+	if n < o.at || o.value.Verdict != sdk.Yes {
+		f.Set("early", []byte("must not be seen"))
+	}
 	if n >= o.at {
 		if o.value.Err == nil && o.value.Verdict == sdk.Yes {
 			f.Set("at", []byte(strconv.Itoa(o.at)))

@@ -1,0 +1,107 @@
+package faults
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// fault is a change to one file that some test must find.
+type fault struct {
+	name     string
+	file     string // below the module's root
+	old, new string // old stands in the file exactly once
+	pkg      string // whose tests find it
+	run      string // which of them; "": all
+}
+
+func faults() []fault {
+	const graph, laws = "./host/graph", "Laws|Routes|Served|Lookup|Silent|Full"
+	return []fault{
+		{"And prefers Unknown to No", "sdk/verdict.go", "	case a.Verdict == No:\n		return 4", "	case a.Verdict == No:\n		return 0", graph, laws},
+		{"And prefers an error to Need", "sdk/verdict.go", "func rankAnd(a Answer) int {\n	switch {\n	case a.Err != nil:\n		return 2", "func rankAnd(a Answer) int {\n	switch {\n	case a.Err != nil:\n		return 5", graph, laws},
+		{"Not turns Unknown into Yes", "sdk/verdict.go", "	case a.Verdict > 0:\n		return Answer{Verdict: No}\n	}\n	return a\n}\n\n// Final", "	case a.Verdict > 0:\n		return Answer{Verdict: No}\n	case a.Verdict == Unknown:\n		return Answer{Verdict: Yes}\n	}\n	return a\n}\n\n// Final", graph, laws},
+		{"at the end Need becomes No", "sdk/verdict.go", "		return Answer{Verdict: Unknown}\n	}\n	return a\n}\n\n// Decided", "		return Answer{Verdict: No}\n	}\n	return a\n}\n\n// Decided", graph, laws},
+		{"Need is off by one", "sdk/verdict.go", "	return Verdict(-n)", "	return Verdict(-n - 1)", "./sdk", ""},
+		{"a later route that is ready wins", "host/graph/pick.go", "		case !answer.Decided():\n			return nil, answer.Verdict.NeedBytes(), nil", "		case !answer.Decided():\n			need = answer.Verdict.NeedBytes()", graph, laws},
+		{"an error is looked at last", "host/graph/pick.go", "			return nil, 0, answer.Err", "			continue", graph, laws},
+		{"the final pick is forgotten", "host/graph/serve.go", "			final = true\n", "			return nil, nil\n", graph, laws},
+		{"a decided matcher is asked again", "host/graph/cond.go", "	if entry.known && entry.answer.Decided() {\n		return entry.answer\n	}\n", "", graph, ""},
+		{"a matcher is asked before its bytes are there", "host/graph/cond.go", "	return len(e.flow.Head) < entry.answer.Verdict.NeedBytes()", "	return false", graph, ""},
+		{"facts of those that did not match are kept", "host/graph/cond.go", "	e.memo.forget(mark)\n	if n := v.NeedBytes()", "	if n := v.NeedBytes()", graph, ""},
+		{"facts under a negation count", "host/graph/cond.go", "	case all:\n		for i := range c.kids {\n			c.kids[i].positive(visit)", "	case all, no:\n		for i := range c.kids {\n			c.kids[i].positive(visit)", graph, laws},
+		{"a reader is asked before its supplier", "host/graph/cond.go", "			return a // what it reads is not there yet", "			break", graph, ""},
+		{"a Need beyond the head waits", "host/graph/cond.go", "		if n > e.flow.MaxHead && e.flow.MaxHead > 0 {", "		if false {", graph, ""},
+		{"the first byte is tested in the wrong word", "host/graph/cond.go", "in.first[head[0]>>6]", "in.first[head[0]>>7]", graph, ""},
+		{"a run of names forgets the first route", "host/graph/index.go", "	for i := s.end - 1; i >= s.begin; i-- {\n		_, names", "	for i := s.end - 1; i > s.begin; i-- {\n		_, names", graph, laws},
+		{"a range inside a range hides it", "host/graph/index.go", "			route = min(route, i)", "			_ = i", graph, laws},
+		{"an inner phase has a new deadline on the same bytes", "host/conn.go", "	if own || !c.phased {", "	if true {", "./host", ""},
+		{"what was discarded is read again", "host/conn.go", "	c.off += n\n", "", "./host", ""},
+		{"a probe is taken for a client", "host/graph/serve.go", "		return host.End(host.ByClient, host.Probe, nil)", "		return nil", graph, laws},
+		{"a chain that does not end stops", "host/graph/routes.go", "		if !l.routes[i].chain.ends && i+1 < len(l.routes) {", "		if false {", graph, laws},
+	}
+}
+
+// Twenty-one faults are planted, one at a time, and each is found.
+func TestEveryPlantedFaultIsFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds every package under test once for each fault")
+	}
+	t.Parallel()
+	root, err := filepath.Abs("../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range faults() {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			out, failed := plant(t, root, f)
+			switch {
+			case strings.Contains(out, "[build failed]") || strings.Contains(out, "[setup failed]"):
+				t.Fatalf("the fault does not compile:\n%s", out)
+			case !failed:
+				t.Errorf("%s passes with it:\n%s", f.pkg, out)
+			case !strings.Contains(out, "FAIL"):
+				t.Fatalf("the tests were not run:\n%s", out)
+			}
+		})
+	}
+}
+
+// plant runs the tests with the fault in place of the file and says whether they
+// failed.
+func plant(t *testing.T, root string, f fault) (out string, failed bool) {
+	t.Helper()
+	path := filepath.Join(root, f.file)
+	src, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(src), f.old); n != 1 {
+		t.Fatalf("%s holds the text to replace %d times: bring the fault up to date", f.file, n)
+	}
+	dir := t.TempDir()
+	bad := filepath.Join(dir, filepath.Base(f.file))
+	if err := os.WriteFile(bad, []byte(strings.Replace(string(src), f.old, f.new, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {path: bad}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(list, overlay, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-vet=off", "-timeout=60s", "-overlay", list, "-run", f.run, f.pkg)
+	cmd.Dir = root
+	got, err := cmd.CombinedOutput()
+	return string(got), err != nil
+}

@@ -171,6 +171,29 @@ func (g golden) compare(t *testing.T, got map[string]string) {
 	}
 }
 
+// printed is the tree as fmt writes it, if that can be read again as the tree.
+func printed(t *testing.T, tree []sdk.Node) string {
+	t.Helper()
+	text := mustPrint(t, tree)
+	again, err := dwaarfile.ParseRaw("printed", []byte(text), grammar())
+	if err != nil || !dwaarfile.Equal(tree, again) {
+		t.Fatalf("printing gives\n%s\nwhich is read as\n%s%v\nwanted\n%s", text, dump(again), err, dump(tree))
+	}
+	if diff := cmp.Diff(text, mustPrint(t, again)); diff != "" {
+		t.Errorf("printing the printed tree (-first +second):\n%s", diff)
+	}
+	return text
+}
+
+func mustPrint(t *testing.T, tree []sdk.Node) string {
+	t.Helper()
+	var b strings.Builder
+	if err := dwaarfile.Print(&b, tree, grammar()); err != nil {
+		t.Fatalf("%v\n%s", err, dump(tree))
+	}
+	return b.String()
+}
+
 func TestEveryGoldenFileGivesItsTreeOrItsErrors(t *testing.T) {
 	t.Parallel()
 	for _, g := range goldens(t) {
@@ -182,6 +205,7 @@ func TestEveryGoldenFileGivesItsTreeOrItsErrors(t *testing.T) {
 				got["errors"] = err.Error() + "\n"
 			} else {
 				got["tree"] = dump(tree)
+				got["printed"] = printed(t, tree)
 			}
 			g.compare(t, got)
 		})

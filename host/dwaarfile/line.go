@@ -60,31 +60,40 @@ func (p *printer) head(n *sdk.Node, s *scope) string {
 }
 
 // words writes a directive with as few quotes as it takes to be read again as the
-// same: none but for what no bare word can hold, or around words that are also
-// directives.
+// same: none but for what no bare word can hold; if that does not do, around words
+// that are also directives; if that does not do either, around all.
 func (p *printer) words(words []sdk.Word, s *scope, same func(sdk.Node) bool) (string, bool) {
 	quoted := make([]bool, len(words))
-	if text := join(words, quoted); p.reads(text, s, same) {
+	text := join(words, quoted)
+	if p.reads(text, s, same) {
 		return text, true
 	}
-	for i, w := range words {
-		quoted[i] = p.isName(w.Text) && (i > 0 || s.ownNames())
-	}
-	text := join(words, quoted)
-	if !p.reads(text, s, same) {
-		return text, false
-	}
-	for i := range quoted {
-		if quoted[i] {
-			quoted[i] = false
-			if less := join(words, quoted); p.reads(less, s, same) {
-				text = less
-				continue
-			}
-			quoted[i] = true
+	for _, all := range []bool{false, true} {
+		for i, w := range words {
+			quoted[i] = (all || p.isName(w.Text)) && (i > 0 || s.ownNames())
+		}
+		if text = join(words, quoted); p.reads(text, s, same) {
+			return p.unquote(words, quoted, s, same), true
 		}
 	}
-	return text, true
+	return text, false
+}
+
+// maxUnquote is how many words are tried without their quotes, each with a
+// reading of the line: nobody looks at the quotes of a longer list.
+const maxUnquote = 64
+
+// unquote takes away the quotes that are not needed, one by one.
+func (p *printer) unquote(words []sdk.Word, quoted []bool, s *scope, same func(sdk.Node) bool) string {
+	if len(words) <= maxUnquote {
+		for i := range quoted {
+			if quoted[i] {
+				quoted[i] = false
+				quoted[i] = !p.reads(join(words, quoted), s, same)
+			}
+		}
+	}
+	return join(words, quoted)
 }
 
 func join(words []sdk.Word, quoted []bool) string {

@@ -122,7 +122,7 @@ func (p *parser) known(n *sdk.Node, spec *sdk.Spec, l *line) {
 	for done := false; !done && !p.lineEnds() && p.toks[p.i].kind == word; {
 		done = p.inlineWord(m, l)
 	}
-	if m.last != n && m.option.Block != nil && !m.option.Negates {
+	if m.last != n && m.option.Block != nil {
 		p.matcherBlock(m.last, m.option, l)
 		return
 	}
@@ -133,11 +133,9 @@ func (p *parser) known(n *sdk.Node, spec *sdk.Spec, l *line) {
 // belongs to it.
 func (p *parser) inlineWord(m *inline, l *line) (done bool) {
 	t := p.toks[p.i]
-	if option := m.find(p, t); option != nil {
+	if nots := m.nots(p); nots >= 0 {
 		p.missing(m, t, "an option")
-		p.next()
-		m.begin(option, t)
-		return option.Negates && p.negated(m.last, &scope{g: p.g, options: m.spec.Block.Options, flat: l.in.flat})
+		return !p.begin(m, nots)
 	}
 	fits, needed := m.fits(p, t)
 	if !fits || !needed && p.endsLine(l) {
@@ -182,26 +180,48 @@ type inline struct {
 	args    *reading  // of last
 }
 
-// find returns the option that t begins, or nil. Behind http, "not" is its own
-// only if another option of it follows.
-func (m *inline) find(p *parser, t token) *sdk.Spec {
-	if !t.keyword() || m.spec.Block == nil {
-		return nil
+// nots says that an option begins here, behind so many that negate it: -1 if none
+// does. Behind http, "not" is its own only if another option of it follows.
+func (m *inline) nots(p *parser) int {
+	for i := p.i; ; i++ {
+		t := p.toks[i]
+		if !t.keyword() || i > p.i && t.first {
+			return -1
+		}
+		option := m.optionOf(t.text)
+		if option == nil {
+			return -1
+		}
+		if !option.Negates {
+			return i - p.i
+		}
 	}
-	option := sdk.Find(m.spec.Block.Options, t.text)
-	if option == nil || !option.Negates {
-		return option
-	}
-	if after := p.toks[p.i+1]; after.first || !after.keyword() || sdk.Find(m.spec.Block.Options, after.text) == nil {
-		return nil
-	}
-	return option
 }
 
-func (m *inline) begin(option *sdk.Spec, t token) {
-	m.matcher.Block = append(m.matcher.Block, sdk.Node{Name: t.text, Pos: t.pos})
-	m.last = &m.matcher.Block[len(m.matcher.Block)-1]
-	m.option, m.args = option, newReading(option)
+func (m *inline) optionOf(name string) *sdk.Spec {
+	if m.spec.Block == nil {
+		return nil
+	}
+	return sdk.Find(m.spec.Block.Options, name)
+}
+
+// begin begins to read an option behind so many that negate it.
+func (p *parser) begin(m *inline, nots int) bool {
+	if p.depth+nots > maxDepth {
+		p.errorf(sdk.Errorf(p.toks[p.i].pos, "more than %d blocks in each other: use fewer", maxDepth))
+		p.skipLine()
+		return false
+	}
+	block := &m.matcher.Block
+	for range nots + 1 {
+		t := p.next()
+		*block = append(*block, sdk.Node{Name: t.text, Pos: t.pos})
+		m.last = &(*block)[len(*block)-1]
+		m.option = m.optionOf(t.text)
+		block = &m.last.Block
+	}
+	m.args = newReading(m.option)
+	return true
 }
 
 // fits says whether t is the next argument, and whether one is needed there. A

@@ -44,7 +44,7 @@ type printer struct {
 
 func newPrinter(tree []sdk.Node, g *sdk.Grammar) *printer {
 	p := &printer{g: g, reader: newLoader("", g, Options{Raw: true}), bodies: map[*sdk.Node]*scope{}}
-	p.reader.lenient = !isWhole(tree)
+	p.reader.lenient = !isWhole(tree, g)
 	for _, n := range tree {
 		if n.Name == "" {
 			p.reader.learnPlugins(n.Block)
@@ -58,15 +58,15 @@ func newPrinter(tree []sdk.Node, g *sdk.Grammar) *printer {
 
 // isWhole says that all plugins are declared in the tree itself: it is neither
 // part of a configuration nor made of parts.
-func isWhole(tree []sdk.Node) bool {
-	servers := false
+func isWhole(tree []sdk.Node, g *sdk.Grammar) bool {
+	known := false
 	for _, n := range tree {
-		servers = servers || n.Name == "layer4" || n.Find("layer4") != nil
-		if n.Name == importWord || n.Find(importWord) != nil && n.Name == "" {
+		known = known || n.Name == "" && n.Block != nil || sdk.Find(g.Top, n.Name) != nil
+		if n.Name == importWord || n.Name == "" && n.Find(importWord) != nil {
 			return false
 		}
 	}
-	return servers
+	return known
 }
 
 // firstNode returns the name of the first directive.

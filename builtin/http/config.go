@@ -1,0 +1,261 @@
+package http
+
+import (
+	"slices"
+	"strings"
+
+	"dwaar.dev/dwaar/builtin/internal/captures"
+	"dwaar.dev/dwaar/sdk"
+)
+
+// Spec describes the matcher.
+func Spec() sdk.Spec {
+	return sdk.Spec{
+		Name: "http",
+		Doc: "An HTTP/1.x request, or HTTP/2 without TLS, that fulfils all options. " +
+			"Only the first request of a connection is seen: this routes, it does not guard",
+		Block: &sdk.Block{Options: options()},
+		Facts: []sdk.Fact{
+			{Key: "method", Doc: "the method; of HTTP/2 with any option beside protocol"},
+			{Key: "path", Doc: "the path, decoded, up to 1 KiB; of HTTP/2 with any option beside protocol"},
+		},
+	}
+}
+
+func options() []sdk.Spec {
+	name := sdk.Maybe("NAME", sdk.Free)
+	return []sdk.Spec{
+		{Name: "host", Many: true, Args: []sdk.Arg{sdk.Some("HOST", sdk.Host)}, Doc: "One of these hosts; *.example.com is exactly one label more, * any host. Makes http.host known, as header, header_regexp and protocol grpc do"},
+		{Name: "method", Many: true, Args: []sdk.Arg{sdk.Some("METHOD", sdk.Free)}, Doc: "One of these methods"},
+		{Name: "path", Many: true, Args: []sdk.Arg{sdk.Some("PATH", sdk.Free)}, Doc: "One of these paths: exact, /prefix*, *suffix, *part* or /a/*/b; letters in any case"},
+		{Name: "path_regexp", Args: []sdk.Arg{name, sdk.One("PATTERN", sdk.Regexp)}, Doc: "The path contains a match; groups become http.regexp.NAME.GROUP"},
+		{Name: "header", Many: true, Args: []sdk.Arg{sdk.One("FIELD", sdk.Free), sdk.List("VALUE", sdk.Free)}, Doc: "The field is there, with one of these values if any are given: exact, prefix*, *suffix, *part*; !FIELD: it is not there"},
+		{Name: "header_regexp", Many: true, Args: []sdk.Arg{name, sdk.One("FIELD", sdk.Free), sdk.One("PATTERN", sdk.Regexp)}, Doc: "The field contains a match; groups become http.regexp.NAME.GROUP"},
+		{Name: "query", Many: true, Args: []sdk.Arg{sdk.Some("KEY=VALUE", sdk.Free)}, Doc: "The query has these parameters; values of one key are alternatives, * is any"},
+		{Name: "protocol", Args: []sdk.Arg{{Name: "PROTOCOL", Shape: sdk.Enum, Words: protocolNames(), Min: 1, Max: -1}}, Doc: "One of these versions, 1.1+ and later; http is without, https with TLS terminated here, grpc by its content type"},
+		{Name: "remote_ip", Many: true, Args: []sdk.Arg{sdk.Some("CIDR", sdk.CIDR)}, Hoist: true, Doc: "The client's address, as the matcher remote_ip"},
+		{Name: "local_ip", Many: true, Args: []sdk.Arg{sdk.Some("CIDR", sdk.CIDR)}, Hoist: true, Doc: "The address it connected to, as the matcher local_ip"},
+		{Name: "not", Many: true, Negates: true, Doc: "The negation of an option, or of a block of them that would all hold"},
+	}
+}
+
+// New makes the matcher of a node that fits [Spec]. Its hoisted and negated
+// options are the graph's.
+func New(n *sdk.Node) (sdk.Matcher, error) {
+	var c config
+	for i := range n.Block {
+		c.option(&n.Block[i])
+	}
+	if err := c.faults.Err(); err != nil {
+		return nil, err
+	}
+	m := c.matcher()
+	m.name = n.Name
+	if count := len(Spec().Facts) + len(m.Sets()); count > maxFacts {
+		return nil, sdk.Errorf(n.Pos, "http would make %d facts known, more than %d: write (?:…) for groups that nobody reads", count, maxFacts)
+	}
+	return m, nil
+}
+
+// maxFacts is how many facts a matcher may set, native or not.
+const maxFacts = 16
+
+// config is what the options say.
+type config struct {
+	hosts     *hosts
+	methods   methods
+	paths     paths
+	path      *captures.Pattern
+	headers   []*header
+	regexps   []headerRegexp
+	queries   queries
+	protocols protocols
+	faults    sdk.Errors
+}
+
+func (c *config) option(o *sdk.Node) {
+	switch o.Name {
+	case "host":
+		c.host(o)
+	case "method":
+		c.method(o)
+	case "path":
+		c.pathPatterns(o)
+	case "path_regexp":
+		c.pathRegexp(o)
+	case "header":
+		c.header(o)
+	case "header_regexp":
+		c.headerRegexp(o)
+	case "query":
+		c.query(o)
+	case "protocol":
+		for _, w := range o.Args {
+			c.protocols = append(c.protocols, protocolNamed(w.Text))
+		}
+	default:
+		c.faults = append(c.faults, sdk.Errorf(o.Pos, "%s is no option of http", o.Name))
+	}
+}
+
+// matcher returns the matcher; the conditions that read most come last.
+func (c *config) matcher() *Matcher {
+	m := &Matcher{first: tokenBytes(), methods: c.methods, hosts: c.hosts}
+	add := func(cond condition) {
+		m.conditions = append(m.conditions, cond)
+		m.wait = max(m.wait, cond.after())
+	}
+	if c.protocols != nil {
+		add(c.protocols)
+	}
+	if c.methods != nil {
+		add(c.methods)
+	}
+	if c.hosts != nil {
+		add(c.hosts)
+	}
+	if c.paths != nil {
+		add(c.paths)
+	}
+	for _, h := range c.headers {
+		add(h)
+	}
+	if c.queries != nil {
+		add(c.queries)
+	}
+	if c.path != nil {
+		add(pathRegexp{c.path})
+	}
+	for _, h := range c.regexps {
+		add(h)
+	}
+	return m
+}
+
+func (c *config) host(o *sdk.Node) {
+	if c.hosts == nil {
+		c.hosts = &hosts{names: map[string]bool{}}
+	}
+	for _, w := range o.Args {
+		name := strings.TrimSuffix(strings.ToLower(w.Text), ".")
+		switch {
+		case strings.Contains(name, "{"):
+			c.faults = append(c.faults, sdk.Errorf(w.Pos, "host %s: a placeholder cannot stand here: write the names themselves", w.Text))
+		case name == "*":
+			c.hosts.any = true
+		case strings.HasPrefix(name, "*."):
+			c.hosts.wild = append(c.hosts.wild, name[1:])
+		default:
+			var dst [maxHost]byte
+			if n, ok := hostname(&dst, []byte(name)); !ok || string(dst[:n]) != name {
+				c.faults = append(c.faults, sdk.Errorf(w.Pos, "host %s: no request names such a host: write labels with one dot between them", w.Text))
+			}
+			c.hosts.names[name] = true
+		}
+		c.hosts.list = append(c.hosts.list, name)
+	}
+}
+
+func (c *config) method(o *sdk.Node) {
+	registered := []string{"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
+	for _, w := range o.Args {
+		upper := strings.ToUpper(w.Text)
+		switch {
+		case !isName([]byte(w.Text)) || len(w.Text) > maxMethod:
+			c.faults = append(c.faults, sdk.Errorf(w.Pos, "method %q: write a method like GET, of at most %d letters", w.Text, maxMethod))
+		case upper != w.Text && slices.Contains(registered, upper):
+			c.faults = append(c.faults, sdk.Errorf(w.Pos, "method %s: methods are upper case: write %s", w.Text, upper))
+		}
+		c.methods = append(c.methods, w.Text)
+	}
+}
+
+func (c *config) pathPatterns(o *sdk.Node) {
+	for _, w := range o.Args {
+		if w.Text == "" || w.Text[0] != '/' && w.Text[0] != '*' {
+			c.faults = append(c.faults, sdk.Errorf(w.Pos, "path %q: a path begins with a slash: write /%s, or *%s for a suffix", w.Text, w.Text, w.Text))
+			continue
+		}
+		c.paths = append(c.paths, parsePath(w.Text))
+	}
+}
+
+func (c *config) pathRegexp(o *sdk.Node) {
+	name, rest := optionalName(o.Args, 1)
+	p, err := captures.Compile("regexp.", name, rest[0])
+	c.faults.Add(o.Pos, err)
+	c.path = p
+}
+
+// header reads one line. Lines with one field are alternatives, as in a Caddyfile.
+func (c *config) header(o *sdk.Node) {
+	field, values := o.Args[0], o.Args[1:]
+	name, absent := strings.CutPrefix(field.Text, "!")
+	if !c.field(field, name) {
+		return
+	}
+	if absent && len(values) > 0 {
+		c.faults = append(c.faults, sdk.Errorf(values[0].Pos, "header %s: a field that is not there has no value: write \"not header %s %s\" for another value", field.Text, name, values[0].Text))
+		return
+	}
+	name = strings.ToLower(name)
+	at := slices.IndexFunc(c.headers, func(h *header) bool { return h.name == name })
+	if at >= 0 && (absent || c.headers[at].absent || len(values) == 0 || len(c.headers[at].values) == 0) {
+		c.faults = append(c.faults, sdk.Errorf(o.Pos, "header %s: another line says something else of this field: write one line, or several with values", field.Text))
+		return
+	}
+	if at < 0 {
+		at = len(c.headers)
+		c.headers = append(c.headers, &header{name: name, absent: absent})
+	}
+	for _, w := range values {
+		c.headers[at].values = append(c.headers[at].values, parsePattern(w.Text))
+	}
+}
+
+// field checks the name of a header field.
+func (c *config) field(w sdk.Word, name string) bool {
+	switch {
+	case !isName([]byte(name)):
+		c.faults = append(c.faults, sdk.Errorf(w.Pos, "%q is no name of a header field: write one like User-Agent", name))
+		return false
+	case strings.EqualFold(name, "host"):
+		c.faults = append(c.faults, sdk.Errorf(w.Pos, "the header field Host is one of several places a request names its host in: write host"))
+		return false
+	}
+	return true
+}
+
+func (c *config) headerRegexp(o *sdk.Node) {
+	name, rest := optionalName(o.Args, 2)
+	if !c.field(rest[0], rest[0].Text) {
+		return
+	}
+	p, err := captures.Compile("regexp.", name, rest[1])
+	c.faults.Add(o.Pos, err)
+	c.regexps = append(c.regexps, headerRegexp{strings.ToLower(rest[0].Text), p})
+}
+
+// optionalName splits [NAME] and n required words.
+func optionalName(args []sdk.Word, n int) (name sdk.Word, rest []sdk.Word) {
+	if len(args) > n {
+		return args[0], args[1:]
+	}
+	return sdk.Word{}, args
+}
+
+func (c *config) query(o *sdk.Node) {
+	for _, w := range o.Args {
+		key, value, ok := strings.Cut(w.Text, "=")
+		if !ok || key == "" {
+			c.faults = append(c.faults, sdk.Errorf(w.Pos, "query %q: write KEY=VALUE, or KEY=* for any value", w.Text))
+			continue
+		}
+		at := slices.IndexFunc(c.queries, func(q query) bool { return q.key == key })
+		if at < 0 {
+			at = len(c.queries)
+			c.queries = append(c.queries, query{key: key})
+		}
+		c.queries[at].values = append(c.queries[at].values, value)
+	}
+}

@@ -1,0 +1,107 @@
+// Package captures makes facts of what the groups of a regular expression match.
+// Matchers that take [NAME] PATTERN use it:
+//
+//	p, err := captures.Compile("regexp.", name, pattern)
+//	…
+//	if p.Match(path) {
+//		p.Set(f, path) // regexp.NAME.0, regexp.NAME.1, regexp.NAME.user
+//	}
+package captures
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"dwaar.dev/dwaar/sdk"
+)
+
+// Pattern is a compiled regular expression whose groups have the names of facts.
+type Pattern struct {
+	re   *regexp.Regexp
+	keys [][]string // the keys of each group's fact
+}
+
+// MaxKey is the length of the longest key of a fact, and maxGroups the number of
+// groups that a pattern may have, the whole match included.
+const (
+	MaxKey    = 32
+	maxGroups = 10
+)
+
+// Compile compiles pattern. The keys of its facts are prefix, the name and a dot
+// if name has a text, and the number of the group or its own name. Errors are
+// *sdk.Error at the word that is wrong.
+func Compile(prefix string, name, pattern sdk.Word) (*Pattern, error) {
+	re, err := regexp.Compile(pattern.Text)
+	if err != nil {
+		return nil, sdk.Errorf(pattern.Pos, "%q is no regular expression: %s", pattern.Text, reason(err))
+	}
+	if n := re.NumSubexp() + 1; n > maxGroups {
+		return nil, sdk.Errorf(pattern.Pos, "%q captures %d groups, more than %d: write (?:…) for a group that nobody reads", pattern.Text, n-1, maxGroups-1)
+	}
+	if name.Text != "" {
+		if !isKey(name.Text) {
+			return nil, sdk.Errorf(name.Pos, "%q cannot name captures: write letters a to z, digits and _", name.Text)
+		}
+		prefix += name.Text + "."
+	}
+	p := &Pattern{re: re}
+	for i, group := range re.SubexpNames() {
+		keys := []string{prefix + strconv.Itoa(i)}
+		if group != "" {
+			keys = append(keys, prefix+group)
+		}
+		if longest := keys[len(keys)-1]; len(longest) > MaxKey || group != "" && !isKey(group) {
+			return nil, sdk.Errorf(pattern.Pos, "%q cannot name a fact: write at most %d letters a to z, digits and _", group, MaxKey-len(prefix))
+		}
+		p.keys = append(p.keys, keys)
+	}
+	return p, nil
+}
+
+func reason(err error) string {
+	return strings.TrimPrefix(err.Error(), "error parsing regexp: ")
+}
+
+func isKey(s string) bool {
+	return strings.IndexFunc(s, func(c rune) bool {
+		return c != '_' && (c < '0' || c > '9') && (c < 'a' || c > 'z')
+	}) < 0
+}
+
+// String returns the pattern as it was written.
+func (p *Pattern) String() string { return p.re.String() }
+
+// Match says whether b contains a match. It allocates nothing.
+func (p *Pattern) Match(b []byte) bool { return p.re.Match(b) }
+
+// MatchString says whether s contains a match. It allocates nothing.
+func (p *Pattern) MatchString(s string) bool { return p.re.MatchString(s) }
+
+// Set records what the groups match in b; a group that takes no part in the match
+// is empty. This is the one place of a matcher that allocates: once, after Yes.
+func (p *Pattern) Set(f *sdk.Flow, b []byte) {
+	at := p.re.FindSubmatchIndex(b)
+	if at == nil {
+		return
+	}
+	for i, keys := range p.keys {
+		var value []byte
+		if at[2*i] >= 0 {
+			value = b[at[2*i]:at[2*i+1]]
+		}
+		for _, key := range keys {
+			f.Set(key, value)
+		}
+	}
+}
+
+// Keys returns the keys of all facts that Set records.
+func (p *Pattern) Keys() []string {
+	var all []string
+	for _, keys := range p.keys {
+		all = append(all, keys...)
+	}
+	return all
+}

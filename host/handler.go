@@ -72,14 +72,14 @@ type Dial struct {
 	Local   netip.Addr     // where from; the zero Addr: the kernel chooses
 	First   []byte         // sent before the client's first bytes: a PROXY header
 	After   time.Duration  // wait so long before the attempt
-	Timeout time.Duration  // for the connection to stand, First and Secure included
+	Timeout time.Duration  // for the connection to stand, with First sent; positive
 	Up      *Upstream      // what the attempt counts for; may be nil
 	Trial   bool           // as Upstream.Acquire said
 	More    bool           // the upstream has another address: a failure of this one does not count
 	Relay   relay.Options  // limits of the relay; Done belongs to the engine
 
 	// Secure is nil, or what makes another connection of the one that stands: a
-	// handshake. It owns conn when it fails. A Plan without a goroutine never
+	// handshake. It has its own limit, and closes conn if it fails. A Plan without a goroutine never
 	// returns it.
 	Secure func(ctx context.Context, c *Conn, conn net.Conn) (net.Conn, error)
 }

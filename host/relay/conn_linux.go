@@ -83,7 +83,7 @@ func (c *Conn) control(doing string, f func(fd int) error) error {
 	}
 	var failed error
 	if err := raw.Control(func(fd uintptr) { failed = f(int(fd)) }); err != nil {
-		return err
+		return fmt.Errorf("%s: %w", doing, os.ErrClosed) // the only reason there is
 	}
 	if failed != nil {
 		return fmt.Errorf("%s: %w", doing, os.NewSyscallError("socket", failed))

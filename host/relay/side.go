@@ -13,10 +13,14 @@ import (
 // returned by a read or a write.
 var errReset = fmt.Errorf("asking for the connection's state: %w", syscall.ECONNRESET)
 
-// reasonOf tells a reset from other failures.
+// reasonOf tells a reset from other failures. After the reset itself has been
+// reported, to the other half, the kernel says EPIPE to a write and ENOTCONN to
+// a shutdown.
 func reasonOf(err error) Reason {
-	if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
-		return Reset
+	for _, reset := range []error{syscall.ECONNRESET, syscall.EPIPE, syscall.ENOTCONN} {
+		if errors.Is(err, reset) {
+			return Reset
+		}
 	}
 	return Broken
 }

@@ -2,7 +2,6 @@ package relaytest
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"testing"
@@ -21,26 +20,20 @@ const (
 
 // ending is one row of the table: who ends the connection, how and when.
 type ending struct {
+	direction
 	how  string // FIN, RST, silence
-	by   relay.Side
 	when string // before, during, after data
-	way  route
 }
 
 // endings: {FIN, RST, silence} × {client, server} × {before, during, after} on
 // every route.
 func endings(t *testing.T, start Start) {
-	for _, way := range routes(t) {
-		for _, how := range []string{"FIN", "RST", "silence"} {
-			for _, by := range []relay.Side{relay.Down, relay.Up} {
-				for _, when := range []string{"before", "during", "after"} {
-					e := ending{how, by, when, way}
-					t.Run(fmt.Sprintf("%s, %s by %v %s data", way.name, how, by, when), func(t *testing.T) {
-						t.Parallel()
-						e.run(t, start)
-					})
-				}
-			}
+	for _, how := range []string{"FIN", "RST", "silence"} {
+		for _, when := range []string{"before", "during", "after"} {
+			t.Run(how+" "+when+" data", func(t *testing.T) {
+				t.Parallel()
+				directions(t, anyWire, func(t *testing.T, d direction) { ending{d, how, when}.run(t, start) })
+			})
 		}
 	}
 }
@@ -50,27 +43,18 @@ type scene struct {
 	ending
 	link
 	ender, other *peer
-	enderTCP     bool
 	mine, theirs stream // what ender, what other sends
 	sent         int64  // by ender
-	flooded      chan int64
-	near         [2]net.Conn
+	flooded      chan struct{}
 }
 
 func (e ending) run(t *testing.T, start Start) {
-	down, up, client, server := e.way.connect(t)
 	var o relay.Options
 	if e.how == "silence" {
 		o.Idle = quiet
 	}
-	s := &scene{
-		ending: e, link: begin(start, down, up, o),
-		ender: client, other: server, enderTCP: e.way.down.tcp,
-		mine: 1, theirs: 2, near: [2]net.Conn{down.Conn, up.Conn},
-	}
-	if e.by == relay.Up {
-		s.ender, s.other, s.enderTCP = server, client, e.way.up.tcp
-	}
+	down, up, ender, other := e.connect(t)
+	s := &scene{ending: e, link: begin(start, down, up, o), ender: ender, other: other, mine: 1, theirs: 2}
 	s.prepare(t)
 	switch e.how {
 	case "FIN":
@@ -80,16 +64,22 @@ func (e ending) run(t *testing.T, start Start) {
 	case "silence":
 		s.silence(t)
 	}
-	for _, c := range s.near {
-		if c == nil {
-			continue
-		}
-		if w, ok := c.(relay.NetConner); ok {
-			c = w.NetConn()
-		}
-		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
-			t.Errorf("reading from the relay's connection after Done: %v, want it closed", err)
-		}
+	for _, near := range []relay.Endpoint{down, up} {
+		closed(t, near.Conn)
+	}
+}
+
+// closed checks that the relay's connection is closed down to the socket.
+func closed(t *testing.T, c net.Conn) {
+	t.Helper()
+	if c == nil {
+		return // it was a bare descriptor
+	}
+	if w, ok := c.(relay.NetConner); ok {
+		c = w.NetConn()
+	}
+	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("reading from the relay's connection after Done: %v, want it closed", err)
 	}
 }
 
@@ -97,47 +87,31 @@ func (e ending) run(t *testing.T, start Start) {
 func (s *scene) prepare(t *testing.T) {
 	switch s.when {
 	case "during":
-		s.flooded = make(chan int64, 1)
+		s.flooded = make(chan struct{})
 		go func() {
-			n, _ := s.theirs.send(s.other, 0, flood, piece) // fails when cut off
-			s.flooded <- n
+			defer close(s.flooded)
+			_, _ = s.theirs.send(s.other, 0, flood, piece) // fails when cut off
 		}()
 		s.speak(t)
 	case "after":
 		s.speak(t)
 		s.hear(t)
-		if _, err := s.theirs.send(s.other, 0, some, piece); err != nil {
-			t.Fatalf("answering: %v", err)
-		}
-		if _, err := s.theirs.receive(s.ender, 0, some); err != nil {
-			t.Fatalf("hearing the answer: %v", err)
-		}
+		s.other.say(t, s.theirs, 0, some)
+		s.ender.expect(t, s.theirs, some)
 	}
 }
 
 // speak sends what ender has to say.
 func (s *scene) speak(t *testing.T) {
 	t.Helper()
-	n, err := s.mine.send(s.ender, 0, some, piece)
-	if s.sent = n; err != nil {
-		t.Fatalf("sending: %v", err)
-	}
+	s.ender.say(t, s.mine, 0, some)
+	s.sent = some
 }
 
 // hear receives on the other side what ender said.
 func (s *scene) hear(t *testing.T) {
 	t.Helper()
-	if n, err := s.mine.receive(s.other, 0, s.sent); err != nil {
-		t.Fatalf("receiving: %d of %d bytes, then %v", n, s.sent, err)
-	}
-}
-
-// said returns how many bytes went from ender and to it.
-func (s *scene) said(r relay.Result) (from, to int64) {
-	if s.by == relay.Down {
-		return r.Up, r.Down
-	}
-	return r.Down, r.Up
+	s.other.expect(t, s.mine, s.sent)
 }
 
 // fin: the other one sees the end after the last byte, can still send, and
@@ -150,50 +124,39 @@ func (s *scene) fin(t *testing.T) {
 	if err := awaitEnd(s.other); err != io.EOF {
 		t.Errorf("the other one reads %v, want EOF", err)
 	}
-	var answered int64
-	switch s.when {
-	case "before":
-		go func() {
-			_, _ = s.theirs.send(s.other, 0, some, piece)
-			s.other.closeWrite(t)
-		}()
-		answered = s.hearAll(t, 0)
-	case "during":
-		done := make(chan struct{})
-		go func() { defer close(done); answered = s.hearAll(t, 0) }()
-		if n := <-s.flooded; n != flood {
-			t.Errorf("after the half-close %d of %d bytes could be sent", n, flood)
-		}
-		s.other.closeWrite(t)
-		<-done
-	case "after":
-		n, err := s.theirs.send(s.other, some, 2*some, piece)
-		if err != nil {
-			t.Errorf("sending after the half-close: %v", err)
-		}
-		s.other.closeWrite(t)
-		answered = some + s.hearAll(t, some)
-		if answered != some+n {
-			t.Errorf("after the half-close %d bytes arrived of %d", answered-some, n)
-		}
-	}
+	answered := s.answer(t)
 	r := s.result(t)
 	if r.Reason != relay.Finished || r.By != s.by || !r.DownFinished || !r.UpFinished || r.Cut {
 		t.Errorf("result %+v, want finished by %v", r, s.by)
 	}
-	if from, to := s.said(r); from != s.sent || to != answered {
+	if from, to := s.counts(r); from != s.sent || to != answered {
 		t.Errorf("counted %d and %d bytes, want %d and %d", from, to, s.sent, answered)
 	}
 }
 
-// hearAll receives at ender until the end of the stream.
-func (s *scene) hearAll(t *testing.T, from int64) int64 {
+// answer lets the other one send after the half-close, and end, and receives
+// it. It returns how many bytes that side has sent in all.
+func (s *scene) answer(t *testing.T) int64 {
 	t.Helper()
-	n, err := s.theirs.receive(s.ender, from, 1<<62)
-	if err != io.EOF {
-		t.Errorf("hearing the rest: %d bytes, then %v, want EOF", n, err)
+	from, to := int64(0), int64(some)
+	switch s.when {
+	case "during":
+		to = flood
+	case "after":
+		from, to = some, 2*some // the first part was heard before
 	}
-	return n
+	go func() {
+		if s.flooded != nil {
+			<-s.flooded
+		} else {
+			s.other.say(t, s.theirs, from, to)
+		}
+		s.other.closeWrite(t)
+	}()
+	if n, err := s.theirs.receive(s.ender, from, 1<<62); n != to-from || err != io.EOF {
+		t.Errorf("after the half-close %d of %d bytes came, then %v", n, to-from, err)
+	}
+	return to
 }
 
 // rst: the other one gets every byte, then an error that is not EOF.
@@ -202,31 +165,32 @@ func (s *scene) rst(t *testing.T) {
 	if s.when != "after" {
 		s.hear(t)
 	}
-	if !s.enderTCP {
-		// Closing a Unix socket is all there is: the relay may see an end in
-		// order, and learns more when it writes.
-		_ = awaitEnd(s.other)
-		_ = s.other.Close()
-		r := s.result(t)
-		if from, _ := s.said(r); r.By != s.by || from != s.sent {
-			t.Errorf("result %+v, want %d bytes and the end by %v", r, s.sent, s.by)
-		}
-		s.settle()
-		return
-	}
 	err := awaitEnd(s.other)
-	_, otherTCP := s.other.socket.(*net.TCPConn)
-	if err == io.EOF && otherTCP && s.flooded == nil { // a flooding one is told when it writes
-		t.Error("the other one reads EOF, want an error: the stream was cut")
+	if !s.from().tcp {
+		// Closing a Unix socket is all there is: the relay sees an end in
+		// order, and learns more only when it writes.
+		_ = s.other.Close()
 	}
 	r := s.result(t)
-	if r.Reason != relay.Reset || r.By != s.by || r.Err == nil || r.Cut {
-		t.Errorf("result %+v, want a reset by %v", r, s.by)
+	if from, _ := s.counts(r); from != s.sent || r.By != s.by {
+		t.Errorf("result %+v, want %d bytes and the end by %v", r, s.sent, s.by)
 	}
-	if from, _ := s.said(r); from != s.sent {
-		t.Errorf("counted %d bytes from the one who reset, want %d", from, s.sent)
+	if s.from().tcp {
+		s.wasReset(t, r, err)
 	}
 	s.settle()
+}
+
+// wasReset checks how a reset was passed on: err is what the other one read.
+func (s *scene) wasReset(t *testing.T, r relay.Result, err error) {
+	t.Helper()
+	if r.Reason != relay.Reset || r.Err == nil || r.Cut {
+		t.Errorf("result %+v, want a reset", r)
+	}
+	told := s.flooded != nil // it may have learned when it wrote
+	if err == io.EOF && s.other.isTCP() && !told {
+		t.Error("the other one reads EOF, want an error: the stream was cut")
+	}
 }
 
 // settle waits for the flood to fail.
@@ -248,7 +212,7 @@ func (s *scene) silence(t *testing.T) {
 	if s.when == "during" && (r.By != s.by || !r.Cut) {
 		t.Errorf("result %+v, want %v to be named, who does not read", r, s.by)
 	}
-	if from, _ := s.said(r); from != s.sent {
+	if from, _ := s.counts(r); from != s.sent {
 		t.Errorf("counted %d bytes from the silent one, want %d", from, s.sent)
 	}
 	s.settle()

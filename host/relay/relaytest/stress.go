@@ -2,6 +2,7 @@ package relaytest
 
 import (
 	"errors"
+	"io"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -16,39 +17,12 @@ import (
 // kills: Kill from many goroutines, before, during and after data, ends the
 // link once, with the reason of one of them; what arrived before is in order.
 func kills(t *testing.T, start Start) {
-	const rounds, killers = 30, 4
+	const rounds = 30
 	for _, way := range routes(t) {
 		t.Run(way.name, func(t *testing.T) {
 			t.Parallel()
 			for round := range rounds {
-				down, up, client, server := way.connect(t)
-				var talk sync.WaitGroup
-				for i, p := range []*peer{client, server} {
-					talk.Go(func() { _, _ = stream(i).send(p, 0, flood, piece) })
-					talk.Go(func() {
-						if _, err := stream(1-i).receive(p, 0, flood); errors.Is(err, errPattern) {
-							t.Error(err)
-						}
-					})
-				}
-				l := begin(start, down, up, relay.Options{})
-				var over atomic.Bool
-				for i := range killers {
-					talk.Go(func() {
-						moment := int64(round * (i + 1) * 20_000) // far less than both floods
-						for up, down := l.Counts(); up+down < moment && !over.Load(); up, down = l.Counts() {
-							runtime.Gosched()
-						}
-						l.Kill(relay.FirstFree + relay.Reason(i))
-					})
-				}
-				if r := l.result(t); r.Reason < relay.FirstFree || r.By != relay.Self || r.Err != nil {
-					t.Errorf("result %+v, want the reason of a Kill", r)
-				}
-				over.Store(true)
-				talk.Wait()
-				client.abort()
-				server.abort()
+				killRace(t, start, way, int64(round*20_000))
 			}
 		})
 	}
@@ -68,54 +42,89 @@ func kills(t *testing.T, start Start) {
 	})
 }
 
+// killRace kills a busy link from several goroutines at once, when moment,
+// 2*moment… bytes have moved.
+func killRace(t *testing.T, start Start, way route, moment int64) {
+	const killers = 4
+	down, up, client, server := way.connect(t)
+	var talk sync.WaitGroup
+	for i, p := range []*peer{client, server} {
+		talk.Go(func() { _, _ = stream(i).send(p, 0, flood, piece) }) // until it is killed
+		talk.Go(func() { listen(t, p, stream(1-i), flood) })
+	}
+	l := begin(start, down, up, relay.Options{})
+	var over atomic.Bool
+	for i := range int64(killers) {
+		talk.Go(func() {
+			for up, down := l.Counts(); up+down < moment*(i+1) && !over.Load(); up, down = l.Counts() {
+				runtime.Gosched()
+			}
+			l.Kill(relay.FirstFree + relay.Reason(i))
+		})
+	}
+	if r := l.result(t); r.Reason < relay.FirstFree || r.By != relay.Self || r.Err != nil {
+		t.Errorf("result %+v, want the reason of a Kill", r)
+	}
+	over.Store(true)
+	talk.Wait()
+	client.abort()
+	server.abort()
+}
+
+// listen receives up to n bytes of s until something ends that; only a wrong
+// byte is an error.
+func listen(t testing.TB, r io.Reader, s stream, n int64) {
+	t.Helper()
+	if _, err := s.receive(r, 0, n); errors.Is(err, errPattern) {
+		t.Error(err)
+	}
+}
+
 // slowReaders: a reader that stops holds the sender back; memory stays where
 // it was; when it reads again, everything comes.
 func slowReaders(t *testing.T, start Start) {
-	const links, total = 8, int64(64 << 20)
 	for _, way := range routes(t) {
-		if way.up.name != "tcp" || way.down.name == "unix" {
-			continue // what stalls on a Unix socket stalls sooner
+		if way.up.name == "tcp" && way.down.name != "unix" { // that one stalls sooner
+			t.Run(way.name, func(t *testing.T) { stall(t, start, way) })
 		}
-		t.Run(way.name, func(t *testing.T) {
-			before := heap()
-			var senders sync.WaitGroup
-			var open []link
-			var receivers []*peer
-			for range links {
-				down, up, client, server := way.connect(t)
-				open, receivers = append(open, begin(start, down, up, relay.Options{})), append(receivers, client)
-				senders.Go(func() {
-					_, _ = stream(8).send(server, 0, total, 64<<10)
-					_ = server.Close()
-				})
-			}
-			for _, l := range open {
-				awaitStall(l)
-				if _, down := l.Counts(); down >= total {
-					t.Errorf("%d bytes were taken for a client that does not read", down)
-				}
-			}
-			if grown := int64(heap()) - int64(before); grown > links*512<<10 {
-				t.Errorf("%d stalled links hold %d bytes of heap", links, grown)
-			}
-			for i, l := range open[:1] { // one of them catches up, the others are cut off
-				if n, err := stream(8).receive(receivers[i], 0, total); n != total || err != nil {
-					t.Errorf("catching up: %d bytes, then %v", n, err)
-				}
-				_ = receivers[i].Close()
-				if r := l.result(t); r.Down != total {
-					t.Errorf("counted %d bytes, want %d", r.Down, total)
-				}
-			}
-			for _, l := range open[1:] {
-				l.Kill(relay.Drained)
-				if r := l.result(t); r.Reason != relay.Drained || !r.Cut {
-					t.Errorf("result %+v, want it drained and cut", r)
-				}
-			}
-			senders.Wait()
+	}
+}
+
+func stall(t *testing.T, start Start, way route) {
+	const links, total = 8, int64(64 << 20) // more than all the kernel holds
+	before := heap()
+	var senders sync.WaitGroup
+	var open [links]link
+	var receivers [links]*peer
+	for i := range links {
+		down, up, client, server := way.connect(t)
+		open[i], receivers[i] = begin(start, down, up, relay.Options{}), client
+		senders.Go(func() {
+			_, _ = stream(8).send(server, 0, total, 64<<10) // until it is killed
+			_ = server.Close()
 		})
 	}
+	for _, l := range open {
+		awaitStall(l)
+		if _, down := l.Counts(); down >= total {
+			t.Errorf("%d bytes were taken for a client that does not read", down)
+		}
+	}
+	if grown := int64(heap()) - int64(before); grown > links*512<<10 {
+		t.Errorf("%d stalled links hold %d bytes of heap", links, grown)
+	}
+	receivers[0].expect(t, 8, total) // one catches up, the others are cut off
+	_ = receivers[0].Close()
+	if r := open[0].result(t); r.Down != total {
+		t.Errorf("counted %d bytes, want %d", r.Down, total)
+	}
+	for _, l := range open[1:] {
+		l.Kill(relay.Drained)
+		if r := l.result(t); r.Reason != relay.Drained || !r.Cut {
+			t.Errorf("result %+v, want it drained and cut", r)
+		}
+	}
+	senders.Wait()
 }
 
 // heap returns the bytes of live objects.
@@ -156,11 +165,7 @@ func shortLink(t *testing.T, start Start, rnd *rand.Rand, id stream) {
 	for i, p := range []*os.File{client, server} {
 		mine, theirs := id+stream(i), id+stream(1-i)
 		talk.Go(func() { _, _ = mine.send(p, 0, n, piece) })
-		talk.Go(func() {
-			if _, err := theirs.receive(p, 0, n); errors.Is(err, errPattern) {
-				t.Error(err)
-			}
-		})
+		talk.Go(func() { listen(t, p, theirs, n) })
 	}
 	switch rnd.IntN(4) {
 	case 0:

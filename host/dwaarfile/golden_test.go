@@ -147,6 +147,9 @@ func (g golden) read() ([]sdk.Node, error) {
 		}
 		src = []byte(text)
 	}
+	if strings.HasSuffix(f.Name, ".toml") {
+		return dwaarfile.ParseTOML(f.Name, src, grammar(), g.options())
+	}
 	return dwaarfile.Parse(f.Name, src, grammar(), g.options())
 }
 
@@ -185,6 +188,29 @@ func printed(t *testing.T, tree []sdk.Node) string {
 	return text
 }
 
+// printedTOML is the tree as TOML, if that can be read again as the tree.
+func printedTOML(t *testing.T, tree []sdk.Node) string {
+	t.Helper()
+	text := mustPrintTOML(t, tree)
+	again, err := dwaarfile.ParseTOML("toml", []byte(text), grammar(), dwaarfile.Options{Raw: true})
+	if err != nil || !dwaarfile.Equal(tree, again) {
+		t.Fatalf("printing gives\n%s\nwhich is read as\n%s%v\nwanted\n%s", text, dump(again), err, dump(tree))
+	}
+	if diff := cmp.Diff(text, mustPrintTOML(t, again)); diff != "" && !strings.Contains(text, "#") {
+		t.Errorf("printing the printed tree (-first +second):\n%s", diff)
+	}
+	return text
+}
+
+func mustPrintTOML(t *testing.T, tree []sdk.Node) string {
+	t.Helper()
+	var b strings.Builder
+	if err := dwaarfile.PrintTOML(&b, tree, grammar()); err != nil {
+		t.Fatalf("%v\n%s\n%s", err, dump(tree), b.String())
+	}
+	return b.String()
+}
+
 func mustPrint(t *testing.T, tree []sdk.Node) string {
 	t.Helper()
 	var b strings.Builder
@@ -206,6 +232,7 @@ func TestEveryGoldenFileGivesItsTreeOrItsErrors(t *testing.T) {
 			} else {
 				got["tree"] = dump(tree)
 				got["printed"] = printed(t, tree)
+				got["toml"] = printedTOML(t, tree)
 			}
 			g.compare(t, got)
 		})

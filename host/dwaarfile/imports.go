@@ -55,7 +55,7 @@ func (p *parser) snippet(s *scope) []sdk.Node {
 	n.Beside = p.beside()
 	b.toks = append(slices.Clone(p.toks[p.i:to]), token{kind: end, first: true, pos: last.pos})
 	p.i = to + 1
-	p.define(t, snippet{t.pos, func(args []sdk.Word, at sdk.Pos, in *scope) []sdk.Node {
+	p.define(t.text, snippet{t.pos, func(args []sdk.Word, at sdk.Pos, in *scope) []sdk.Node {
 		return p.expand(b, args, at, in)
 	}})
 	if !p.o.Raw {
@@ -65,12 +65,12 @@ func (p *parser) snippet(s *scope) []sdk.Node {
 	return []sdk.Node{n}
 }
 
-func (l *loader) define(t token, s snippet) {
-	if old, ok := l.snippets[t.text]; ok {
-		l.errorf(sdk.Errorf(t.pos, "the snippet %s is already defined at %s: give it another name", t.text, old.pos))
+func (l *loader) define(name string, s snippet) {
+	if old, ok := l.snippets[name]; ok {
+		l.errorf(sdk.Errorf(s.pos, "the snippet %s is already defined at %s: give it another name", name, old.pos))
 		return
 	}
-	l.snippets[t.text] = s
+	l.snippets[name] = s
 }
 
 // expand reads the tokens of a snippet where it is imported.
@@ -178,5 +178,8 @@ func (l *loader) file(name string, args []sdk.Word, at sdk.Pos, s *scope) []sdk.
 		args = []sdk.Word{}
 	}
 	full := path.Join(path.Dir(l.main), name)
+	if strings.HasSuffix(name, ".toml") {
+		return l.toml(full, src, args, s.as(false))
+	}
 	return l.text(full, src, args, s.as(false))
 }

@@ -9,7 +9,7 @@ import (
 // onLine returns n on one line with the block it has, if it was written so and is
 // read again as the same: a matcher set, a matcher with options, "not".
 func (p *printer) onLine(n *sdk.Node, s *scope) (string, bool) {
-	if len(n.Block) == 0 || !p.mayBeOnLine(n, s) || !wasOnLine(n, isSet(n.Name)) {
+	if len(n.Block) == 0 || !p.mayBeOnLine(n, s) || !wasOnLine(n, s.isSet(n.Name)) {
 		return "", false
 	}
 	var words []sdk.Word
@@ -20,7 +20,7 @@ func (p *printer) onLine(n *sdk.Node, s *scope) (string, bool) {
 
 func (p *printer) mayBeOnLine(n *sdk.Node, s *scope) bool {
 	spec := sdk.Find(s.options, n.Name)
-	return isSet(n.Name) || spec == nil && s.holds&sdk.HoldsMatchers != 0 || spec != nil && spec.Negates
+	return s.isSet(n.Name) || spec == nil && s.holds&sdk.HoldsMatchers != 0 || spec != nil && spec.Negates
 }
 
 // wasOnLine says that n should be on one line with all below it: it was, or it
@@ -50,7 +50,7 @@ func flatten(n *sdk.Node, words *[]sdk.Word) {
 
 // head returns n without its block.
 func (p *printer) head(n *sdk.Node, s *scope) string {
-	if n.Name == "" || isSet(n.Name) || isSnippet(n.Name) {
+	if n.Name == "" || s.isSet(n.Name) || s.isSnippet(n.Name) {
 		return n.Name
 	}
 	words := append([]sdk.Word{{Text: n.Name}}, n.Args...)

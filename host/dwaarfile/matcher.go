@@ -118,7 +118,7 @@ func (p *parser) matcherBlock(n *sdk.Node, spec *sdk.Spec, l *line) {
 // known reads a matcher that has a description, by rule 4: each word is an option
 // of it, an argument of what was read last, the next matcher, or an error.
 func (p *parser) known(n *sdk.Node, spec *sdk.Spec, l *line) {
-	m := &inline{spec: spec, matcher: n, last: n, args: newReading(spec)}
+	m := &matching{spec: spec, matcher: n, last: n, args: newReading(spec)}
 	for done := false; !done && !p.lineEnds() && p.toks[p.i].kind == word; {
 		done = p.inlineWord(m, l)
 	}
@@ -131,7 +131,7 @@ func (p *parser) known(n *sdk.Node, spec *sdk.Spec, l *line) {
 
 // inlineWord reads the next word of a matcher, and says that nothing more
 // belongs to it.
-func (p *parser) inlineWord(m *inline, l *line) (done bool) {
+func (p *parser) inlineWord(m *matching, l *line) (done bool) {
 	t := p.toks[p.i]
 	if nots := m.nots(p); nots >= 0 {
 		p.missing(m, t, "an option")
@@ -147,7 +147,7 @@ func (p *parser) inlineWord(m *inline, l *line) (done bool) {
 
 // another says that the matcher ends before t, which fits nowhere in it. If
 // nothing else can begin with t either, that is an error and t is skipped.
-func (p *parser) another(m *inline, t token, l *line) bool {
+func (p *parser) another(m *matching, t token, l *line) bool {
 	if p.endsLine(l) || p.isMatcher(t.text) {
 		p.missing(m, t, "the next directive")
 		return true
@@ -164,15 +164,15 @@ func (p *parser) another(m *inline, t token, l *line) bool {
 }
 
 // missing reports that t cannot end an argument that is still needed.
-func (p *parser) missing(m *inline, t token, reading string) {
+func (p *parser) missing(m *matching, t token, reading string) {
 	if a := m.args.missing(); a != nil {
 		p.errorf(sdk.Errorf(t.pos, "%s needs %s, but %q is %s here: write %s before it, or quote it if that is what it is",
 			m.last.Name, a.Name, t.text, reading, a.Name))
 	}
 }
 
-// inline is a matcher being read with the options behind it.
-type inline struct {
+// matching is a matcher being read with the options behind it.
+type matching struct {
 	spec    *sdk.Spec
 	matcher *sdk.Node
 	last    *sdk.Node // the matcher, or its option being read
@@ -182,7 +182,7 @@ type inline struct {
 
 // nots says that an option begins here, behind so many that negate it: -1 if none
 // does. Behind http, "not" is its own only if another option of it follows.
-func (m *inline) nots(p *parser) int {
+func (m *matching) nots(p *parser) int {
 	for i := p.i; ; i++ {
 		t := p.toks[i]
 		if !t.keyword() || i > p.i && t.first {
@@ -198,7 +198,7 @@ func (m *inline) nots(p *parser) int {
 	}
 }
 
-func (m *inline) optionOf(name string) *sdk.Spec {
+func (m *matching) optionOf(name string) *sdk.Spec {
 	if m.spec.Block == nil {
 		return nil
 	}
@@ -206,7 +206,7 @@ func (m *inline) optionOf(name string) *sdk.Spec {
 }
 
 // begin begins to read an option behind so many that negate it.
-func (p *parser) begin(m *inline, nots int) bool {
+func (p *parser) begin(m *matching, nots int) bool {
 	if p.depth+nots > maxDepth {
 		p.errorf(sdk.Errorf(p.toks[p.i].pos, "more than %d blocks in each other: use fewer", maxDepth))
 		p.skipLine()
@@ -227,7 +227,7 @@ func (p *parser) begin(m *inline, nots int) bool {
 // fits says whether t is the next argument, and whether one is needed there. A
 // quoted word can be nothing else; the unquoted name of a builtin matcher is no
 // host and no protocol.
-func (m *inline) fits(p *parser, t token) (fits, needed bool) {
+func (m *matching) fits(p *parser, t token) (fits, needed bool) {
 	if !t.keyword() || p.o.Raw && hasArgument(t.text) {
 		return true, true
 	}
@@ -238,13 +238,13 @@ func (m *inline) fits(p *parser, t token) (fits, needed bool) {
 	return fits, needed
 }
 
-func (m *inline) take(t token) {
+func (m *matching) take(t token) {
 	m.args.take(t.text)
 	m.last.Args = append(m.last.Args, wordOf(t))
 }
 
 // what says what a word would have to be.
-func (m *inline) what() string {
+func (m *matching) what() string {
 	if m.last == m.matcher {
 		return "argument or option of " + m.matcher.Name
 	}
@@ -252,7 +252,7 @@ func (m *inline) what() string {
 }
 
 // why says what the argument should look like.
-func (m *inline) why(text string) string {
+func (m *matching) why(text string) string {
 	for i, a := range m.args.args {
 		if err := a.Fits(text); err != nil && m.args.room(i) {
 			return a.Name + " " + err.Error()

@@ -175,10 +175,10 @@ func (p *parser) directive(s *scope) []sdk.Node {
 	case t.quoted:
 		p.next()
 		p.plain(&n, s)
-	case isSet(n.Name):
+	case s.isSet(n.Name):
 		p.next()
 		p.set(&n, s)
-	case isSnippet(n.Name):
+	case s.isSnippet(n.Name):
 		return p.snippet(s)
 	case n.Name == importWord:
 		p.next()
@@ -249,7 +249,7 @@ func (p *parser) endsArgs(n *sdk.Node, r *reading, s *scope) bool {
 	fits, needed := r.fits(t.text)
 	switch shape := r.shape(t.text); {
 	case !s.starts(t.text):
-		return s.flat && s.line != nil && !fits
+		return s.flat && s.line != nil && !fits // the next name of the user's own
 	case s.flat:
 		return !fits || !needed && shape != sdk.Ref
 	case fits && (needed || !isNameShape(shape)):
@@ -305,13 +305,13 @@ func (p *parser) skipLine() {
 }
 
 // enter counts a block, or reports that there are too many around it.
-func (p *parser) enter(at sdk.Pos) bool {
-	if p.depth < maxDepth {
-		p.depth++
+func (l *loader) enter(at sdk.Pos) bool {
+	if l.depth < maxDepth {
+		l.depth++
 		return true
 	}
-	p.errorf(sdk.Errorf(at, "more than %d blocks in each other: use fewer", maxDepth))
+	l.errorf(sdk.Errorf(at, "more than %d blocks in each other: use fewer", maxDepth))
 	return false
 }
 
-func (p *parser) leave() { p.depth-- }
+func (l *loader) leave() { l.depth-- }

@@ -145,8 +145,17 @@ func randomTrees(t *testing.T, n int, fits bool, each func(t *testing.T, tree []
 func TestPrintingAnyTreeAndReadingItGivesTheTree(t *testing.T) {
 	t.Parallel()
 	for _, fits := range []bool{true, false} {
-		randomTrees(t, 10_000, fits, func(t *testing.T, tree []sdk.Node) {
+		randomTrees(t, 3_000, fits, func(t *testing.T, tree []sdk.Node) {
 			printed(t, tree)
+		})
+	}
+}
+
+func TestPrintingAnyTreeAsTOMLAndReadingItGivesTheTree(t *testing.T) {
+	t.Parallel()
+	for _, fits := range []bool{true, false} {
+		randomTrees(t, 3_000, fits, func(t *testing.T, tree []sdk.Node) {
+			printedTOML(t, tree)
 		})
 	}
 }

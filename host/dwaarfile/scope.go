@@ -77,7 +77,7 @@ func (s *scope) ownNames() bool { return s.holds&sdk.HoldsServers != 0 || s.line
 // inside returns the scope of the block of n, which stands in s.
 func (s *scope) inside(n *sdk.Node) *scope {
 	switch {
-	case isSet(n.Name):
+	case s.isSet(n.Name):
 		return setScope(s)
 	case n.Name == "" && s.top:
 		return specScope(&s.g.Global, s)
@@ -96,8 +96,13 @@ func (s *scope) as(flat bool) *scope {
 // starts says that an unquoted word can begin a directive here. A plugin's name
 // never does: loading a plugin cannot change what a line means.
 func (s *scope) starts(text string) bool {
-	return isSet(text) || s.find(text) != nil || text == importWord
+	return s.isSet(text) || s.find(text) != nil || text == importWord
 }
+
+// isSet says that a directive of that name is a matcher set here, and isSnippet
+// that it is a snippet. Where users have names of their own, it is one of those.
+func (s *scope) isSet(name string) bool     { return isSet(name) && !s.ownNames() }
+func (s *scope) isSnippet(name string) bool { return isSnippet(name) && !s.ownNames() }
 
 // guess returns the scope of a text that stands alone and begins with name: a
 // file to be imported, or a snippet nobody imports.

@@ -1,0 +1,75 @@
+// Package closer holds the handler close, which ends a connection: in order, or
+// with a reset that costs the client's kernel nothing to keep.
+//
+//	route @scanners {
+//		close reset
+//	}
+package closer
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/relay"
+	"dwaar.dev/dwaar/sdk"
+)
+
+// Spec describes the handler.
+func Spec() sdk.Spec {
+	return sdk.Spec{
+		Name: "close",
+		Doc:  "Ends the connection, with a reset if asked to",
+		Args: []sdk.Arg{{Name: "HOW", Shape: sdk.Enum, Words: []string{"reset"}, Max: 1}},
+		Ends: true,
+	}
+}
+
+// New makes the handler from its directive.
+func New(_ host.Builder, n *sdk.Node) (host.Handler, error) {
+	return &Handler{Reset: len(n.Args) > 0 && strings.EqualFold(n.Args[0].Text, "reset")}, nil
+}
+
+// Handler ends every connection it gets.
+type Handler struct {
+	// Reset ends a TCP connection with RST: what was not sent yet is dropped, and
+	// the client sees "connection reset". Otherwise it sees the end of the stream,
+	// unless it has sent bytes that nobody read: for these the kernel sends RST by
+	// itself. Unix sockets have no reset and are closed.
+	Reset bool
+}
+
+// Handle never calls next.
+func (h *Handler) Handle(_ context.Context, c *host.Conn, _ host.Next) error {
+	if !h.Reset {
+		return host.End(host.ByProxy, host.Closed, nil)
+	}
+	if err := reset(bottom(c.Net())); err != nil {
+		return host.End(host.ByProxy, host.Reset, fmt.Errorf("resetting the connection: %w", err))
+	}
+	return host.End(host.ByProxy, host.Reset, nil)
+}
+
+// reset makes the connection's end a reset. It may close it.
+func reset(conn net.Conn) error {
+	switch conn := conn.(type) {
+	case relay.Resetter:
+		return conn.Reset()
+	case interface{ SetLinger(sec int) error }:
+		return conn.SetLinger(0)
+	}
+	return nil
+}
+
+// bottom returns the socket beneath all that wraps it.
+func bottom(conn net.Conn) net.Conn {
+	for {
+		w, ok := conn.(relay.NetConner)
+		if !ok {
+			return conn
+		}
+		conn = w.NetConn()
+	}
+}

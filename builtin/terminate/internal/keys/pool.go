@@ -1,0 +1,88 @@
+package keys
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"dwaar.dev/dwaar/host"
+)
+
+// Pool is the certificate authorities in a set of files, followed as they change.
+// Its methods may be called from any goroutine.
+type Pool struct {
+	now atomic.Pointer[Authorities]
+
+	mu    sync.Mutex
+	files watched[*Authorities]
+}
+
+// Authorities are whom a client's certificate is checked against.
+type Authorities struct {
+	Pool   *x509.CertPool
+	Digest [sha256.Size]byte // equal for equal files
+}
+
+// OpenPool reads the files, each of which holds at least one certificate in PEM.
+func OpenPool(files []string) (*Pool, error) {
+	p := &Pool{files: watched[*Authorities]{
+		files: files,
+		read:  func() (*Authorities, error) { return readAuthorities(files) },
+	}}
+	if err := p.Refresh(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func readAuthorities(files []string) (*Authorities, error) {
+	a := &Authorities{Pool: x509.NewCertPool()}
+	digest := sha256.New()
+	for _, name := range files {
+		text, err := readFile(name)
+		if err != nil {
+			return nil, err
+		}
+		if !a.Pool.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("reading %s: it holds no certificate in PEM", name)
+		}
+		digest.Write(text)
+	}
+	digest.Sum(a.Digest[:0])
+	return a, nil
+}
+
+// Now returns the last good content of the files.
+func (p *Pool) Now() *Authorities { return p.now.Load() }
+
+// Refresh looks at the files now. With an error the last good content stays.
+func (p *Pool) Refresh() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.files.look() {
+		p.now.Store(p.files.value)
+	}
+	return p.files.err
+}
+
+// Run follows the files until ctx is done.
+func (p *Pool) Run(ctx context.Context) error {
+	log := host.Log(ctx)
+	return poll(ctx, func() { p.look(log) })
+}
+
+func (p *Pool) look(log *slog.Logger) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.files.look() {
+		p.now.Store(p.files.value)
+		log.Info("trust pool replaced", "files", p.files.files)
+	}
+	if err := p.files.news(); err != nil {
+		log.Error("trust pool not replaced, the old one stays", "files", p.files.files, "error", err)
+	}
+}

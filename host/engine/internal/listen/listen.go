@@ -168,8 +168,9 @@ func newSocket(ln listener) *Socket {
 	return s
 }
 
-// Same says whether two sockets are one for the kernel: inherited twice.
-func (s *Socket) Same(o *Socket) bool { return s.inode != 0 && s.inode == o.inode }
+// ID tells sockets apart as the kernel does: two that were inherited as one have
+// one. It is 0 where that is unknown.
+func (s *Socket) ID() uint64 { return s.inode }
 
 // handOver lets listen bind an address that sockets of this process hold, for
 // example :443 while 10.0.0.1:443 is about to go. For that moment both sides allow

@@ -1,0 +1,156 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"dwaar.dev/dwaar/host"
+)
+
+// What one access line says of facts at most: they come from clients.
+const (
+	maxLoggedFacts = 16
+	maxLoggedValue = 128 // bytes
+)
+
+// writeAccess writes the connection's line, unless there are too many.
+func (e *Engine) writeAccess(x *conn, c *host.Conn, o host.Outcome) {
+	ctx, level := context.Background(), accessLevel(o)
+	if !e.access.Enabled(ctx, level) {
+		return
+	}
+	var suppressed uint64
+	if level <= slog.LevelInfo {
+		var ok bool
+		if suppressed, ok = x.socket.sampler.take(o.Ended, e.accessRate); !ok {
+			e.count.suppressed.Add(1)
+			return
+		}
+	}
+	attrs := x.accessAttrs(c, o)
+	if suppressed > 0 {
+		attrs = append(attrs, slog.Uint64(keySuppressed, suppressed))
+	}
+	e.access.LogAttrs(ctx, level, "connection", attrs...)
+}
+
+// accessLevel returns Debug for a client that said nothing, Info for what clients
+// and upstreams do, Warn for what this program could not do, Error for its defects.
+func accessLevel(o host.Outcome) slog.Level {
+	switch {
+	case o.Code.Why == host.Probe:
+		return slog.LevelDebug
+	case o.Code.Why == host.Panicked:
+		return slog.LevelError
+	case o.Code.By == host.ByProxy && (o.Code.Why == host.Failed || o.Code.Why == host.NoAddress):
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+func (x *conn) accessAttrs(c *host.Conn, o host.Outcome) []slog.Attr {
+	r := c.Record()
+	attrs := make([]slog.Attr, 0, 20)
+	attrs = append(attrs,
+		slog.Uint64(keyConnection, x.id),
+		slog.String(keyListener, x.listener),
+		slog.Uint64(keyGeneration, x.era.number),
+		slog.String(keyCode, o.Code.String()),
+	)
+	if f := c.Flow(); f.Remote.IsValid() {
+		attrs = append(attrs, slog.String(keyClient, f.Remote.String()))
+		if f.Proxied {
+			attrs = append(attrs, slog.String(keyPeer, x.peer.String()))
+		}
+	}
+	attrs = appendText(attrs, keyRoute, r.Route)
+	attrs = appendText(attrs, keyUpstream, r.Upstream)
+	if r.Tries > 1 {
+		attrs = append(attrs, slog.Int(keyTries, r.Tries))
+	}
+	attrs = append(attrs, slog.Int64(keyBytesUp, o.Up), slog.Int64(keyBytesDown, o.Down))
+	attrs = append(attrs, x.times(r, o.Ended)...)
+	if facts := factAttrs(c.Facts()); len(facts) > 0 {
+		attrs = append(attrs, slog.GroupAttrs(keyFacts, facts...))
+	}
+	if o.Err != nil {
+		attrs = append(attrs, slog.String(keyError, o.Err.Error()))
+	}
+	return attrs
+}
+
+func appendText(attrs []slog.Attr, key, text string) []slog.Attr {
+	if text == "" {
+		return attrs
+	}
+	return append(attrs, slog.String(key, text))
+}
+
+// times returns how long the phases took that the connection came through.
+func (x *conn) times(r *host.Record, ended time.Time) []slog.Attr {
+	var attrs []slog.Attr
+	if !r.Matched.IsZero() {
+		attrs = append(attrs, slog.Duration(keyMatching, r.Matched.Sub(x.accepted)))
+	}
+	if !r.Connected.IsZero() && !r.Matched.IsZero() {
+		attrs = append(attrs, slog.Duration(keyConnect, r.Connected.Sub(r.Matched)))
+	}
+	return append(attrs, slog.Duration(keyTotal, ended.Sub(x.accepted)))
+}
+
+// factAttrs returns the latest facts, which are those of inner phases, cut short
+// where they are long.
+func factAttrs(facts *host.Facts) []slog.Attr {
+	var attrs []slog.Attr
+	for name, value := range facts.All() {
+		if len(value) > maxLoggedValue {
+			value = value[:maxLoggedValue] + "…"
+		}
+		attrs = append(attrs, slog.String(name, value))
+	}
+	if extra := len(attrs) - maxLoggedFacts; extra > 0 {
+		attrs = attrs[extra:]
+	}
+	return attrs
+}
+
+func timedOut(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
+
+// sampler lets so many lines a second through, and of the rest every hundredth.
+type sampler struct {
+	mu         sync.Mutex
+	second     int64 // Unix time that lines is for
+	lines      int
+	suppressed uint64 // since the last line that was written
+}
+
+const oneIn = 100
+
+// take says whether a line may be written, and how many were not before it.
+func (s *sampler) take(now time.Time, rate int) (suppressed uint64, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if second := now.Unix(); second != s.second {
+		s.second, s.lines = second, 0
+	}
+	s.lines++
+	if s.lines > rate && (s.lines-rate)%oneIn != 0 {
+		s.suppressed++
+		return 0, false
+	}
+	suppressed, s.suppressed = s.suppressed, 0
+	return suppressed, true
+}
+
+// rest returns how many lines were suppressed since the last one.
+func (s *sampler) rest() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.suppressed
+	s.suppressed = 0
+	return n
+}

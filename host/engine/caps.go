@@ -1,0 +1,151 @@
+package engine
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/graph"
+)
+
+// refusal is the cap that a connection was turned away by.
+type refusal uint8
+
+const (
+	byConnections refusal = iota // max_connections, or what descriptors allow
+	byAddress                    // max_connections_per_ip
+	byMatching                   // max_matching: an older one had to go
+	byDescriptors                // none was left
+	refusals
+)
+
+// String returns what an operator would change.
+func (r refusal) String() string {
+	return [refusals]string{"max_connections", "max_connections_per_ip", "max_matching", "descriptors"}[r]
+}
+
+// capQuiet is how long no cap has to be hit until the log says that it is over.
+const capQuiet = 10 * time.Second
+
+// caps counts what the connections of a server use up.
+type caps struct {
+	mu       sync.Mutex
+	limits   graph.Limits
+	conns    int
+	byPeer   map[netip.Addr]int // only while there is a cap
+	matching crowds
+	spells   [refusals]episode
+}
+
+func newCaps() *caps {
+	return &caps{byPeer: map[netip.Addr]int{}, matching: newCrowds()}
+}
+
+// set makes limits those that count from now on. Nobody is sent away who is in.
+func (k *caps) set(limits graph.Limits, budget int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if limits.MaxMatching == 0 {
+		of := limits.MaxConnections
+		if of == 0 {
+			of = budget
+		}
+		limits.MaxMatching = max(of/2, 1)
+	}
+	k.limits = limits
+}
+
+// admit counts x in, or says which cap forbids it. Where the server has no cap of
+// its own, what the whole program may have counts.
+func (e *Engine) admit(x *conn) (why refusal, ok bool) {
+	k, now := x.caps, x.accepted
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	e.tellRecovery(x, now)
+	why, ok = k.room(x.peer, e)
+	if !ok {
+		if k.spells[why].hit(now) {
+			e.log.Warn("connections are refused: "+why.String()+" is reached", keyListener, x.listener,
+				keyConnections, k.conns)
+		}
+		return why, false
+	}
+	k.conns++
+	if x.peer.IsValid() {
+		k.byPeer[x.peer]++
+	}
+	return 0, true
+}
+
+func (k *caps) room(peer netip.Addr, e *Engine) (why refusal, ok bool) {
+	most := k.limits.MaxConnections
+	switch per := k.limits.MaxConnectionsPerIP; {
+	case most > 0 && k.conns >= most, most == 0 && e.live.count() >= e.budget:
+		return byConnections, false
+	case per > 0 && peer.IsValid() && k.byPeer[peer] >= per:
+		return byAddress, false
+	}
+	return 0, true
+}
+
+// tellRecovery says of caps that have not been hit for a while that it is over.
+// k.mu is held.
+func (e *Engine) tellRecovery(x *conn, now time.Time) {
+	for i := range x.caps.spells {
+		if n, over := x.caps.spells[i].over(now, capQuiet); over {
+			e.log.Info("connections are no longer refused: "+refusal(i).String(),
+				keyListener, x.listener, keyRefused, n)
+		}
+	}
+}
+
+// refuse ends a connection that a cap forbids.
+func (e *Engine) refuse(x *conn, sock net.Conn, why refusal) {
+	sock.Close()
+	x.release()
+	x.socket.refused.Add(1)
+	e.count.refused[why].Add(1)
+	e.table.refuse(x.id, host.Code{By: host.ByProxy, In: host.InAccept, Why: host.Cap})
+}
+
+// leave counts x out.
+func (e *Engine) leave(x *conn) {
+	k := x.caps
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.conns--
+	if n := k.byPeer[x.peer]; n > 1 {
+		k.byPeer[x.peer] = n - 1
+	} else {
+		delete(k.byPeer, x.peer)
+	}
+	e.tellRecovery(x, time.Now())
+}
+
+// enterMatching counts x among the undecided ones. If there are too many, the one
+// that has been undecided longest goes, of the address that has the most of them:
+// an attacker with many slow connections evicts his own.
+func (e *Engine) enterMatching(x *conn) {
+	k := x.caps
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.matching.len() >= k.limits.MaxMatching {
+		if victim := k.matching.evict(); victim != nil {
+			e.count.refused[byMatching].Add(1)
+			if k.spells[byMatching].hit(x.accepted) {
+				e.log.Warn("undecided connections are closed for new ones: max_matching is reached",
+					keyListener, x.listener, keyConnections, k.conns)
+			}
+			victim.c.Kill(host.ByProxy, host.Cap) // under the lock: it is still undecided
+		}
+	}
+	k.matching.add(x)
+}
+
+func (k *caps) leaveMatching(x *conn) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.matching.remove(x)
+}

@@ -1,0 +1,189 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"dwaar.dev/dwaar/host"
+)
+
+// windUp is how long killed connections may take to notice. A relay closes its
+// sockets within a second; a handler that waits for a dial or a handshake is told
+// by its context.
+const windUp = 5 * time.Second
+
+// Run serves until ctx ends or Shutdown is called, and then drains: it is an actor
+// of a run.Group whose interrupt cancels ctx. It returns when Shutdown does.
+func (e *Engine) Run(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+	case <-e.over:
+		return nil
+	}
+	return e.Shutdown(context.WithoutCancel(ctx))
+}
+
+// Drain accepts no more connections, until the next Load, and waits until none is
+// left or ctx ends. Connections are left alone; those that wait in the kernel are
+// still served.
+func (e *Engine) Drain(ctx context.Context) error {
+	e.mu.Lock()
+	if e.state == Serving {
+		e.state = Draining
+	}
+	e.silence()
+	e.mu.Unlock()
+	select {
+	case <-e.live.zero():
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for %d connections: %w", e.live.count(), ctx.Err())
+	}
+}
+
+// silence ends all sockets. e.mu is held.
+func (e *Engine) silence() { e.retire(slices.Collect(maps.Keys(e.sockets))) }
+
+// Shutdown ends everything: it accepts no more connections, waits for those that
+// live as long as grace_period says, and ends what is left. A second call, or the
+// end of ctx, cuts the waiting short; all calls return when the first one is done.
+// The error says that connections would not end.
+func (e *Engine) Shutdown(ctx context.Context) error {
+	if !e.beginStopping() {
+		<-e.over
+		return nil
+	}
+	defer close(e.over)
+	e.mu.Lock()
+	e.silence()
+	grace := e.settings().GracePeriod
+	e.mu.Unlock()
+	e.wait(ctx, grace)
+	err := e.killAll()
+	e.end()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.current != nil {
+		<-e.current.done
+	}
+	e.shortage.close()
+	return err
+}
+
+// beginStopping is true for the first caller; later ones make the first one hurry.
+func (e *Engine) beginStopping() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.state != Stopping {
+		e.state = Stopping
+		return true
+	}
+	select {
+	case <-e.hurry:
+	default:
+		close(e.hurry)
+	}
+	return false
+}
+
+// wait returns when no connection is left, or it has taken too long.
+func (e *Engine) wait(ctx context.Context, grace time.Duration) {
+	if n := e.live.count(); n > 0 {
+		e.log.Info("waiting for connections to end", keyConnections, n, keyGrace, grace)
+	}
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-e.live.zero():
+	case <-timer.C:
+	case <-e.hurry:
+	case <-ctx.Done():
+	}
+}
+
+// killAll ends the connections that are left.
+func (e *Engine) killAll() error {
+	all := e.table.all()
+	if len(all) == 0 {
+		return nil
+	}
+	e.log.Warn("ending connections that did not end by themselves", keyConnections, len(all))
+	for _, x := range all {
+		x.c.Kill(host.ByOperator, host.Drained)
+	}
+	e.end() // handlers that wait for anything but the client
+	timer := time.NewTimer(windUp)
+	defer timer.Stop()
+	select {
+	case <-e.live.zero():
+		return nil
+	case <-timer.C:
+		return fmt.Errorf("ending connections: %d are still there", e.live.count())
+	}
+}
+
+// drainStep is how often connections of replaced configurations are ended: seldom
+// enough to cost nothing, often enough to spread them.
+const drainStep = 100 * time.Millisecond
+
+// drainOld ends the connections of the generations before gen, evenly spread over
+// the time that reload_drain gives them, oldest first. It returns when ctx ends. A
+// time that began under an earlier configuration goes on.
+func (e *Engine) drainOld(ctx context.Context, gen *generation) error {
+	if d := gen.settings.ReloadDrain; d > 0 {
+		e.setDue(gen, gen.loaded.Add(d))
+	}
+	ticks := time.NewTicker(drainStep)
+	defer ticks.Stop()
+	for e.drainSome(gen, time.Now()) {
+		select {
+		case <-ticks.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// setDue sets when the connections of older generations have to be gone.
+func (e *Engine) setDue(gen *generation, at time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, o := range e.eras {
+		if o.number < gen.number {
+			o.due.CompareAndSwap(0, at.UnixNano())
+		}
+	}
+}
+
+// drainSome ends as many connections as are due at now so that the rest can be
+// ended at the same pace, and says whether any are left that have to go.
+func (e *Engine) drainSome(gen *generation, now time.Time) (more bool) {
+	byEra := map[*era][]*conn{}
+	for _, x := range e.table.all() {
+		if x.era.number < gen.number && x.era.due.Load() != 0 {
+			byEra[x.era] = append(byEra[x.era], x)
+		}
+	}
+	for o, xs := range byEra {
+		slices.SortFunc(xs, func(a, b *conn) int { return cmp.Compare(a.id, b.id) })
+		for _, x := range xs[:dueNow(len(xs), time.Unix(0, o.due.Load()).Sub(now))] {
+			x.c.Kill(host.ByOperator, host.Drained)
+		}
+	}
+	return len(byEra) > 0
+}
+
+// dueNow returns how many of n go in this step, if all have to be gone after left.
+func dueNow(n int, left time.Duration) int {
+	steps := int(left/drainStep) + 1
+	if steps <= 1 {
+		return n
+	}
+	return (n + steps - 1) / steps
+}

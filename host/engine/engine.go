@@ -1,0 +1,143 @@
+package engine
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/engine/internal/listen"
+	"dwaar.dev/dwaar/host/graph"
+)
+
+// Options are what an engine takes from the program around it. The zero value is
+// useful: an engine that logs nothing.
+type Options struct {
+	Log       *slog.Logger             // what happens to the program; nil: nowhere
+	Access    *slog.Logger             // one line per connection; nil: Log
+	Writer    *LogWriter               // what they write to, counted in Stats; nil: something else
+	Getenv    func(name string) string // for {env.NAME}; nil: every variable is empty
+	Inherited []int                    // descriptors of open sockets, from Inherited
+
+	AccessRate int   // access lines a second and listener that are all written; 0: 1000
+	HeadBytes  int64 // what the first bytes of all connections may take; 0: 64 MiB
+}
+
+// What Options leave open.
+const (
+	defaultAccessRate = 1000
+	defaultHeadBytes  = 64 << 20
+)
+
+// Engine serves a graph, and after every Load another one. Make one with [New]; its
+// methods may be called from any goroutine.
+type Engine struct {
+	log, access *slog.Logger
+	writer      *LogWriter
+	getenv      func(string) string
+	opener      listen.Opener
+	accessRate  int
+	heads       *host.Heads
+	budget      int // connections that the descriptor limit allows
+	started     time.Time
+
+	ids       atomic.Uint64
+	table     table
+	live      gauge
+	decisions decisions
+	shortage  shortage
+	count     counters
+	own       atomic.Pointer[addresses]
+
+	// life is what connections and actors run under. It ends with the engine, not
+	// with the call of Load that happened to begin them.
+	life context.Context
+	end  context.CancelFunc
+
+	mu      sync.Mutex // for what follows, and so that Load, Drain and Shutdown take turns
+	sockets map[listen.Spec]*socket
+	current *generation
+	eras    []*era // of which connections are left, and the current one
+	state   State
+	hurry   chan struct{} // closed by the second Shutdown
+	over    chan struct{} // closed when the first one is done
+}
+
+// State is what an engine is doing.
+type State uint8
+
+// The states.
+const (
+	Idle     State = iota // nothing was loaded yet
+	Serving               // accepting connections
+	Draining              // accepting none until the next Load
+	Stopping              // accepting none ever again
+)
+
+// String returns one word.
+func (s State) String() string {
+	return [...]string{"idle", "serving", "draining", "stopping"}[s]
+}
+
+// New returns an engine that serves nothing yet. It raises the limit of open
+// descriptors as far as it may and keeps one in reserve; Shutdown gives it back.
+func New(o Options) *Engine {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Access == nil {
+		o.Access = o.Log
+	}
+	if o.AccessRate <= 0 {
+		o.AccessRate = defaultAccessRate
+	}
+	if o.HeadBytes <= 0 {
+		o.HeadBytes = defaultHeadBytes
+	}
+	e := &Engine{
+		log: o.Log, access: o.Access, writer: o.Writer, getenv: o.Getenv,
+		opener:     listen.Opener{Inherited: o.Inherited},
+		accessRate: o.AccessRate,
+		heads:      host.NewHeads(o.HeadBytes),
+		budget:     connBudget(descriptorLimit()),
+		started:    time.Now(),
+		sockets:    map[listen.Spec]*socket{},
+		hurry:      make(chan struct{}),
+		over:       make(chan struct{}),
+	}
+	e.shortage.reserve()
+	e.life, e.end = context.WithCancel(context.Background())
+	return e
+}
+
+// Inherited returns the descriptors of listening sockets that systemd passes to
+// this process by the environment, for Options.
+func Inherited(getenv func(string) string) ([]int, error) {
+	return listen.Inherited(getenv, os.Getpid())
+}
+
+// Addr returns the address of a listener by its name in the configuration, with
+// the port the kernel chose if it names none. It is false if there is no such one.
+func (e *Engine) Addr(listener string) (netip.AddrPort, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, s := range e.sockets {
+		if s.target.Load().name == listener {
+			return addrPort(s.ln.Addr()), true
+		}
+	}
+	return netip.AddrPort{}, false
+}
+
+// ReloadDrain and the like of the configuration that is served now; the zero value
+// before the first Load.
+func (e *Engine) settings() graph.Settings {
+	if e.current == nil {
+		return graph.Settings{}
+	}
+	return e.current.settings
+}

@@ -1,0 +1,154 @@
+package engine
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"dwaar.dev/dwaar/host/engine/internal/listen"
+	"dwaar.dev/dwaar/host/graph"
+)
+
+// socket is a listening socket, which outlives graphs. Its goroutine accepts.
+type socket struct {
+	ln      *listen.Socket
+	target  atomic.Pointer[target]
+	leaving chan struct{} // closed when it is to end
+	done    chan struct{} // closed when it has
+
+	accepted, active, refused atomic.Int64
+	sampler                   sampler
+}
+
+// target is where a socket's connections go. The socket holds a reference to its
+// graph as long as it aims there.
+type target struct {
+	gen    *generation
+	server *graph.Server
+	caps   *caps
+	name   string
+	log    *slog.Logger
+}
+
+func newSocket(ln *listen.Socket) *socket {
+	return &socket{ln: ln, leaving: make(chan struct{}), done: make(chan struct{})}
+}
+
+// aim makes t the target of all connections accepted from now on. The caller holds
+// a reference to t's graph, so that another one is to be had.
+func (s *socket) aim(t *target) {
+	t.gen.graph.Retain()
+	if old := s.target.Swap(t); old != nil {
+		old.gen.graph.Release()
+	}
+}
+
+// acquire returns the target with a reference to its graph for the caller. A graph
+// that is gone has been replaced in the meantime: then the pointer holds another.
+func (s *socket) acquire() *target {
+	for {
+		if t := s.target.Load(); t.gen.graph.Retain() {
+			return t
+		}
+	}
+}
+
+// leave makes the socket accept what the kernel has queued and end.
+func (s *socket) leave() {
+	close(s.leaving)
+	_ = s.ln.Wake() // fails only on a closed socket, which does not wait
+}
+
+func (s *socket) isLeaving() bool {
+	select {
+	case <-s.leaving:
+		return true
+	default:
+		return false
+	}
+}
+
+// accept is the socket's goroutine.
+func (s *socket) accept(e *Engine) {
+	defer close(s.done)
+	defer s.finish(e)
+	var b backoff
+	for {
+		c, err := s.ln.Accept()
+		switch {
+		case err == nil:
+			e.welcome(s, c)
+			e.relieved(s, &b)
+		case s.isLeaving():
+			e.welcomeQueued(s)
+			return
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			e.relieved(s, &b)
+		case errors.Is(err, net.ErrClosed):
+			return
+		default:
+			e.pause(s, &b, err)
+		}
+	}
+}
+
+// welcomeQueued serves the clients whose connection the kernel has accepted
+// already. The bound is for clients that come faster than they are taken: after as
+// many as any queue holds, it was not in the queue.
+func (e *Engine) welcomeQueued(s *socket) {
+	const maxQueue = 1 << 16
+	for range maxQueue {
+		c, err := s.ln.Queued()
+		if err != nil {
+			e.log.Warn("accepting what waits at a listener that goes", keyListener, s.target.Load().name, keyError, err)
+			return
+		}
+		if c == nil {
+			return
+		}
+		e.welcome(s, c)
+	}
+}
+
+// finish closes the socket and gives back its reference.
+func (s *socket) finish(e *Engine) {
+	t := s.target.Load()
+	if err := s.ln.Close(); err != nil {
+		e.log.Warn("closing a listener", keyListener, t.name, keyError, err)
+	}
+	if n := s.sampler.rest(); n > 0 {
+		e.access.Info("connections without a line of their own", keyListener, t.name, keySuppressed, n)
+	}
+	t.gen.graph.Release()
+	s.target.Store(nil) // connections that refer to the socket pin no graph
+}
+
+// within bounds the next Accept without undoing a Wake.
+func (s *socket) within(t time.Time) {
+	_ = s.ln.SetDeadline(t) // fails only on a closed socket
+	if s.isLeaving() {
+		_ = s.ln.Wake()
+	}
+}
+
+// backoff is how long a socket pauses after an error.
+type backoff struct {
+	delay    time.Duration
+	strained bool // since the first error, until the shortage is over
+}
+
+// The pauses after an error of accept, doubling between them.
+const (
+	minPause = 5 * time.Millisecond
+	maxPause = time.Second
+)
+
+// next returns how long to pause after one more error in a row.
+func (b *backoff) next() time.Duration {
+	b.strained = true
+	b.delay = min(max(2*b.delay, minPause), maxPause)
+	return b.delay
+}

@@ -1,0 +1,141 @@
+package engine
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"dwaar.dev/dwaar/host"
+)
+
+// Stats is what an engine counted since it was made. Accepted is always Active plus
+// the sum of Ended, up to connections that are between two states at the moment.
+type Stats struct {
+	State   State
+	Started time.Time
+
+	Loads       uint64 // configurations that are or were served
+	FailedLoads uint64 // configurations that were not
+
+	Accepted uint64             // connections, those refused included
+	Active   int                // connections that live
+	Phases   map[host.Phase]int // of these, how many are where
+	Up, Down int64              // bytes relayed from clients, and to them
+	Ended    [host.Codes]uint64 // connections that ended, by [host.Code.Index]
+
+	// Refused has connections that were closed because of a cap, by the option
+	// that sets it, or "descriptors" when none was left. Those of max_matching
+	// were closed in favour of newer ones.
+	Refused map[string]uint64
+
+	MatchingTimeouts uint64 // matching phases that waited until their deadline
+	AcceptPauses     uint64 // pauses because accept failed
+	Panics           uint64 // defects that cost a connection
+	LinesDropped     uint64 // log lines that found the ring full
+	LinesSuppressed  uint64 // access lines beyond the rate
+	HeadBytes        int64  // lent for first bytes now
+	Budget           int    // connections that the descriptor limit allows
+
+	Listeners   []ListenerStats   // by name
+	Generations []GenerationStats // oldest first; the last one is current
+}
+
+// ListenerStats is what one listener counted since it was opened.
+type ListenerStats struct {
+	Name     string
+	Addr     string // as bound, "[::]:443" or a path
+	Accepted int64  // those refused included
+	Refused  int64
+	Active   int64
+}
+
+// GenerationStats is a configuration that connections are left of, or the current
+// one.
+type GenerationStats struct {
+	Number uint64 // of the Load, from 1
+	Loaded time.Time
+	Conns  int64
+}
+
+// Stats returns what was counted so far.
+func (e *Engine) Stats() Stats {
+	s := Stats{
+		Phases:           map[host.Phase]int{},
+		Refused:          map[string]uint64{},
+		Started:          e.started,
+		Loads:            e.count.loads.Load(),
+		FailedLoads:      e.count.failedLoads.Load(),
+		MatchingTimeouts: e.count.matchingTimeouts.Load(),
+		AcceptPauses:     e.count.pauses.Load(),
+		Panics:           e.count.panics.Load(),
+		LinesSuppressed:  e.count.suppressed.Load(),
+		HeadBytes:        e.heads.Used(),
+		Budget:           e.budget,
+	}
+	for why := range refusals {
+		s.Refused[why.String()] = e.count.refused[why].Load()
+	}
+	if e.writer != nil {
+		s.LinesDropped = e.writer.Dropped()
+	}
+	e.table.sum(&s)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s.State = e.state
+	e.listenerStats(&s)
+	for _, o := range e.eras {
+		if n := o.conns.Load(); n > 0 || o == e.current.era {
+			s.Generations = append(s.Generations, GenerationStats{o.number, o.loaded, n})
+		}
+	}
+	return s
+}
+
+// listenerStats adds what the sockets counted. e.mu is held.
+func (e *Engine) listenerStats(s *Stats) {
+	for _, sock := range e.sockets {
+		s.Listeners = append(s.Listeners, ListenerStats{
+			sock.target.Load().name, sock.ln.Addr().String(),
+			sock.accepted.Load(), sock.refused.Load(), sock.active.Load(),
+		})
+	}
+	slices.SortFunc(s.Listeners, func(a, b ListenerStats) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Addr, b.Addr))
+	})
+}
+
+// ConnInfo is a connection as it was when it entered its phase, with the bytes that
+// were relayed until now.
+type ConnInfo struct {
+	ID         uint64
+	Listener   string
+	Generation uint64
+	Client     netip.AddrPort // zero on Unix sockets
+	Route      string         // "": none yet
+	Upstream   string         // "": none yet
+	Phase      host.Phase
+	Up, Down   int64
+	Accepted   time.Time
+}
+
+// Conns returns the connections that live, oldest first.
+func (e *Engine) Conns() []ConnInfo {
+	all := e.table.all()
+	infos := make([]ConnInfo, len(all))
+	for i, x := range all {
+		infos[i] = x.info()
+	}
+	slices.SortFunc(infos, func(a, b ConnInfo) int { return cmp.Compare(a.ID, b.ID) })
+	return infos
+}
+
+// Kill ends a connection because an operator asks for it. It does not wait, and is
+// false if there is no such connection.
+func (e *Engine) Kill(id uint64) bool {
+	x := e.table.find(id)
+	if x != nil {
+		x.c.Kill(host.ByOperator, host.Killed)
+	}
+	return x != nil
+}

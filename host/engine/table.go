@@ -1,0 +1,157 @@
+package engine
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"dwaar.dev/dwaar/host"
+)
+
+// shards is how many parts the table of connections has. A connection's number
+// chooses its part, so that two that begin or end at once seldom meet.
+const shards = 16
+
+// table holds the connections that live and counts those that do not.
+type table struct {
+	parts [shards]shard
+}
+
+// shard counts under the lock that beginning and ending take anyway. The bytes of
+// a connection move from its own count to ended within it: a sum never shrinks.
+type shard struct {
+	mu       sync.Mutex
+	conns    map[uint64]*conn
+	began    uint64
+	up, down int64 // of those that ended
+	codes    [host.Codes]uint64
+	_        [64]byte // the next one's lock lies in another cache line
+}
+
+func (t *table) part(id uint64) *shard { return &t.parts[id%shards] }
+
+func (t *table) begin(x *conn) {
+	s := t.part(x.id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conns == nil {
+		s.conns = map[uint64]*conn{}
+	}
+	s.conns[x.id] = x
+	s.began++
+}
+
+func (t *table) end(x *conn, o host.Outcome) {
+	s := t.part(x.id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, x.id)
+	s.codes[o.Code.Index()]++
+	s.up += o.Up
+	s.down += o.Down
+}
+
+// refuse counts a connection that ended where it began.
+func (t *table) refuse(id uint64, code host.Code) {
+	s := t.part(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.began++
+	s.codes[code.Index()]++
+}
+
+func (t *table) find(id uint64) *conn {
+	s := t.part(id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conns[id]
+}
+
+// all returns the connections that live.
+func (t *table) all() []*conn {
+	var all []*conn
+	for i := range t.parts {
+		s := &t.parts[i]
+		s.mu.Lock()
+		for _, x := range s.conns {
+			all = append(all, x)
+		}
+		s.mu.Unlock()
+	}
+	return all
+}
+
+// sum adds the table's counts to s.
+func (t *table) sum(to *Stats) {
+	for i := range t.parts {
+		s := &t.parts[i]
+		s.mu.Lock()
+		to.Accepted += s.began
+		to.Active += len(s.conns)
+		to.Up += s.up
+		to.Down += s.down
+		for _, x := range s.conns {
+			to.Phases[x.phase()]++
+			up, down := x.c.Counts()
+			to.Up += up
+			to.Down += down
+		}
+		for code, n := range s.codes {
+			to.Ended[code] += n
+		}
+		s.mu.Unlock()
+	}
+}
+
+// counters count what is rare.
+type counters struct {
+	loads, failedLoads atomic.Uint64
+	pauses             atomic.Uint64
+	panics             atomic.Uint64
+	matchingTimeouts   atomic.Uint64
+	suppressed         atomic.Uint64
+	refused            [refusals]atomic.Uint64
+}
+
+// gauge counts the connections that live and tells when there are none.
+type gauge struct {
+	mu   sync.Mutex
+	n    int
+	none chan struct{} // closed when n is 0; nil: nobody asked since
+}
+
+func (g *gauge) add() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.n++
+}
+
+func (g *gauge) done() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.n--
+	if g.n == 0 && g.none != nil {
+		close(g.none)
+		g.none = nil
+	}
+}
+
+func (g *gauge) count() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.n
+}
+
+// zero returns a channel that is closed when no connection lives.
+func (g *gauge) zero() <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.n == 0 {
+		none := make(chan struct{})
+		close(none)
+		return none
+	}
+	if g.none == nil {
+		g.none = make(chan struct{})
+	}
+	return g.none
+}

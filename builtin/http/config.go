@@ -200,7 +200,7 @@ func (c *config) header(o *sdk.Node) {
 	}
 	name = strings.ToLower(name)
 	at := slices.IndexFunc(c.headers, func(h *header) bool { return h.name == name })
-	if at >= 0 && (absent || c.headers[at].absent || len(values) == 0 || len(c.headers[at].values) == 0) {
+	if at >= 0 && (absent || len(values) == 0 || len(c.headers[at].values) == 0) {
 		c.faults = append(c.faults, sdk.Errorf(o.Pos, "header %s: another line says something else of this field: write one line, or several with values", field.Text))
 		return
 	}

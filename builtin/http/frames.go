@@ -116,23 +116,26 @@ func (s *frames) allow(fr frame) bool {
 
 // sane checks stream and length of a frame on a connection without streams.
 func (fr frame) sane() bool {
+	fits := true
 	switch fr.kind {
 	case headersFrame:
 		return fr.stream%2 == 1
 	case priorityFrame:
 		return fr.stream != 0 && fr.length == 5
-	case settingsFrame:
-		return fr.stream == 0 && fr.length%6 == 0
-	case pingFrame:
-		return fr.stream == 0 && fr.length == 8
-	case goAwayFrame:
-		return fr.stream == 0 && fr.length >= 8
-	case windowFrame:
-		return fr.stream == 0 && fr.length == 4
 	case dataFrame, resetFrame, promiseFrame, continuationFrame:
 		return false
+	case settingsFrame:
+		fits = fr.length%6 == 0
+	case pingFrame:
+		fits = fr.length == 8
+	case goAwayFrame:
+		fits = fr.length >= 8
+	case windowFrame:
+		fits = fr.length == 4
+	default:
+		return true
 	}
-	return true
+	return fits && fr.stream == 0
 }
 
 // fragment returns the part of a header block that a frame carries.

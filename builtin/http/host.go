@@ -22,7 +22,7 @@ func hostname(dst *[maxHost]byte, raw []byte) (n int, ok bool) {
 			return 0, false
 		case c == '.' && label > 0:
 			label = 0
-		case isLetter(c) || isDigit(c) || c == '-' || c == '_':
+		case isNameByte(c):
 			label++
 		default:
 			return 0, false
@@ -32,6 +32,8 @@ func hostname(dst *[maxHost]byte, raw []byte) (n int, ok bool) {
 	}
 	return finish(n, label)
 }
+
+func isNameByte(c byte) bool { return isLetter(c) || isDigit(c) || c == '-' || c == '_' }
 
 // finish drops the final dot of a name whose last label has that length.
 func finish(n, label int) (int, bool) {
@@ -53,7 +55,7 @@ func address(dst *[maxHost]byte, raw []byte) (n int, ok bool) {
 			return 0, false
 		case c == ':':
 			colons++
-		case !isDigit(c) && c != '.' && (lower(c) < 'a' || lower(c) > 'f'):
+		case unhex(c) > 15 && c != '.':
 			return 0, false
 		}
 		dst[n] = lower(c)

@@ -379,6 +379,19 @@ func TestOnlyPlainHostListsHaveAKey(t *testing.T) {
 	}
 }
 
+func TestEveryOptionOfTheSpecIsKnown(t *testing.T) {
+	t.Parallel()
+	for _, o := range http.Spec().Block.Options {
+		if o.Hoist || o.Negates {
+			continue // the graph's
+		}
+		n := node(o.Name + " a b c")
+		if _, err := http.New(n); err != nil && strings.Contains(err.Error(), "is no option") {
+			t.Error(err)
+		}
+	}
+}
+
 func TestWrongOptionsSayWhatToWrite(t *testing.T) {
 	t.Parallel()
 	groups := strings.Repeat("(a)", 9)

@@ -232,6 +232,19 @@ func TestTLSSaysHowTheClientBegins(t *testing.T) {
 	}
 }
 
+func TestEveryOptionOfTheSpecIsKnown(t *testing.T) {
+	t.Parallel()
+	for _, o := range postgres.Spec().Block.Options {
+		if o.Hoist || o.Negates {
+			continue // the graph's
+		}
+		n := node(o.Name + " a b c")
+		if _, err := postgres.New(n); err != nil && strings.Contains(err.Error(), "is no option") {
+			t.Error(err)
+		}
+	}
+}
+
 func TestWrongOptionsSayWhatToWrite(t *testing.T) {
 	t.Parallel()
 	for lines, want := range map[string]string{

@@ -22,11 +22,9 @@ type Pattern struct {
 	keys [][]string // the keys of each group's fact
 }
 
-// MaxKey is the length of the longest key of a fact, and maxGroups the number of
-// groups that a pattern may have, the whole match included.
 const (
-	MaxKey    = 32
-	maxGroups = 10
+	maxKey    = 32 // the length of the longest key of a fact
+	maxGroups = 10 // a connection's facts are few: groups of one pattern, the whole match included
 )
 
 // Compile compiles pattern. The keys of its facts are prefix, the name and a dot
@@ -40,11 +38,8 @@ func Compile(prefix string, name, pattern sdk.Word) (*Pattern, error) {
 	if n := re.NumSubexp() + 1; n > maxGroups {
 		return nil, sdk.Errorf(pattern.Pos, "%q captures %d groups, more than %d: write (?:…) for a group that nobody reads", pattern.Text, n-1, maxGroups-1)
 	}
-	if name.Text != "" {
-		if !isKey(name.Text) {
-			return nil, sdk.Errorf(name.Pos, "%q cannot name captures: write letters a to z, digits and _", name.Text)
-		}
-		prefix += name.Text + "."
+	if prefix, err = prefixed(prefix, name); err != nil {
+		return nil, err
 	}
 	p := &Pattern{re: re}
 	for i, group := range re.SubexpNames() {
@@ -52,12 +47,26 @@ func Compile(prefix string, name, pattern sdk.Word) (*Pattern, error) {
 		if group != "" {
 			keys = append(keys, prefix+group)
 		}
-		if longest := keys[len(keys)-1]; len(longest) > MaxKey || group != "" && !isKey(group) {
-			return nil, sdk.Errorf(pattern.Pos, "%q cannot name a fact: write at most %d letters a to z, digits and _", group, MaxKey-len(prefix))
+		if !isKey(group) || len(prefix+group) > maxKey {
+			return nil, sdk.Errorf(pattern.Pos, "%q cannot name a fact: write at most %d letters a to z, digits and _", group, maxKey-len(prefix))
 		}
 		p.keys = append(p.keys, keys)
 	}
 	return p, nil
+}
+
+// prefixed returns what the keys of captures with that name begin with.
+func prefixed(prefix string, name sdk.Word) (string, error) {
+	if name.Text == "" {
+		return prefix, nil
+	}
+	if !isKey(name.Text) {
+		return "", sdk.Errorf(name.Pos, "%q cannot name captures: write letters a to z, digits and _", name.Text)
+	}
+	if most := maxKey - len(prefix) - len(".0"); len(name.Text) > most {
+		return "", sdk.Errorf(name.Pos, "%q is too long to name captures: write at most %d letters", name.Text, most)
+	}
+	return prefix + name.Text + ".", nil
 }
 
 func reason(err error) string {

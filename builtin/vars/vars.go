@@ -1,0 +1,203 @@
+// Package vars matches what is known of a connection: variables that a handler
+// vars has set, and facts of matchers and handlers that ran before.
+//
+//	@blue vars tenant blue green
+//	@chacha vars {tls.cipher_suite} TLS_CHACHA20_POLY1305_SHA256
+//	@aes vars_regexp aes {tls.cipher_suite} AES_(?<size>\d+)   # {regexp.aes.size}
+//
+// A name without braces is a variable: tenant is {vars.tenant}. What the
+// connection does not have equals nothing and contains no match: No.
+package vars
+
+import (
+	"slices"
+	"strings"
+
+	"dwaar.dev/dwaar/builtin/internal/captures"
+	"dwaar.dev/dwaar/sdk"
+)
+
+// Spec describes the matcher vars.
+func Spec() sdk.Spec {
+	return sdk.Spec{
+		Name: "vars",
+		Doc:  "The variable, or the fact {…}, equals one of the values; these may hold placeholders",
+		Args: []sdk.Arg{sdk.One("NAME|{PLACEHOLDER}", sdk.Free), sdk.Some("VALUE", sdk.Free)},
+	}
+}
+
+// RegexpSpec describes the matcher vars_regexp.
+func RegexpSpec() sdk.Spec {
+	return sdk.Spec{
+		Name: "vars_regexp",
+		Doc:  "The variable, or the fact {…}, contains a match; groups become regexp.NAME.GROUP, without NAME regexp.GROUP",
+		Args: []sdk.Arg{sdk.Maybe("NAME", sdk.Free), sdk.One("NAME|{PLACEHOLDER}", sdk.Free), sdk.One("PATTERN", sdk.Regexp)},
+	}
+}
+
+// factName returns the full name of the fact that a word means, with braces or
+// without.
+func factName(w sdk.Word) (string, error) {
+	inner, braced := strings.CutPrefix(w.Text, "{")
+	inner, closed := strings.CutSuffix(inner, "}")
+	name := strings.TrimPrefix(inner, "l4.")
+	switch {
+	case braced != closed || name == "" || strings.ContainsAny(name, "{} "):
+		return "", sdk.Errorf(w.Pos, "%q names no variable: write a name, or a placeholder like {tls.server_name}", w.Text)
+	case !braced:
+		return "vars." + inner, nil
+	case !strings.Contains(name, "."):
+		return "", sdk.Errorf(w.Pos, "{%s} names no fact: write {vars.%s}, or a matcher's fact like {tls.server_name}", name, name)
+	}
+	return name, nil
+}
+
+// Matcher is vars: it compares a fact with values. Make one with [New].
+type Matcher struct {
+	name   string
+	values []value
+}
+
+// New makes the matcher of a node that fits [Spec].
+func New(n *sdk.Node) (sdk.Matcher, error) {
+	name, err := factName(n.Args[0])
+	if err != nil {
+		return nil, err
+	}
+	m := &Matcher{name: name}
+	for _, w := range n.Args[1:] {
+		v, err := parseValue(w)
+		if err != nil {
+			return nil, err
+		}
+		m.values = append(m.values, v)
+	}
+	return m, nil
+}
+
+// Match implements [sdk.Matcher].
+func (m *Matcher) Match(f *sdk.Flow) (sdk.Verdict, error) {
+	text, ok := f.Get(m.name)
+	if !ok {
+		return sdk.No, nil
+	}
+	for _, v := range m.values {
+		if v.equals(f, text) {
+			return sdk.Yes, nil
+		}
+	}
+	return sdk.No, nil
+}
+
+// Reads implements [sdk.FactReader].
+func (m *Matcher) Reads() []string {
+	names := []string{m.name}
+	for _, v := range m.values {
+		for _, p := range v {
+			if p.fact {
+				names = append(names, p.text)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// value is a word of text and placeholders.
+type value []part
+
+type part struct {
+	text string
+	fact bool // text is the name of a fact
+}
+
+// parseValue reads "blue", "{tls.server_name}" or "{tls.server_name}:443".
+func parseValue(w sdk.Word) (value, error) {
+	var v value
+	for rest := w.Text; rest != ""; {
+		text, after, found := strings.Cut(rest, "{")
+		if text != "" {
+			v = append(v, part{text: text})
+		}
+		if !found {
+			break
+		}
+		name, tail, closed := strings.Cut(after, "}")
+		if !closed {
+			return nil, sdk.Errorf(w.Pos, "%q has a brace without its partner: write a placeholder as {tls.server_name}", w.Text)
+		}
+		name, err := factName(sdk.Word{Text: "{" + name + "}", Pos: w.Pos})
+		if err != nil {
+			return nil, err
+		}
+		v = append(v, part{name, true})
+		rest = tail
+	}
+	return v, nil
+}
+
+// equals compares without building the text. A value with a fact that is not
+// there equals nothing.
+func (v value) equals(f *sdk.Flow, text string) bool {
+	for _, p := range v {
+		want := p.text
+		if p.fact {
+			var ok bool
+			if want, ok = f.Get(p.text); !ok {
+				return false
+			}
+		}
+		var ok bool
+		if text, ok = strings.CutPrefix(text, want); !ok {
+			return false
+		}
+	}
+	return text == ""
+}
+
+// Regexp is vars_regexp: it looks for a match in a fact. Its own facts have the
+// keys NAME.GROUP, or GROUP; they stand under "regexp", not under the matcher's
+// name. Make one with [NewRegexp].
+type Regexp struct {
+	name    string
+	pattern *captures.Pattern
+}
+
+// NewRegexp makes the matcher of a node that fits [RegexpSpec].
+func NewRegexp(n *sdk.Node) (sdk.Matcher, error) {
+	args, name := n.Args, sdk.Word{}
+	if len(args) > 2 {
+		name, args = args[0], args[1:]
+	}
+	fact, err := factName(args[0])
+	if err != nil {
+		return nil, err
+	}
+	p, err := captures.Compile("", name, args[1])
+	if err != nil {
+		return nil, err
+	}
+	return &Regexp{fact, p}, nil
+}
+
+// Match implements [sdk.Matcher].
+func (m *Regexp) Match(f *sdk.Flow) (sdk.Verdict, error) {
+	text, ok := f.Get(m.name)
+	if !ok || !m.pattern.MatchString(text) {
+		return sdk.No, nil
+	}
+	m.pattern.Set(f, []byte(text))
+	return sdk.Yes, nil
+}
+
+// Reads implements [sdk.FactReader].
+func (m *Regexp) Reads() []string { return []string{m.name} }
+
+// Sets implements [sdk.FactSetter]: regexp.NAME.GROUP, or regexp.GROUP.
+func (m *Regexp) Sets() []string {
+	names := m.pattern.Keys()
+	for i, key := range names {
+		names[i] = "regexp." + key
+	}
+	return names
+}

@@ -175,7 +175,7 @@ func (c *checker) checkFacts(r Result, point int) error {
 	}
 	for key, value := range r.Facts {
 		if !isFactKey(key) {
-			return c.broken(point, "%q cannot name a fact: a to z, 0 to 9 and _, a letter first, at most %d bytes", key, maxKeyBytes)
+			return c.broken(point, "%q cannot name a fact: a to z, 0 to 9, _ and dots, a letter first, at most %d bytes", key, maxKeyBytes)
 		}
 		if len(value) > maxFactBytes {
 			return c.broken(point, "the fact %s has %d bytes, more than %d", key, len(value), maxFactBytes)
@@ -188,7 +188,7 @@ func isFactKey(key string) bool {
 	if key == "" || len(key) > maxKeyBytes || key == "code" || key[0] < 'a' || key[0] > 'z' {
 		return false
 	}
-	return strings.Trim(key, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
+	return strings.Trim(key, "abcdefghijklmnopqrstuvwxyz0123456789_.") == ""
 }
 
 // checkClock asks once now, and again in a bubble whose clock shows other times.

@@ -33,6 +33,7 @@ func main() {
 	if err != nil {
 		log.Fatalf("listening: %v", err)
 	}
+	_ = l.(*net.TCPListener).SetDeadline(time.Now().Add(30 * time.Second)) // a client that does not start never comes
 	fmt.Println(l.Addr())
 	for i := 1; i <= *nth; i++ {
 		c, err := l.Accept()

@@ -21,6 +21,9 @@ func (c *Conn) failed(err error) Outcome {
 		o.Code.Why = Closed
 	case errors.As(err, &end):
 		o.Code.By, o.Code.Why = end.By, end.Why
+		if err == error(end) && end.Err == nil {
+			o.Err = nil // the code says it all
+		}
 	case errors.Is(err, ErrNoRoute):
 		o.Code.Why = NoRoute
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):

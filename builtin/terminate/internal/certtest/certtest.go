@@ -35,11 +35,11 @@ type CA struct {
 
 // Leaf is what a certificate is to say.
 type Leaf struct {
-	Names  []string // host names and addresses
-	Kind   string   // of key: "ecdsa", which "" is too, "ed25519" or "rsa"
-	Client string   // the common name; "": it is for a server
-	Ends   time.Time
-	Serial int64
+	Names  []string  // host names and addresses
+	Kind   string    // of key: "ecdsa", which "" is too, "ed25519" or "rsa"
+	Client string    // the common name; "": it is for a server
+	Ends   time.Time // zero: in 90 days
+	Serial int64     // 0: one that no other has
 }
 
 // Issued is a certificate with its key.

@@ -35,7 +35,7 @@ func options() []sdk.Spec {
 		{Name: "protocol", Args: []sdk.Arg{{Name: "PROTOCOL", Shape: sdk.Enum, Words: protocolNames(), Min: 1, Max: -1}}, Doc: "One of these versions, 1.1+ and later; http is without, https with TLS terminated here, grpc by its content type"},
 		{Name: "remote_ip", Many: true, Args: []sdk.Arg{sdk.Some("CIDR", sdk.CIDR)}, Hoist: true, Doc: "The client's address, as the matcher remote_ip"},
 		{Name: "local_ip", Many: true, Args: []sdk.Arg{sdk.Some("CIDR", sdk.CIDR)}, Hoist: true, Doc: "The address it connected to, as the matcher local_ip"},
-		{Name: "not", Many: true, Negates: true, Doc: "The negation of an option, or of a block of them that would all hold"},
+		{Name: "not", Many: true, Negates: true, Need: true, Block: &sdk.Block{}, Doc: "The negation of an option, or of a block of them that would all hold"},
 	}
 }
 

@@ -100,7 +100,7 @@ func (c *config) option(o *sdk.Node) {
 
 // matcher returns the matcher; the conditions that read most come last.
 func (c *config) matcher() *Matcher {
-	m := &Matcher{first: tokenBytes(), methods: c.methods, hosts: c.hosts}
+	m := &Matcher{first: tokenBytes(), methods: c.methods, protocols: c.protocols, hosts: c.hosts}
 	add := func(cond condition) {
 		m.conditions = append(m.conditions, cond)
 		m.wait = max(m.wait, cond.after())

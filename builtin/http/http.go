@@ -36,6 +36,7 @@ type Matcher struct {
 	conditions []condition
 	wait       moment // when the last of them can answer
 	methods    methods
+	protocols  protocols
 	hosts      *hosts
 	first      [4]uint64
 }
@@ -57,12 +58,12 @@ func (m *Matcher) Match(f *sdk.Flow) (sdk.Verdict, error) {
 
 // judge asks the conditions when the last of them can answer, or when it never
 // will. That keeps a client that sends byte by byte from having a pattern run on
-// every byte. The method alone is looked at before: it is cheap and tells most.
+// every byte.
 func (m *Matcher) judge(f *sdk.Flow, r *request) sdk.Verdict {
-	if len(m.methods) > 0 && r.methodKnown(f.Head) && m.methods.hold(f, r) == sdk.No {
+	if m.excludes(f, r) {
 		return sdk.No
 	}
-	if !r.knows(m.wait) && (r.stage != bad || !r.start) {
+	if !r.knows(m.wait) && r.stage != bad {
 		return r.pending()
 	}
 	all := sdk.Answer{Verdict: sdk.Yes}
@@ -74,6 +75,15 @@ func (m *Matcher) judge(f *sdk.Flow, r *request) sdk.Verdict {
 		all = all.And(sdk.Answer{Verdict: v})
 	}
 	return all.Verdict
+}
+
+// excludes looks at method and version before the rest is there: that is cheap, and
+// some clients of HTTP/2 send no request before they hear the server.
+func (m *Matcher) excludes(f *sdk.Flow, r *request) bool {
+	if len(m.methods) > 0 && r.methodKnown(f.Head) && m.methods.hold(f, r) == sdk.No {
+		return true
+	}
+	return len(m.protocols) > 0 && r.knows(m.protocols.after()) && m.protocols.hold(f, r) == sdk.No
 }
 
 // tell records what every longer head tells as well.

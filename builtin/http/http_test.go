@@ -113,6 +113,7 @@ func matchers(t testing.TB) map[string]sdk.Matcher {
 		{"query sort=asc page=*"},
 		{"protocol http/2"},
 		{"protocol http/1.1 grpc"},
+		{"protocol http/1.1", "host *"},
 	} {
 		all[strings.Join(lines, "; ")] = build(t, lines...)
 	}
@@ -329,6 +330,9 @@ func TestAllOptionsMustHoldAndWhatCannotBeReadIsUnknown(t *testing.T) {
 		{"path /x;host a.test", "GET /x HTTP/1.1\r\nbad\r\n", "unknown"},
 		{"path /x;header !B", "GET /x HTTP/1.1\r\nA : 1\r\n", "unknown"},
 		{"path /x", "CONNECT a.test:1 HTTP/1.1\r\n", "no"},
+		{"protocol http/1.1;host a.test", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "no"},
+		{"protocol http/2;host a.test", "GET / HTTP/1.1\r\n", "no"},
+		{"method GET", "PRI ", "need 5"}, // it may become HTTP/2, where the method comes later
 	} {
 		got := ask(build(t, strings.Split(c.options, ";")...), c.head)
 		if got, _, _ := strings.Cut(got, " method"); strings.Split(got, " host")[0] != c.want {

@@ -23,6 +23,7 @@ type Pattern struct {
 }
 
 const (
+	maxFact   = 1 << 10
 	maxKey    = 32 // the length of the longest key of a fact
 	maxGroups = 10 // a connection's facts are few: groups of one pattern, the whole match included
 )
@@ -89,7 +90,7 @@ func (p *Pattern) Match(b []byte) bool { return p.re.Match(b) }
 func (p *Pattern) MatchString(s string) bool { return p.re.MatchString(s) }
 
 // Set records what the groups match in b; a group that takes no part in the match
-// is empty. This is the one place of a matcher that allocates: once, after Yes.
+// is empty, and one that matches more than 1 KiB is left out. This is the one place of a matcher that allocates: once, after Yes.
 func (p *Pattern) Set(f *sdk.Flow, b []byte) {
 	at := p.re.FindSubmatchIndex(b)
 	if at == nil {
@@ -99,6 +100,9 @@ func (p *Pattern) Set(f *sdk.Flow, b []byte) {
 		var value []byte
 		if at[2*i] >= 0 {
 			value = b[at[2*i]:at[2*i+1]]
+		}
+		if len(value) > maxFact {
+			continue
 		}
 		for _, key := range keys {
 			f.Set(key, value)

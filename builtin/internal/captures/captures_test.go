@@ -1,6 +1,7 @@
 package captures_test
 
 import (
+	"strings"
 	"testing"
 
 	"dwaar.dev/dwaar/builtin/internal/captures"
@@ -20,10 +21,12 @@ func TestGroupsAreFactsByNumberAndByName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	long := strings.Repeat("a", 1025)
 	for text, want := range map[string]facts{
 		"alice@example": {"regexp.user.0": "alice@example", "regexp.user.1": "alice", "regexp.user.name": "alice", "regexp.user.2": "@example", "regexp.user.3": "example"},
 		"alice":         {"regexp.user.0": "alice", "regexp.user.1": "alice", "regexp.user.name": "alice", "regexp.user.2": "", "regexp.user.3": ""},
 		"@":             {},
+		long + "@x":     {"regexp.user.2": "@x", "regexp.user.3": "x"},
 	} {
 		got := facts{}
 		var f sdk.Flow

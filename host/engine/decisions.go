@@ -14,16 +14,16 @@ const remembered = 256
 
 // Decision is the end of a connection's first matching phase.
 type Decision struct {
-	Time     time.Time
-	ID       uint64
+	Time     time.Time      // when it was made
+	ID       uint64         // the connection's
 	Client   netip.AddrPort // zero on Unix sockets
-	Listener string
-	Route    string        // "": no route took it
-	Bytes    int           // of the head, when it was decided
-	Took     time.Duration // since it was accepted
-	Final    error         // why no more bytes were waited for; nil: the bytes decided
-	Ended    bool          // the connection is over, and Code says how
-	Code     host.Code
+	Listener string         // as configured
+	Route    string         // "": no route took it
+	Bytes    int            // of the head, when it was decided
+	Took     time.Duration  // since it was accepted
+	Final    error          // why no more bytes were waited for; nil: the bytes decided
+	Ended    bool           // the connection is over, and Code says how
+	Code     host.Code      // how it ended, if it has
 }
 
 // decisions is the ring of the last ones.

@@ -12,8 +12,8 @@ import (
 // Stats is what an engine counted since it was made. Accepted is always Active plus
 // the sum of Ended, up to connections that are between two states at the moment.
 type Stats struct {
-	State   State
-	Started time.Time
+	State   State     // what the engine is doing
+	Started time.Time // when it was made
 
 	Loads       uint64 // configurations that are or were served
 	FailedLoads uint64 // configurations that were not
@@ -21,7 +21,7 @@ type Stats struct {
 	Accepted uint64             // connections, those refused included
 	Active   int                // connections that live
 	Phases   map[host.Phase]int // of these, how many are where
-	Up, Down int64              // bytes relayed from clients, and to them
+	Up, Down int64              // bytes relayed from clients, and to them, by now
 	Ended    [host.Codes]uint64 // connections that ended, by [host.Code.Index]
 
 	// Refused has connections that were closed because of a cap, by the option
@@ -43,19 +43,19 @@ type Stats struct {
 
 // ListenerStats is what one listener counted since it was opened.
 type ListenerStats struct {
-	Name     string
+	Name     string // as configured
 	Addr     string // as bound, "[::]:443" or a path
-	Accepted int64  // those refused included
-	Refused  int64
-	Active   int64
+	Accepted int64  // connections, those refused included
+	Refused  int64  // connections closed because of a cap
+	Active   int64  // connections that live
 }
 
 // GenerationStats is a configuration that connections are left of, or the current
 // one.
 type GenerationStats struct {
-	Number uint64 // of the Load, from 1
-	Loaded time.Time
-	Conns  int64
+	Number uint64    // of the Load, from 1
+	Loaded time.Time // when
+	Conns  int64     // connections that it took and that live
 }
 
 // Stats returns what was counted so far.
@@ -108,15 +108,15 @@ func (e *Engine) listenerStats(s *Stats) {
 // ConnInfo is a connection as it was when it entered its phase, with the bytes that
 // were relayed until now.
 type ConnInfo struct {
-	ID         uint64
-	Listener   string
-	Generation uint64
+	ID         uint64         // for Kill; counts from 1
+	Listener   string         // as configured
+	Generation uint64         // of the configuration that took it
 	Client     netip.AddrPort // zero on Unix sockets
 	Route      string         // "": none yet
 	Upstream   string         // "": none yet
-	Phase      host.Phase
-	Up, Down   int64
-	Accepted   time.Time
+	Phase      host.Phase     // where it is
+	Up, Down   int64          // bytes relayed from the client, and to it
+	Accepted   time.Time      // when
 }
 
 // Conns returns the connections that live, oldest first.

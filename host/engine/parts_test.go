@@ -1,0 +1,203 @@
+package engine
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"dwaar.dev/dwaar/host"
+)
+
+// naive is what crowds is meant to be.
+type naive []*conn
+
+func (n naive) victim() *conn {
+	count := map[netip.Prefix]int{}
+	for _, x := range n {
+		count[home(x.peer)]++
+	}
+	return slices.MinFunc(n, func(a, b *conn) int {
+		return cmp.Or(cmp.Compare(count[home(b.peer)], count[home(a.peer)]), cmp.Compare(a.id, b.id))
+	})
+}
+
+func TestCrowdsAgreeWithTheNaiveWay(t *testing.T) {
+	t.Parallel()
+	addrs := []netip.Addr{
+		{},
+		netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"),
+		netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2"), netip.MustParseAddr("2001:db8:1::1"),
+	}
+	for seed := range uint64(50) {
+		r, cs := rand.New(rand.NewPCG(seed, 0)), newCrowds()
+		var all naive
+		for id := range uint64(400) {
+			all = all.step(t, r, &cs, &conn{id: id, peer: addrs[r.IntN(len(addrs))]})
+			if cs.len() != len(all) {
+				t.Fatalf("seed %d: %d connections, want %d", seed, cs.len(), len(all))
+			}
+		}
+		for range all {
+			cs.evict()
+		}
+		if cs.evict() != nil || len(cs.byHome) != 0 || len(cs.order) != 0 {
+			t.Fatalf("seed %d: empty crowds hold something", seed)
+		}
+	}
+}
+
+// step does the same to both: x comes, or one leaves, or one is evicted.
+func (n naive) step(t *testing.T, r *rand.Rand, cs *crowds, x *conn) naive {
+	t.Helper()
+	switch {
+	case len(n) == 0 || r.IntN(5) < 2:
+		cs.add(x)
+		cs.add(x) // twice is once
+		return append(n, x)
+	case r.IntN(2) == 0:
+		i := r.IntN(len(n))
+		cs.remove(n[i])
+		cs.remove(n[i])
+		return slices.Delete(n, i, i+1)
+	}
+	want := n.victim()
+	if got := cs.evict(); got != want {
+		t.Fatalf("evicted %d from %v, want %d from %v", got.id, got.peer, want.id, want.peer)
+	}
+	return slices.DeleteFunc(n, func(x *conn) bool { return x == want })
+}
+
+func TestDecisionsAreTheLastOnesAndLearnTheirEnd(t *testing.T) {
+	t.Parallel()
+	var e Engine
+	if got := e.Decisions(); len(got) != 0 {
+		t.Errorf("before the first one there are %d", len(got))
+	}
+	code := host.Code{By: host.ByClient, In: host.InRelay, Why: host.Reset}
+	for id := range uint64(remembered + 10) {
+		number := e.decisions.add(Decision{ID: id})
+		if id%2 == 0 {
+			e.decisions.end(number, code)
+		}
+	}
+	e.decisions.end(0, code) // there was none
+	e.decisions.end(1, code) // forgotten
+	got := e.Decisions()
+	if len(got) != remembered {
+		t.Fatalf("%d decisions, want %d", len(got), remembered)
+	}
+	for i, d := range got {
+		want := Decision{ID: uint64(i + 10)}
+		if want.ID%2 == 0 {
+			want.Ended, want.Code = true, code
+		}
+		if diff := gocmp.Diff(want, d, gocmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
+			t.Fatalf("decision %d (-want +got):\n%s", i, diff)
+		}
+	}
+}
+
+func TestAnEpisodeIsToldOfWhenItBeginsAndWhenItIsOver(t *testing.T) {
+	t.Parallel()
+	var ep episode
+	now := time.Unix(1000, 0)
+	if _, over := ep.over(now, time.Second); over {
+		t.Error("over before it began")
+	}
+	if !ep.hit(now) || ep.hit(now.Add(time.Millisecond)) {
+		t.Error("it does not begin once")
+	}
+	if _, over := ep.over(now.Add(time.Second), time.Second); over {
+		t.Error("over a second after the first time, not after the last")
+	}
+	n, over := ep.over(now.Add(2*time.Second), time.Second)
+	if !over || n != 2 {
+		t.Errorf("over: %v, %d times", over, n)
+	}
+	if _, again := ep.over(now.Add(3*time.Second), time.Second); again {
+		t.Error("over twice")
+	}
+	if !ep.hit(now.Add(time.Minute)) {
+		t.Error("the next one does not begin")
+	}
+}
+
+func TestDrainingIsEvenAndComplete(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ conns, steps int }{{1, 1}, {10, 3}, {1000, 7}, {3, 100}, {1, 50}} {
+		left, most := tc.conns, 0
+		for step := range tc.steps + 1 {
+			n := dueNow(left, time.Duration(tc.steps-step)*drainStep)
+			most = max(most, n)
+			left -= n
+		}
+		if even := (tc.conns + tc.steps) / tc.steps; left != 0 || most > even {
+			t.Errorf("%d connections in %d steps: %d left, at most %d at once", tc.conns, tc.steps, left, most)
+		}
+	}
+}
+
+func TestTheBudgetIsHalfOfWhatTheProgramDoesNotNeed(t *testing.T) {
+	t.Parallel()
+	for limit, want := range map[uint64]int{0: 16, 100: 16, 256: 28, 1024: 412, 20000: 9900, 1 << 62: 1<<31 - 1} {
+		if got := connBudget(limit); got != want {
+			t.Errorf("%d descriptors allow %d connections, want %d", limit, got, want)
+		}
+	}
+}
+
+func TestPausesGrowUntilAcceptSucceeds(t *testing.T) {
+	t.Parallel()
+	var b backoff
+	var got []time.Duration
+	for range 10 {
+		got = append(got, b.next()/time.Millisecond)
+	}
+	want := []time.Duration{5, 10, 20, 40, 80, 160, 320, 640, 1000, 1000}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Errorf("pauses in milliseconds (-want +got):\n%s", diff)
+	}
+}
+
+func TestAccessLevelsTellClientsFromDefects(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[host.Code]string{
+		{By: host.ByClient, In: host.InMatching, Why: host.Probe}:     "DEBUG",
+		{By: host.ByClient, In: host.InHandling, Why: host.Protocol}:  "INFO",
+		{By: host.ByUpstream, In: host.InRelay, Why: host.Failed}:     "INFO",
+		{By: host.ByProxy, In: host.InMatching, Why: host.NoRoute}:    "INFO",
+		{By: host.ByProxy, In: host.InHandling, Why: host.Failed}:     "WARN",
+		{By: host.ByProxy, In: host.InConnect, Why: host.NoAddress}:   "WARN",
+		{By: host.ByProxy, In: host.InHandling, Why: host.Panicked}:   "ERROR",
+		{By: host.ByOperator, In: host.InRelay, Why: host.Drained}:    "INFO",
+		{By: host.ByProxy, In: host.InConnect, Why: host.Unavailable}: "INFO",
+	} {
+		if got := accessLevel(host.Outcome{Code: code}).String(); got != want {
+			t.Errorf("%v is logged as %s, want %s", code, got, want)
+		}
+	}
+}
+
+func TestTheSamplerNeverLosesCount(t *testing.T) {
+	t.Parallel()
+	var s sampler
+	written, suppressed := uint64(0), uint64(0)
+	for i := range 10_000 {
+		now := time.Unix(int64(i/1000), 0)
+		if n, ok := s.take(now, 100); ok {
+			written++
+			suppressed += n
+		}
+	}
+	if want := uint64(10 * (100 + 900/oneIn)); written != want {
+		t.Errorf("%d lines, want %d", written, want)
+	}
+	if rest := s.rest(); written+suppressed+rest != 10_000 {
+		t.Errorf("%d written, %d suppressed and %d at the end are not 10000", written, suppressed, rest)
+	}
+}

@@ -134,7 +134,7 @@ func (l *loader) files(target sdk.Word) []string {
 	case !strings.ContainsAny(name, "*?["):
 		return []string{name}
 	case l.o.Glob == nil:
-		l.errorf(sdk.Errorf(target.Pos, "there is no snippet (%s), and no files to import here: define the snippet above", target.Text))
+		l.noFiles(target.Text, target.Pos)
 		return nil
 	}
 	names, err := l.o.Glob(name)
@@ -159,10 +159,14 @@ func (l *loader) beside(target sdk.Word) (name string, ok bool) {
 	return name, target.Text != "" && !path.IsAbs(target.Text) && name != ".." && !strings.HasPrefix(name, "../")
 }
 
+func (l *loader) noFiles(name string, at sdk.Pos) {
+	l.errorf(sdk.Errorf(at, "there is no snippet (%s), and no files to import here: define the snippet above", name))
+}
+
 // file reads an imported file.
 func (l *loader) file(name string, args []sdk.Word, at sdk.Pos, s *scope) []sdk.Node {
 	if l.o.Open == nil {
-		l.errorf(sdk.Errorf(at, "there is no snippet (%s), and no files to import here: define the snippet above", name))
+		l.noFiles(name, at)
 		return nil
 	}
 	if !l.enterImport(name, at) {
@@ -178,7 +182,7 @@ func (l *loader) file(name string, args []sdk.Word, at sdk.Pos, s *scope) []sdk.
 		args = []sdk.Word{}
 	}
 	full := path.Join(path.Dir(l.main), name)
-	if strings.HasSuffix(name, ".toml") {
+	if isTOML(name) {
 		return l.toml(full, src, args, s.as(false))
 	}
 	return l.text(full, src, args, s.as(false))

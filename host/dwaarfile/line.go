@@ -12,7 +12,7 @@ func (p *printer) onLine(n *sdk.Node, s *scope) (string, bool) {
 	if len(n.Block) == 0 || !p.mayBeOnLine(n, s) || !wasOnLine(n, s.isSet(n.Name)) {
 		return "", false
 	}
-	var words []sdk.Word
+	var words []lineWord
 	flatten(n, &words)
 	text, ok := p.words(words, s, func(read sdk.Node) bool { return equalNode(read, *n) })
 	return text, ok && !strings.Contains(text, "\n")
@@ -32,17 +32,22 @@ func wasOnLine(n *sdk.Node, isSet bool) bool {
 	for i := range n.Block {
 		in := &n.Block[i]
 		hasNotes := len(in.Above)+len(in.Below) > 0 || in.Beside != ""
-		if hasNotes || in.Pos.Line != n.Pos.Line || !wasOnLine(in, false) {
+		if hasNotes || in.Name == importWord || in.Pos.Line != n.Pos.Line || !wasOnLine(in, false) {
 			return false
 		}
 	}
 	return len(n.Below) == 0
 }
 
+// lineWord is a word of a line. A name is not quoted, unless it is the user's own.
+type lineWord struct {
+	sdk.Word
+	name bool
+}
+
 // flatten lists the words of n and of all below it.
-func flatten(n *sdk.Node, words *[]sdk.Word) {
-	*words = append(*words, sdk.Word{Text: n.Name})
-	*words = append(*words, n.Args...)
+func flatten(n *sdk.Node, words *[]lineWord) {
+	*words = append(*words, wordsOf(n)...)
 	for i := range n.Block {
 		flatten(&n.Block[i], words)
 	}
@@ -53,16 +58,24 @@ func (p *printer) head(n *sdk.Node, s *scope) string {
 	if n.Name == "" || s.isSet(n.Name) || s.isSnippet(n.Name) {
 		return n.Name
 	}
-	words := append([]sdk.Word{{Text: n.Name}}, n.Args...)
 	want := sdk.Node{Name: n.Name, Args: n.Args}
-	text, _ := p.words(words, s, func(read sdk.Node) bool { return equalNode(read, want) })
+	text, _ := p.words(wordsOf(n), s, func(read sdk.Node) bool { return equalNode(read, want) })
 	return text
+}
+
+func wordsOf(n *sdk.Node) []lineWord {
+	words := make([]lineWord, 0, 1+len(n.Args))
+	words = append(words, lineWord{sdk.Word{Text: n.Name}, true})
+	for _, a := range n.Args {
+		words = append(words, lineWord{a, false})
+	}
+	return words
 }
 
 // words writes a directive with as few quotes as it takes to be read again as the
 // same: none but for what no bare word can hold; if that does not do, around words
 // that are also directives; if that does not do either, around all.
-func (p *printer) words(words []sdk.Word, s *scope, same func(sdk.Node) bool) (string, bool) {
+func (p *printer) words(words []lineWord, s *scope, same func(sdk.Node) bool) (string, bool) {
 	quoted := make([]bool, len(words))
 	text := join(words, quoted)
 	if p.reads(text, s, same) {
@@ -70,7 +83,7 @@ func (p *printer) words(words []sdk.Word, s *scope, same func(sdk.Node) bool) (s
 	}
 	for _, all := range []bool{false, true} {
 		for i, w := range words {
-			quoted[i] = (all || p.isName(w.Text)) && (i > 0 || s.ownNames())
+			quoted[i] = (all || p.isName(w.Text)) && (!w.name || s.ownNames())
 		}
 		if text = join(words, quoted); p.reads(text, s, same) {
 			return p.unquote(words, quoted, s, same), true
@@ -84,7 +97,7 @@ func (p *printer) words(words []sdk.Word, s *scope, same func(sdk.Node) bool) (s
 const maxUnquote = 64
 
 // unquote takes away the quotes that are not needed, one by one.
-func (p *printer) unquote(words []sdk.Word, quoted []bool, s *scope, same func(sdk.Node) bool) string {
+func (p *printer) unquote(words []lineWord, quoted []bool, s *scope, same func(sdk.Node) bool) string {
 	if len(words) <= maxUnquote {
 		for i := range quoted {
 			if quoted[i] {
@@ -96,10 +109,10 @@ func (p *printer) unquote(words []sdk.Word, quoted []bool, s *scope, same func(s
 	return join(words, quoted)
 }
 
-func join(words []sdk.Word, quoted []bool) string {
+func join(words []lineWord, quoted []bool) string {
 	texts := make([]string, len(words))
 	for i, w := range words {
-		texts[i] = quote(w, quoted[i])
+		texts[i] = quote(w.Word, quoted[i])
 	}
 	return strings.Join(texts, " ")
 }

@@ -135,10 +135,10 @@ func (l *loader) fillWord(t token, args []sdk.Word) []token {
 	if args == nil && !hasEnv(t) {
 		return []token{t}
 	}
-	if from, to, ok := argRange(t.text, len(args)); ok && args != nil && !t.quoted {
+	if from, to, ok := argRange(t.text, len(args)); ok && args != nil {
 		many := make([]token, 0, to-from)
 		for i, a := range args[from:to] {
-			many = append(many, token{text: a.Text, quoted: a.Quoted, first: t.first && i == 0, pos: t.pos})
+			many = append(many, token{text: a.Text, quoted: a.Quoted || t.quoted, first: t.first && i == 0, pos: t.pos})
 		}
 		return many
 	}
@@ -226,7 +226,7 @@ func hasArgument(text string) bool {
 func (l *loader) argument(t *token, index string, args []sdk.Word) string {
 	i, err := strconv.Atoi(index)
 	if err != nil || i < 0 || i >= len(args) {
-		l.errorf(sdk.Errorf(t.pos, "{args[%s]} is none of the %s of this import: count from 0, or give more",
+		l.errorf(sdk.Errorf(t.pos, "{args[%s]} is not given, this import has %s: give more, and count them from 0",
 			index, arguments(len(args))))
 		return ""
 	}

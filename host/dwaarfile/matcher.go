@@ -70,8 +70,11 @@ func (p *parser) isMatcher(name string) bool {
 // everything up to the end of the line.
 func (p *parser) matcher(l *line) sdk.Node {
 	t := p.next()
-	if t.quoted {
+	switch {
+	case t.quoted:
 		p.errorf(sdk.Errorf(t.pos, "%q is quoted or from the environment, and no matcher: write its name as it is", t.text))
+	case t.text == importWord:
+		p.errorf(sdk.Errorf(t.pos, "import stands on a line of its own: put { and } around it"))
 	}
 	n := sdk.Node{Name: t.text, Pos: t.pos}
 	spec := sdk.Find(p.g.Matchers, t.text)
@@ -137,8 +140,8 @@ func (p *parser) inlineWord(m *matching, l *line) (done bool) {
 		p.missing(m, t, "an option")
 		return !p.begin(m, nots)
 	}
-	fits, needed := m.fits(p, t)
-	if !fits || !needed && p.endsLine(l) {
+	fits, firm := m.fits(p, t)
+	if !fits || !firm && p.endsLine(l) {
 		return p.another(m, t, l)
 	}
 	m.take(p.next())
@@ -159,7 +162,7 @@ func (p *parser) another(m *matching, t token, l *line) bool {
 		return l.many
 	}
 	p.errorf(sdk.Errorf(t.pos, "%q is no %s, and no matcher: %s", t.text, m.what(), m.why(t.text)))
-	p.next()
+	m.args.take(p.next().text)
 	return false
 }
 
@@ -224,18 +227,18 @@ func (p *parser) begin(m *matching, nots int) bool {
 	return true
 }
 
-// fits says whether t is the next argument, and whether one is needed there. A
+// fits says whether t is the next argument, and whether it can be nothing else. A
 // quoted word can be nothing else; the unquoted name of a builtin matcher is no
 // host and no protocol.
-func (m *matching) fits(p *parser, t token) (fits, needed bool) {
+func (m *matching) fits(p *parser, t token) (fits, firm bool) {
 	if !t.keyword() || p.o.Raw && hasArgument(t.text) {
 		return true, true
 	}
-	fits, needed = m.args.fits(t.text)
+	fits, firm = m.args.fits(t.text)
 	if fits && isNameShape(m.args.shape(t.text)) && sdk.Find(p.g.Matchers, t.text) != nil {
 		return false, false
 	}
-	return fits, needed
+	return fits, firm
 }
 
 func (m *matching) take(t token) {

@@ -142,9 +142,9 @@ func (p *parser) unnamed(s *scope) []sdk.Node {
 	n := sdk.Node{Pos: t.pos}
 	switch {
 	case !s.top:
-		p.errorf(sdk.Errorf(t.pos, "a block without a name: put { behind a directive, on the same line"))
+		p.errorf(sdk.Errorf(t.pos, "a block without a name: put { behind its directive, on the same line"))
 	case p.begun:
-		p.errorf(sdk.Errorf(t.pos, "the block without a name holds the global options: put it first, or the name before {"))
+		p.errorf(sdk.Errorf(t.pos, "a block without a name holds the global options: put it first, or { on the line of its directive"))
 	default:
 		p.begun = true
 		p.block(&n, specScope(&p.g.Global, s))
@@ -246,13 +246,13 @@ func (p *parser) endsArgs(n *sdk.Node, r *reading, s *scope) bool {
 	if !t.keyword() {
 		return false
 	}
-	fits, needed := r.fits(t.text)
-	switch shape := r.shape(t.text); {
+	fits, firm := r.fits(t.text)
+	switch {
 	case !s.starts(t.text):
 		return s.flat && s.line != nil && !fits // the next name of the user's own
 	case s.flat:
-		return !fits || !needed && shape != sdk.Ref
-	case fits && (needed || !isNameShape(shape)):
+		return !firm
+	case firm, fits && !isNameShape(r.shape(t.text)):
 		return false
 	}
 	p.errorf(sdk.Errorf(t.pos, "%s does not take %q: write it on its own line, or in quotes if it is an argument", n.Name, t.text))

@@ -15,8 +15,8 @@ var ErrTree = errors.New("printing the tree: no text would be read as this tree 
 
 // Print writes a tree as a Dwaarfile in line form, as fmt does: a directive a
 // line, blocks indented by tabs, quotes only where a word would be read otherwise.
-// Comments stay. Of blank lines one stays between two directives that had some,
-// going by their positions. A matcher set that was on one line stays there; in a
+// Comments stay. Blank lines stand between the parts of a file; elsewhere one stays
+// between two directives that had some, going by their positions. A matcher set that was on one line stays there; in a
 // tree without positions that is a set of one matcher whose options have no
 // blocks.
 //
@@ -145,11 +145,18 @@ func note(text string) string {
 
 // gap says that a blank line stands between two nodes.
 func (p *printer) gap(prev, n *sdk.Node, s *scope) bool {
-	if n.Pos.Line == 0 || prev.Pos.Line == 0 || n.Pos.File != prev.Pos.File {
+	if s.top && (prev.Block != nil || n.Block != nil) {
+		return true
+	}
+	if n.Pos.Line == 0 || prev.Pos.Line == 0 || n.Pos.File != prev.Pos.File || isTOML(n.Pos.File) {
 		return s.top || s.holds&sdk.HoldsServers != 0 || n.Name == p.g.Route.Name && s.find(n.Name) == &p.g.Route
 	}
 	return n.Pos.Line-len(n.Above)-lastLine(prev) > 1
 }
+
+// isTOML says that a file is TOML, whose lines say nothing about the layout of a
+// Dwaarfile.
+func isTOML(name string) bool { return strings.HasSuffix(name, ".toml") }
 
 // lastLine returns the line on which n ends when it is laid out.
 func lastLine(n *sdk.Node) int {

@@ -145,7 +145,7 @@ func randomTrees(t *testing.T, n int, fits bool, each func(t *testing.T, tree []
 func TestPrintingAnyTreeAndReadingItGivesTheTree(t *testing.T) {
 	t.Parallel()
 	for _, fits := range []bool{true, false} {
-		randomTrees(t, 3_000, fits, func(t *testing.T, tree []sdk.Node) {
+		randomTrees(t, 1_500, fits, func(t *testing.T, tree []sdk.Node) {
 			printed(t, tree)
 		})
 	}
@@ -154,7 +154,7 @@ func TestPrintingAnyTreeAndReadingItGivesTheTree(t *testing.T) {
 func TestPrintingAnyTreeAsTOMLAndReadingItGivesTheTree(t *testing.T) {
 	t.Parallel()
 	for _, fits := range []bool{true, false} {
-		randomTrees(t, 3_000, fits, func(t *testing.T, tree []sdk.Node) {
+		randomTrees(t, 1_500, fits, func(t *testing.T, tree []sdk.Node) {
 			printedTOML(t, tree)
 		})
 	}
@@ -221,7 +221,7 @@ func tame(tree []sdk.Node) bool {
 func TestATreeIsTheSameFlatAndLaidOut(t *testing.T) {
 	t.Parallel()
 	tried := 0
-	randomTrees(t, 10_000, true, func(t *testing.T, tree []sdk.Node) {
+	randomTrees(t, 4_000, true, func(t *testing.T, tree []sdk.Node) {
 		if !tame(tree) {
 			return
 		}

@@ -159,13 +159,14 @@ func (r *reading) takes(i int, text string) bool { return r.room(i) && r.args[i]
 
 func (r *reading) room(i int) bool { return r.args[i].Max < 0 || r.n[i] < r.args[i].Max }
 
-// fits says that text can be the next argument, and that one must come.
-func (r *reading) fits(text string) (fits, needed bool) {
+// fits says that text can be the next argument, and that it is firm: no directive
+// can be meant, because an argument must come here, or because of its "@".
+func (r *reading) fits(text string) (fits, firm bool) {
 	if r.free {
 		return true, false
 	}
 	i := r.slot(text)
-	return i >= 0, i >= 0 && r.n[i] < r.args[i].Min
+	return i >= 0, i >= 0 && (r.n[i] < r.args[i].Min || r.args[i].Shape == sdk.Ref)
 }
 
 // shape returns the shape of the argument that text would be.
@@ -176,10 +177,15 @@ func (r *reading) shape(text string) sdk.Shape {
 	return sdk.Free
 }
 
-// take counts an argument. One that does not fit is left to whoever checks the
-// tree.
+// take counts an argument. One that does not fit, which whoever checks the tree
+// will say, stands for the one that should.
 func (r *reading) take(text string) {
 	i := r.slot(text)
+	for j := r.at; i < 0 && j < len(r.args); j++ {
+		if r.room(j) && !r.args[j].AnyOrder {
+			i = j
+		}
+	}
 	if r.all++; i < 0 {
 		return
 	}

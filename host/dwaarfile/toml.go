@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
 
@@ -66,7 +67,7 @@ func (l *loader) toml(name string, src []byte, args []sdk.Word, s *scope) []sdk.
 	}
 	decoded := map[string]any{}
 	if _, err := toml.Decode(text, &decoded); err != nil {
-		l.errorf(tomlError(at, err))
+		l.errorf(tomlError(name, text, err))
 		return nil
 	}
 	root, err := scanTOML(name, text, decoded)
@@ -78,12 +79,16 @@ func (l *loader) toml(name string, src []byte, args []sdk.Word, s *scope) []sdk.
 	return globalFirst(t.block(root, s))
 }
 
-func tomlError(at sdk.Pos, err error) *sdk.Error {
+// tomlError is what the library says, where it says it.
+func tomlError(name, text string, err error) *sdk.Error {
+	at, msg := sdk.Pos{File: name}, err.Error()
 	if parse, ok := errors.AsType[toml.ParseError](err); ok {
-		at.Line, at.Col = parse.Position.Line, parse.Position.Col
-		return sdk.Errorf(at, "reading TOML: %s", parse.Message)
+		msg = parse.Message
+		before := text[:min(max(parse.Position.Start, 0), len(text))]
+		at.Line = strings.Count(before, "\n") + 1
+		at.Col = utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:]) + 1
 	}
-	return sdk.Errorf(at, "reading TOML: %v", err)
+	return sdk.Errorf(at, "reading TOML: %s", msg)
 }
 
 // tooDeep returns the line where text nests too deeply for a reader that recurses,

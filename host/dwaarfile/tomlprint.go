@@ -96,10 +96,7 @@ func (p *tomlPrinter) section(nodes []sdk.Node, s *scope, path []string, hasArgs
 		p.out.WriteString(blockKey + " = " + p.breakList(list(nodes, s)) + "\n")
 		return
 	}
-	first := len(all)
-	for first > 0 && wantsHeader(all[first-1], s) {
-		first--
-	}
+	first := firstHeader(all, s)
 	for _, r := range all[:first] {
 		p.notes(r.nodes[0].Above)
 		p.out.WriteString(tomlKeyText(r.key) + " = " + p.breakList(runValue(r, s)))
@@ -108,6 +105,23 @@ func (p *tomlPrinter) section(nodes []sdk.Node, s *scope, path []string, hasArgs
 	for _, r := range all[first:] {
 		p.tables(r, s, append(path[:len(path):len(path)], tomlKeyText(r.key)))
 	}
+}
+
+// firstHeader returns the index of the first directive with a header: behind it
+// all have one. Where a header gives shape, the others follow; where it only saves
+// a long line, it waits until no other directive follows.
+func firstHeader(all []run, s *scope) int {
+	shape := s.top || s.holds&(sdk.HoldsServers|sdk.HoldsRoutes) != 0
+	for i, r := range all {
+		if shape && wantsHeader(r, s) {
+			return i
+		}
+	}
+	first := len(all)
+	for first > 0 && wantsHeader(all[first-1], s) {
+		first--
+	}
+	return first
 }
 
 // wantsHeader says that a directive gets a table with a header: what gives a
@@ -129,6 +143,10 @@ func (p *tomlPrinter) tables(r run, s *scope, path []string) {
 	}
 	for i := range r.nodes {
 		n := &r.nodes[i]
+		if open == "[" && saysNothing(n, s) {
+			p.section(n.Block, s.inside(n), path, false)
+			continue
+		}
 		if p.out.Len() > 0 {
 			p.out.WriteByte('\n')
 		}
@@ -143,6 +161,14 @@ func (p *tomlPrinter) tables(r run, s *scope, path []string) {
 			p.notes(n.Below)
 		}
 	}
+}
+
+// saysNothing says that the header of a table can be left out: the headers of
+// what is in it imply it.
+func saysNothing(n *sdk.Node, s *scope) bool {
+	in := s.inside(n)
+	all, ok := runs(n.Block, in)
+	return ok && len(all) > 0 && firstHeader(all, in) == 0 && len(n.Args)+len(n.Above)+len(n.Below) == 0 && n.Beside == ""
 }
 
 func (p *tomlPrinter) notes(notes []string) {

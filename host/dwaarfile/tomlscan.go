@@ -153,8 +153,7 @@ func (s *tomlScanner) header(root *tomlValue) *tomlValue {
 	if array {
 		s.next()
 	}
-	pos := s.pos()
-	names := s.key()
+	parts, last := s.key()
 	s.expect(']')
 	if array {
 		s.expect(']')
@@ -162,13 +161,12 @@ func (s *tomlScanner) header(root *tomlValue) *tomlValue {
 	if s.err != nil {
 		return root
 	}
-	at := s.descend(root, names[:len(names)-1], pos)
-	last := names[len(names)-1]
+	at := s.descend(root, parts)
 	if !array {
-		return s.descend(at, names[len(names)-1:], pos)
+		return s.descend(at, []tomlKey{last})
 	}
-	list := s.child(at, last, pos)
-	table := &tomlValue{pos: pos, decoded: element(list.decoded, len(list.elems))}
+	list := s.child(at, last)
+	table := &tomlValue{pos: last.pos, decoded: element(list.decoded, len(list.elems))}
 	if !table.isTable() {
 		s.fail()
 	}
@@ -176,11 +174,11 @@ func (s *tomlScanner) header(root *tomlValue) *tomlValue {
 	return table
 }
 
-// descend follows the names of a dotted key into tables, of an array of tables
+// descend follows the parts of a dotted key into tables, of an array of tables
 // into its last one.
-func (s *tomlScanner) descend(at *tomlValue, names []string, pos sdk.Pos) *tomlValue {
-	for _, name := range names {
-		at = s.child(at, name, pos)
+func (s *tomlScanner) descend(at *tomlValue, parts []tomlKey) *tomlValue {
+	for _, part := range parts {
+		at = s.child(at, part)
 		if at.isArray() && len(at.elems) > 0 {
 			at = at.elems[len(at.elems)-1]
 		}
@@ -192,46 +190,43 @@ func (s *tomlScanner) descend(at *tomlValue, names []string, pos sdk.Pos) *tomlV
 }
 
 // child returns the value of a key, which may be new.
-func (s *tomlScanner) child(at *tomlValue, name string, pos sdk.Pos) *tomlValue {
-	if v := at.get(name); v != nil {
+func (s *tomlScanner) child(at *tomlValue, k tomlKey) *tomlValue {
+	if v := at.get(k.name); v != nil {
 		return v
 	}
 	table, _ := at.decoded.(map[string]any)
-	decoded, ok := table[name]
+	decoded, ok := table[k.name]
 	if !ok {
 		s.fail()
 	}
-	v := &tomlValue{pos: pos, decoded: decoded}
-	at.add(name, pos, v)
+	v := &tomlValue{pos: k.pos, decoded: decoded}
+	at.add(k.name, k.pos, v)
 	return v
 }
 
 // pair reads key = value into a table.
 func (s *tomlScanner) pair(at *tomlValue) {
-	pos := s.pos()
-	names := s.key()
+	parts, last := s.key()
 	s.expect('=')
-	if s.err != nil {
-		return
+	if s.err == nil {
+		s.value(s.child(s.descend(at, parts), last))
 	}
-	at = s.descend(at, names[:len(names)-1], pos)
-	v := s.child(at, names[len(names)-1], pos)
-	s.value(v)
 }
 
 // key reads a dotted key and the white space behind it.
-func (s *tomlScanner) key() []string {
-	var names []string
+func (s *tomlScanner) key() (parts []tomlKey, last tomlKey) {
 	for s.err == nil {
 		s.blank()
-		names = append(names, s.keyPart())
+		last.pos = s.pos()
+		last.name = s.keyPart()
 		s.blank()
 		if s.peek() != '.' {
 			break
 		}
 		s.next()
+		parts = append(parts, last)
 	}
-	return names
+	return parts, last
 }
 
 func (s *tomlScanner) keyPart() string {

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,9 +20,6 @@ type Options struct {
 // Build makes the graph of a tree. The error holds every fault at once, as
 // [sdk.Errors]; then nothing was kept.
 func Build(tree []sdk.Node, r *host.Registry, o Options) (*Graph, error) {
-	if errs := schema.Check(tree, Grammar(r), o.Env); errs != nil {
-		return nil, errs.Err()
-	}
 	if o.Store == nil {
 		o.Store = new(host.Store)
 	}
@@ -29,7 +27,9 @@ func Build(tree []sdk.Node, r *host.Registry, o Options) (*Graph, error) {
 		registry: r,
 		graph:    &Graph{store: o.Store, refs: 1, done: make(chan struct{})},
 		held:     map[string]any{},
+		faults:   schema.Check(tree, Grammar(r), o.Env),
 	}
+	b.errs = append(b.errs, b.faults.Errors...)
 	b.graph.Settings = Settings{GracePeriod: DefaultGracePeriod}
 	b.tree(tree)
 	b.overlaps()
@@ -46,6 +46,7 @@ func Build(tree []sdk.Node, r *host.Registry, o Options) (*Graph, error) {
 type builder struct {
 	registry *host.Registry
 	graph    *Graph
+	faults   *schema.Faults // directives to leave alone: they are refused already
 	global   *sdk.Node
 	errs     sdk.Errors
 	warnings sdk.Errors
@@ -84,8 +85,8 @@ func (b *builder) tree(tree []sdk.Node) {
 
 func (b *builder) settings() {
 	s := &b.graph.Settings
-	s.GracePeriod = duration(b.global, "grace_period", s.GracePeriod)
-	s.ReloadDrain = duration(b.global, "reload_drain", s.ReloadDrain)
+	s.GracePeriod = b.duration(b.global, "grace_period", s.GracePeriod)
+	s.ReloadDrain = b.duration(b.global, "reload_drain", s.ReloadDrain)
 }
 
 // globals lets the owners of global directives look at them.
@@ -93,7 +94,7 @@ func (b *builder) globals() {
 	root := &scope{builder: b, known: map[string]bool{}}
 	for _, e := range b.registry.Globals() {
 		ns := root.Global(e.Spec.Name)
-		if e.Check == nil || len(ns) == 0 {
+		if e.Check == nil || len(ns) == 0 || slices.ContainsFunc(ns, b.faults.In) {
 			continue
 		}
 		b.errs.Add(ns[0].Pos, e.Check(root, ns))
@@ -103,6 +104,9 @@ func (b *builder) globals() {
 func (b *builder) layer4(n *sdk.Node, caddy bool) {
 	for i := range n.Block {
 		kid := &n.Block[i]
+		if !schema.IsAddress(kid.Name) {
+			continue // refused already
+		}
 		readUpstreams(b, kid, caddy)
 		b.server(kid)
 	}
@@ -112,6 +116,9 @@ func (b *builder) server(n *sdk.Node) {
 	s := &Server{Pos: n.Pos, Limits: b.limits(n)}
 	addresses := append([]sdk.Word{{Text: n.Name, Pos: n.Pos}}, n.Args...)
 	for _, w := range addresses {
+		if !schema.IsAddress(w.Text) {
+			continue // refused already
+		}
 		ls, err := parseListen(w.Text, w.Pos)
 		if err != nil {
 			b.errs = append(b.errs, err)
@@ -128,8 +135,8 @@ func (b *builder) server(n *sdk.Node) {
 }
 
 func (b *builder) limits(n *sdk.Node) Limits {
-	l := Limits{MatchingTimeout: duration(n, "matching_timeout", DefaultMatchingTimeout), MaxHead: DefaultMaxHead}
-	if o := n.Find("max_head"); o != nil {
+	l := Limits{MatchingTimeout: b.duration(n, "matching_timeout", DefaultMatchingTimeout), MaxHead: DefaultMaxHead}
+	if o := b.find(n, "max_head"); o != nil {
 		size, _ := sdk.ParseSize(o.Args[0].Text)
 		if size < minHead || size > maxHead {
 			b.errorf(o.Args[0].Pos, "max_head %s is out of bounds: write %d to %dKiB", o.Args[0].Text, minHead, maxHead>>10)
@@ -145,8 +152,8 @@ func (b *builder) limits(n *sdk.Node) Limits {
 // count reads an option that is a positive number; 0 means it was not given, or
 // is off.
 func (b *builder) count(n *sdk.Node, name string) int {
-	o := n.Find(name)
-	if o == nil || o.Args[0].Text == "off" {
+	o := b.find(n, name)
+	if o == nil || strings.EqualFold(o.Args[0].Text, "off") {
 		return 0
 	}
 	v, _ := sdk.ParseInt(o.Args[0].Text)
@@ -156,9 +163,17 @@ func (b *builder) count(n *sdk.Node, name string) int {
 	return v
 }
 
+// find returns an option that is not refused already, or nil.
+func (b *builder) find(n *sdk.Node, name string) *sdk.Node {
+	if o := n.Find(name); o != nil && !b.faults.In(o) {
+		return o
+	}
+	return nil
+}
+
 // duration reads an option; off is 0.
-func duration(n *sdk.Node, name string, otherwise time.Duration) time.Duration {
-	o := n.Find(name)
+func (b *builder) duration(n *sdk.Node, name string, otherwise time.Duration) time.Duration {
+	o := b.find(n, name)
 	if o == nil {
 		return otherwise
 	}

@@ -47,10 +47,13 @@ func (c *conditions) all(n *sdk.Node) cond {
 // own (remote_ip in a tls block) must match beside it, and those it negates must
 // not match.
 func (c *conditions) matcher(n *sdk.Node) cond {
-	if n.Name == "not" {
+	if n.Name == notName {
 		return cond{op: no, kids: []cond{c.all(n)}}
 	}
 	e := matcherEntry(c.scope.registry, n.Name)
+	if e.New == nil || c.scope.faults.In(n) {
+		return c.refused(n, &e)
+	}
 	if e.Spec.Block == nil || n.Block == nil {
 		return c.leaf(n, &e)
 	}
@@ -125,6 +128,18 @@ func (c *conditions) leaf(n *sdk.Node, e *host.MatcherEntry) cond {
 	if !in.reads { // a reader's answer depends on the set it stands in
 		c.byText[text] = i
 	}
+	return cond{op: leaf, inst: i}
+}
+
+// refused stands for a matcher that is an error already, so that what is around it
+// can be looked at.
+func (c *conditions) refused(n *sdk.Node, e *host.MatcherEntry) cond {
+	if e.New == nil {
+		c.scope.known[n.Name+".*"] = true // who knows what it would have set
+	}
+	i := len(c.list.instances)
+	c.list.instances = append(c.list.instances, instance{name: n.Name, text: n.Name})
+	c.specs, c.at = append(c.specs, &e.Spec), append(c.at, n.Pos)
 	return cond{op: leaf, inst: i}
 }
 

@@ -13,6 +13,9 @@ const (
 	DefaultMaxHead         = 16 << 10 // bytes: four times the longest first flight in the field
 	DefaultGracePeriod     = 30 * time.Second
 
+	routeName = "route"
+	notName   = "not"
+
 	minHead = 256
 	maxHead = 1 << 20
 )
@@ -35,7 +38,7 @@ func Grammar(r *host.Registry) *sdk.Grammar {
 			Block: &sdk.Block{Options: serverOptions(), Holds: sdk.HoldsRoutes},
 		},
 		Route: sdk.Spec{
-			Name: "route", Doc: "Gives connections that match any of the named sets, or all if none is named, to its handlers in order",
+			Name: routeName, Doc: "Gives connections that match any of the named sets, or all if none is named, to its handlers in order",
 			Args: []sdk.Arg{sdk.List("@name", sdk.Ref)}, Need: true, Many: true,
 			Block: &sdk.Block{Holds: sdk.HoldsHandlers},
 		},
@@ -55,7 +58,7 @@ func Grammar(r *host.Registry) *sdk.Grammar {
 
 func notSpec() sdk.Spec {
 	return sdk.Spec{
-		Name: "not", Doc: "Matches what the matcher behind it, or all matchers in its block together, do not match; what cannot be read is not thereby absent",
+		Name: notName, Doc: "Matches what the matcher behind it, or all matchers in its block together, do not match; what cannot be read is not thereby absent",
 		Block: &sdk.Block{Holds: sdk.HoldsMatchers}, Need: true,
 	}
 }

@@ -19,7 +19,7 @@ func (s *scope) routes(n *sdk.Node, limits Limits, own bool) *Routes {
 		}
 	}
 	c := &conditions{scope: s, list: l, sets: sets, byText: map[string]int{}}
-	for _, r := range n.All("route") {
+	for _, r := range n.All(routeName) {
 		for _, w := range r.Args {
 			used[w.Text] = true
 		}
@@ -29,7 +29,7 @@ func (s *scope) routes(n *sdk.Node, limits Limits, own bool) *Routes {
 		s.route(r, c)
 	}
 	for i := range n.Block {
-		if kid := &n.Block[i]; kid.Name[0] == '@' && !used[kid.Name] {
+		if kid := &n.Block[i]; strings.HasPrefix(kid.Name, "@") && !used[kid.Name] {
 			s.warnf(kid.Pos, "no route uses %s: name it on a route or leave it out", kid.Name)
 			c.set(kid) // its faults count all the same
 		}
@@ -106,10 +106,11 @@ func (s *scope) handlers(ns []sdk.Node) *chain {
 func (s *scope) handler(n *sdk.Node, ch *chain) {
 	e := handlerEntry(s.registry, n.Name)
 	s.nested = nil
-	h, err := e.New(s, n)
-	s.errs.Add(n.Pos, err)
-	if h == nil && err == nil {
-		s.errorf(n.Pos, "%s could not be built", n.Name)
+	var h host.Handler
+	if e.New != nil && !s.faults.In(n) {
+		var err error
+		h, err = e.New(s, n)
+		s.errs.Add(n.Pos, err)
 	}
 	for _, f := range e.Spec.Facts {
 		s.known[n.Name+"."+f.Key] = true

@@ -30,7 +30,7 @@ func (s *scope) with(names []string) *scope {
 // Routes builds the routes of a subroute.
 func (s *scope) Routes(n *sdk.Node) host.Routes {
 	limits := s.server.Limits
-	limits.MatchingTimeout = duration(n, "matching_timeout", DefaultMatchingTimeout)
+	limits.MatchingTimeout = s.duration(n, "matching_timeout", DefaultMatchingTimeout)
 	inner := s.with(nil)
 	rs := inner.routes(n, limits, true)
 	s.nested = append(s.nested, rs)

@@ -1,7 +1,7 @@
 // Package schema holds a tree of directives against the descriptions of what a
 // configuration can say, and prints these descriptions for people.
 //
-//	errs := schema.Check(tree, grammar)   // every fault at once
+//	faults := schema.Check(tree, grammar, os.LookupEnv)   // every fault at once
 //	schema.Help(os.Stdout, spec)          // what --help and the docs show
 //
 // It knows names, counts and shapes; what a value means is the business of the
@@ -14,46 +14,65 @@ import (
 	"dwaar.dev/dwaar/sdk"
 )
 
-// Check returns what is wrong with a tree, or nil. It fills {env.NAME} in where
-// addresses stand; env may be nil.
-func Check(tree []sdk.Node, g *sdk.Grammar, env func(string) (string, bool)) sdk.Errors {
-	c := &checker{g: g, env: env}
-	c.top(tree)
-	return c.errs
+// Faults are what is wrong with a tree: each fault, and the directives that have one
+// in them, so that the sound ones can be looked at further.
+type Faults struct {
+	Errors sdk.Errors
+	nodes  map[*sdk.Node]bool
+}
+
+// In says whether a directive of the checked tree, or something in its block, has
+// a fault.
+func (f *Faults) In(n *sdk.Node) bool { return f.nodes[n] }
+
+// Check finds what is wrong with a tree. It fills {env.NAME} in where addresses
+// stand; env may be nil.
+func Check(tree []sdk.Node, g *sdk.Grammar, env func(string) (string, bool)) *Faults {
+	c := &checker{g: g, env: env, Faults: Faults{nodes: map[*sdk.Node]bool{}}}
+	for i := range tree {
+		c.within(&tree[i], func() { c.top(&tree[i], i == 0) })
+	}
+	return &c.Faults
 }
 
 type checker struct {
-	g    *sdk.Grammar
-	env  func(string) (string, bool)
-	errs sdk.Errors
+	Faults
+	g   *sdk.Grammar
+	env func(string) (string, bool)
 }
 
-func (c *checker) add(e *sdk.Error) { c.errs = append(c.errs, e) }
+func (c *checker) add(e *sdk.Error) { c.Errors = append(c.Errors, e) }
 
-func (c *checker) top(tree []sdk.Node) {
-	for i := range tree {
-		n := &tree[i]
-		if n.Name == "" {
-			if i > 0 {
-				c.add(sdk.Errorf(n.Pos, "the block of global options must come first: move it to the top of the file"))
-			}
-			c.block(n, &c.g.Global, nil)
-			continue
-		}
-		spec := sdk.Find(c.g.Top, n.Name)
-		if spec == nil {
-			c.add(sdk.Errorf(n.Pos, "unknown directive %q at the top level: %s", n.Name, c.topHint(n)))
-			continue
-		}
-		c.directive(n, spec, nil, nil)
+// within checks a node and notes whether a fault was found.
+func (c *checker) within(n *sdk.Node, check func()) {
+	before := len(c.Errors)
+	check()
+	if len(c.Errors) > before {
+		c.nodes[n] = true
 	}
+}
+
+func (c *checker) top(n *sdk.Node, first bool) {
+	if n.Name == "" {
+		if !first {
+			c.add(sdk.Errorf(n.Pos, "the block of global options must come first: move it to the top of the file"))
+		}
+		c.block(n, &c.g.Global, nil)
+		return
+	}
+	spec := sdk.Find(c.g.Top, n.Name)
+	if spec == nil {
+		c.add(sdk.Errorf(n.Pos, "unknown directive %q at the top level: %s", n.Name, c.topHint(n)))
+		return
+	}
+	c.directive(n, spec, nil, nil)
 }
 
 func (c *checker) topHint(n *sdk.Node) string {
 	switch {
 	case sdk.Find(c.g.Global.Block.Options, n.Name) != nil:
 		return "it belongs into the block of global options, { … } at the top of the file"
-	case strings.ContainsAny(n.Name, ":/"):
+	case IsAddress(n.Name):
 		return "an address stands inside layer4 { … }"
 	}
 	return suggestion(n.Name, names(c.g.Top))
@@ -83,17 +102,19 @@ func (c *checker) block(n *sdk.Node, spec, outer *sdk.Spec) {
 	seen := map[string]sdk.Pos{}
 	for i := range n.Block {
 		kid := &n.Block[i]
-		ks := c.find(b, kid)
-		if ks == nil {
-			c.unknown(kid, n, b, beside)
-			continue
-		}
-		if first, twice := seen[ks.Name]; twice && !ks.Many {
-			c.add(sdk.Errorf(kid.Pos, "%s is given twice: leave this one out, the first is at %s", kid.Name, first))
-		} else if !twice {
-			seen[ks.Name] = kid.Pos
-		}
-		c.directive(kid, ks, spec, beside)
+		c.within(kid, func() {
+			ks := c.find(b, kid)
+			if ks == nil {
+				c.unknown(kid, n, b, beside)
+				return
+			}
+			if first, twice := seen[ks.Name]; twice && !ks.Many {
+				c.add(sdk.Errorf(kid.Pos, "%s is given twice: leave this one out, the first is at %s", kid.Name, first))
+			} else if !twice {
+				seen[ks.Name] = kid.Pos
+			}
+			c.directive(kid, ks, spec, beside)
+		})
 	}
 }
 
@@ -107,7 +128,7 @@ func (c *checker) find(b *sdk.Block, n *sdk.Node) *sdk.Spec {
 		return &c.g.Route
 	case b.Holds&sdk.HoldsRoutes != 0 && len(n.Name) > 1 && n.Name[0] == '@':
 		return setSpec(n.Name)
-	case b.Holds&sdk.HoldsServers != 0 && isAddress(n.Name):
+	case b.Holds&sdk.HoldsServers != 0 && IsAddress(n.Name):
 		spec := c.g.Server
 		spec.Name = n.Name
 		return &spec
@@ -134,8 +155,8 @@ func (c *checker) registered(b *sdk.Block, n *sdk.Node) *sdk.Spec {
 	return nil
 }
 
-// isAddress tells the address of a server from a mistyped option.
-func isAddress(name string) bool { return strings.ContainsAny(name, ":/") }
+// IsAddress tells the address of a server from a mistyped option.
+func IsAddress(name string) bool { return strings.ContainsAny(name, ":/") }
 
 // setSpec describes a matcher set. Its name is unique in its block.
 func setSpec(name string) *sdk.Spec {

@@ -26,7 +26,7 @@ func load(t *testing.T, text string) (host.Handler, *hosttest.Builder, error) {
 	}
 	tree, err := dwaarfile.Parse("f", []byte("route {\n"+text+"\n}"), g, dwaarfile.Options{})
 	if err == nil {
-		err = schema.Check(tree, g, nil).Err()
+		err = schema.Check(tree, g, nil).Errors.Err()
 	}
 	if err != nil {
 		return nil, nil, err

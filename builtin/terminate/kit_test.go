@@ -82,7 +82,7 @@ func (k *kit) load(text string) (host.Handler, *hosttest.Builder, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := schema.Check(tree, g, nil).Err(); err != nil {
+	if err := schema.Check(tree, g, nil).Errors.Err(); err != nil {
 		return nil, nil, err
 	}
 	b := &hosttest.Builder{Store: k.store}

@@ -87,6 +87,9 @@ func noRoute(_ context.Context, c *host.Conn) error {
 	return host.ErrNoRoute
 }
 
+// Routes are the server's routes, to be picked from without a connection.
+func (s *Server) Routes() *Routes { return s.routes }
+
 // Actors are what runs beside the connections while this graph is the current one:
 // health checks, file watchers.
 func (g *Graph) Actors() []host.Actor { return g.actors }

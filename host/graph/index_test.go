@@ -125,7 +125,7 @@ func pickAll(l *list, f sdk.Flow, head string, from int) []string {
 		if r == nil {
 			return append(log, "none")
 		}
-		r.facts(m, func(of, key string, value []byte) bool {
+		r.Facts(m, func(of, key string, value []byte) bool {
 			log = append(log, fmt.Sprintf("%s.%s=%s", of, key, value))
 			return true
 		})

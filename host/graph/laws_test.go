@@ -106,7 +106,7 @@ func choose(l *list, head []byte, lengths []int) (chosen, error) {
 			return chosen{Err: me.Matcher}, nil
 		case r != nil:
 			c := chosen{Route: r.Name}
-			r.facts(m, func(of, key string, value []byte) bool {
+			r.Facts(m, func(of, key string, value []byte) bool {
 				c.Facts = append(c.Facts, of+"."+key+"="+string(value))
 				return true
 			})

@@ -76,9 +76,9 @@ func (rs *Routes) Pick(f *sdk.Flow, m *Memo, final bool) (r *Route, need int, er
 	return nil, 0, nil
 }
 
-// facts gives the facts of a picked route to put: those of the members of its set
+// Facts gives the facts of a picked route to put: those of the members of its set
 // that are not negated.
-func (r *Route) facts(m *Memo, put func(of, key string, value []byte) bool) {
+func (r *Route) Facts(m *Memo, put func(of, key string, value []byte) bool) {
 	for _, inst := range r.winners {
 		for i := range m.facts {
 			if f := &m.facts[i]; f.inst == inst {

@@ -39,7 +39,7 @@ func (rs *Routes) choose(c *host.Conn) (*Route, error) {
 		case err != nil:
 			return nil, host.End(host.ByProxy, host.Failed, err)
 		case r != nil:
-			r.facts(memo, c.Facts().Put)
+			r.Facts(memo, c.Facts().Put)
 			return r, nil
 		case need == 0:
 			return nil, nil

@@ -1,0 +1,214 @@
+package builtin_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"dwaar.dev/dwaar/host/dwaarfile"
+	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/sdk"
+)
+
+// tenRoutes are of mixed kinds; the last of each protocol matches its flight.
+const tenRoutes = `layer4 {
+	:1 {
+		@office remote_ip 10.0.0.0/8
+		@admin tls sni admin.example.com
+		@mail tls sni mail.example.com alpn imap
+		@app tls sni *.example.com *.example.test example.test example.com
+		@pg postgres user app
+		@old regexp ^\x03\x00 2
+		@api http host api.example.com
+		@web http host *
+		@ssh ssh
+		@any tls
+		route @office {
+			close
+		}
+		route @admin {
+			close
+		}
+		route @mail {
+			close
+		}
+		route @pg {
+			close
+		}
+		route @old {
+			close
+		}
+		route @api {
+			close
+		}
+		route @app {
+			echo
+		}
+		route @web {
+			echo
+		}
+		route @ssh {
+			echo
+		}
+		route @any {
+			echo
+		}
+	}
+}
+`
+
+func flight(tb testing.TB, name string) []byte {
+	tb.Helper()
+	b, err := os.ReadFile(filepath.Join("../testdata/flights", name))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
+
+func routesOf(tb testing.TB, config string) *graph.Routes {
+	tb.Helper()
+	r := registry()
+	tree, err := dwaarfile.Parse("Dwaarfile", []byte(config), graph.Grammar(r), dwaarfile.Options{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	g, err := graph.Build(tree, r, graph.Options{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(g.Release)
+	return g.Servers[0].Routes()
+}
+
+// factLog keeps the facts of a picked route without allocating.
+type factLog struct {
+	text [4096]byte
+	n    int
+}
+
+func (l *factLog) put(of, key string, value []byte) bool {
+	for _, part := range [...]string{of, ".", key, "="} {
+		l.n += copy(l.text[l.n:], part)
+	}
+	l.n += copy(l.text[l.n:], value)
+	l.n += copy(l.text[l.n:], " ")
+	return true
+}
+
+// pick is a matching phase without its socket: the head after each read, at last
+// the whole of it.
+func pick(rs *graph.Routes, f *sdk.Flow, head []byte, cuts []int, l *factLog) (string, error) {
+	f.Reset()
+	f.Network, f.MaxHead = "tcp", 16<<10
+	f.Remote = netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, 1}), 1000)
+	m := rs.NewMemo(f, nil)
+	defer rs.Forget(f, m)
+	l.n = 0
+	for i := 0; i <= len(cuts)+1; i++ {
+		switch {
+		case i == 0: // before any byte
+		case i <= len(cuts):
+			f.Head = head[:cuts[i-1]]
+		default:
+			f.Head = head
+		}
+		r, need, err := rs.Pick(f, m, false)
+		if err != nil {
+			return "", err
+		}
+		if r != nil {
+			r.Facts(m, l.put)
+			return r.Name, nil
+		}
+		if need == 0 {
+			return "none", nil
+		}
+	}
+	return "undecided", nil
+}
+
+func TestFromBytesToRouteAndFactsNothingIsAllocated(t *testing.T) {
+	rs := routesOf(t, tenRoutes)
+	for _, c := range []struct{ flight, route string }{
+		{"tls/go-post-quantum.bin", "@any"},
+		{"tls/openssl-tls13.bin", "@any"},
+		{"http/curl-http1.bin", "@web"},
+		{"ssh/openssh.bin", "@ssh"},
+	} {
+		head := flight(t, c.flight)
+		f, l := &sdk.Flow{}, &factLog{}
+		cuts := []int{1, len(head) / 2}
+		name, err := pick(rs, f, head, cuts, l)
+		if err != nil || name != c.route && !(c.route == "@any" && name == "@app") {
+			t.Errorf("%s: picked %q, %v", c.flight, name, err)
+		}
+		if l.n == 0 {
+			t.Errorf("%s: the route has no facts", c.flight)
+		}
+		if n := testing.AllocsPerRun(100, func() {
+			if _, err := pick(rs, f, head, cuts, l); err != nil {
+				t.Error(err)
+			}
+		}); n != 0 {
+			t.Errorf("%s: %.1f allocations", c.flight, n)
+		}
+	}
+}
+
+func TestAPostQuantumHelloPicksTheSameRouteHoweverItIsCut(t *testing.T) {
+	t.Parallel()
+	rs := routesOf(t, tenRoutes)
+	hello := flight(t, "tls/go-post-quantum.bin")
+	if len(hello) < 1400 {
+		t.Fatalf("a post-quantum hello of %d bytes", len(hello))
+	}
+	want := ""
+	for _, records := range []int{1, 2, 5} {
+		head := reframe(hello, records)
+		for cut := range len(head) + 1 {
+			f, l := &sdk.Flow{}, &factLog{}
+			name, err := pick(rs, f, head, []int{cut}, l)
+			got := fmt.Sprint(name, " ", string(l.text[:l.n]), err)
+			if want == "" {
+				want = got
+			}
+			if got != want {
+				t.Fatalf("%d records, cut at %d: %q, want %q", records, cut, got, want)
+			}
+		}
+	}
+}
+
+// reframe puts the one handshake message of a hello into that many TLS records.
+func reframe(hello []byte, records int) []byte {
+	const header = 5 // type, version, length
+	body := hello[header:]
+	var out []byte
+	for i := range records {
+		part := body[len(body)*i/records : len(body)*(i+1)/records]
+		out = append(out, hello[:3]...)
+		out = binary.BigEndian.AppendUint16(out, uint16(len(part)))
+		out = append(out, part...)
+	}
+	return out
+}
+
+func BenchmarkTenRoutes(b *testing.B) {
+	rs := routesOf(b, tenRoutes)
+	for _, name := range []string{"tls/go-post-quantum.bin", "tls/openssl-tls13.bin", "http/curl-http1.bin", "ssh/openssh.bin"} {
+		b.Run(name, func(b *testing.B) {
+			head := flight(b, name)
+			f, l := &sdk.Flow{}, &factLog{}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := pick(rs, f, head, nil, l); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -3,38 +3,67 @@ package control_test
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"net/netip"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/control"
+	"dwaar.dev/dwaar/host/engine"
 	"dwaar.dev/dwaar/sdk"
 )
 
 // limit bounds every wait; a test that passes never reaches it.
 const limit = 30 * time.Second
 
+func at() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
+
+// fake is an engine with fixed values.
+type fake struct{ stats engine.Stats }
+
+func (f *fake) Stats() engine.Stats { return f.stats }
+
+func (f *fake) Conns() []engine.ConnInfo {
+	return []engine.ConnInfo{{
+		ID: 5, Listener: ":443", Generation: 2, Client: netip.MustParseAddrPort("192.0.2.1:1000"), Route: "Dwaarfile:3:1",
+		Upstream: "10.0.0.1:1", Phase: host.InRelay, Up: 1, Down: 2, Accepted: at(),
+	}}
+}
+
+func (f *fake) Decisions() []engine.Decision {
+	return []engine.Decision{
+		{ID: 1, Time: at()},
+		{ID: 2, Time: at(), Listener: ":443", Route: "Dwaarfile:3:1", Bytes: 517, Took: 1500 * time.Millisecond, Final: io.EOF},
+		{ID: 3, Time: at(), Ended: true, Code: host.Code{By: host.ByClient, In: host.InRelay, Why: host.Reset}},
+	}
+}
+
+func (f *fake) Kill(id uint64) bool { return id == 5 }
+
 // program is a Program that answers with fixed values.
 func program() control.Program {
-	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	e := &fake{engine.Stats{
+		State: engine.Serving, Started: at(), Active: 3, Phases: map[host.Phase]int{host.InMatching: 1}, Budget: 400,
+		Listeners:   []engine.ListenerStats{{Name: ":443", Addr: "[::]:443", Accepted: 9, Refused: 2, Active: 3}},
+		Generations: []engine.GenerationStats{{Number: 1, Loaded: at(), Conns: 1}, {Number: 4, Loaded: at(), Conns: 2}},
+	}}
 	return control.Program{
-		Status: func() control.Status {
-			return control.Status{Version: "v1", PID: 7, Config: "Dwaarfile", Generation: 3, Started: at, Loaded: at, Connections: 2}
+		Engine: e,
+		About: func() control.About {
+			return control.About{
+				Version: "v1", Config: "Dwaarfile", Reloads: 3, FailedReloads: 1, LastError: "no",
+				Warnings: sdk.Errors{sdk.Errorf(sdk.Pos{File: "Dwaarfile", Line: 1, Col: 2}, "careful")},
+			}
 		},
-		Connections: func() []control.Connection {
-			return []control.Connection{{ID: 5, Listener: ":443", Phase: "relay", Accepted: at, BytesUp: 1, BytesDown: 2}}
-		},
-		Upstreams: func() []control.Upstream { return nil },
-		Decisions: func() []control.Decision {
-			return []control.Decision{{ID: 1, Time: at}, {ID: 2, Time: at}, {ID: 3, Time: at, Route: "Dwaarfile:3"}}
-		},
-		Stats:  func() control.Stats { return control.Stats{Version: "v1"} },
-		Reload: func(context.Context) (control.Reloaded, error) { return control.Reloaded{Generation: 4}, nil },
-		Kill:   func(id uint64) bool { return id == 5 },
-		Drain:  func() {},
+		Upstreams: func() []host.UpstreamState { return nil },
+		Reload:    func(context.Context) error { return nil },
+		Drain:     func() {},
 	}
 }
 
@@ -65,28 +94,42 @@ func serve(t *testing.T, p control.Program) *control.Client {
 
 func TestAClientReadsWhatTheProgramSays(t *testing.T) {
 	t.Parallel()
-	p := program()
-	c := serve(t, p)
+	c := serve(t, program())
 	ctx := t.Context()
+
 	status, err := c.Status(ctx)
-	if diff := cmp.Diff(p.Status(), status); diff != "" || err != nil {
-		t.Errorf("status: %v (-want +got):\n%s", err, diff)
+	want := control.Status{
+		Version: "v1", PID: os.Getpid(), Config: "Dwaarfile", State: "serving", Started: at(), Generation: 4,
+		Generations: []control.Generation{{Number: 1, Loaded: at(), Connections: 1}, {Number: 4, Loaded: at(), Connections: 2}},
+		Reloads:     3, FailedReloads: 1, LastError: "no", Connections: 3, Matching: 1, Limit: 400,
+		Listeners: []control.Listener{{Name: ":443", Address: "[::]:443", Accepted: 9, Refused: 2, Open: 3}},
+		Warnings:  []control.Fault{{File: "Dwaarfile", Line: 1, Col: 2, Message: "careful"}},
 	}
+	equal(t, "status", want, status, err)
+
 	conns, err := c.Connections(ctx)
-	if diff := cmp.Diff(p.Connections(), conns); diff != "" || err != nil {
-		t.Errorf("connections: %v (-want +got):\n%s", err, diff)
-	}
+	equal(t, "connections", []control.Connection{{
+		ID: 5, Listener: ":443", Remote: "192.0.2.1:1000", Phase: "relay", Route: "Dwaarfile:3:1", Upstream: "10.0.0.1:1",
+		Accepted: at(), BytesUp: 1, BytesDown: 2, Generation: 2,
+	}}, conns, err)
+
 	ups, err := c.Upstreams(ctx)
-	if len(ups) != 0 || ups == nil || err != nil {
-		t.Errorf("no upstreams are %#v, %v", ups, err)
-	}
+	equal(t, "upstreams", []control.Upstream{}, ups, err)
+
 	last, err := c.Decisions(ctx, 2)
-	if diff := cmp.Diff(p.Decisions()[1:], last); diff != "" || err != nil {
-		t.Errorf("decisions: %v (-want +got):\n%s", err, diff)
-	}
+	equal(t, "decisions", []control.Decision{
+		{ID: 2, Time: at(), Listener: ":443", Route: "Dwaarfile:3:1", Bytes: 517, Seconds: 1.5, Final: "end of stream"},
+		{ID: 3, Time: at(), Code: "client.relay.reset"},
+	}, last, err)
+
 	all, err := c.Decisions(ctx, 100)
-	if len(all) != 3 || err != nil {
-		t.Errorf("all decisions: %v, %v", all, err)
+	equal(t, "the number of all decisions", 3, len(all), err)
+}
+
+func equal[T any](t *testing.T, what string, want, got T, err error) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%s: %v (-want +got):\n%s", what, err, diff)
 	}
 }
 
@@ -97,7 +140,7 @@ func TestFaultsOfAReloadComeBackWithTheirPlaces(t *testing.T) {
 		sdk.Errorf(sdk.Pos{}, "no server"),
 	}
 	p := program()
-	p.Reload = func(context.Context) (control.Reloaded, error) { return control.Reloaded{}, want }
+	p.Reload = func(context.Context) error { return want }
 	_, err := serve(t, p).Reload(t.Context())
 	var got sdk.Errors
 	if !errors.As(err, &got) {
@@ -111,9 +154,7 @@ func TestFaultsOfAReloadComeBackWithTheirPlaces(t *testing.T) {
 func TestAnyOtherErrorOfAReloadComesBackAsItsText(t *testing.T) {
 	t.Parallel()
 	p := program()
-	p.Reload = func(context.Context) (control.Reloaded, error) {
-		return control.Reloaded{}, errors.New("listening on :443: taken")
-	}
+	p.Reload = func(context.Context) error { return errors.New("listening on :443: taken") }
 	_, err := serve(t, p).Reload(t.Context())
 	if err == nil || err.Error() != "listening on :443: taken" {
 		t.Errorf("the error is %v", err)
@@ -123,9 +164,8 @@ func TestAnyOtherErrorOfAReloadComesBackAsItsText(t *testing.T) {
 func TestReloadSaysTheNewGeneration(t *testing.T) {
 	t.Parallel()
 	got, err := serve(t, program()).Reload(t.Context())
-	if got.Generation != 4 || err != nil {
-		t.Errorf("got %+v, %v", got, err)
-	}
+	want := control.Reloaded{Generation: 4, Warnings: []control.Fault{{File: "Dwaarfile", Line: 1, Col: 2, Message: "careful"}}}
+	equal(t, "the answer", want, got, err)
 }
 
 func TestKillEndsOneConnectionAndSaysIfThereIsNone(t *testing.T) {

@@ -11,6 +11,7 @@
 //
 // Any HTTP client does: curl --unix-socket /run/dwaar.sock http://dwaar/status
 //
-// The package reads no configuration and knows no engine: what it tells and does
-// comes from a [Program], which the wiring fills in and a test fakes.
+// The package reads no configuration: what it tells and does comes from a
+// [Program], which the wiring fills in and a test fakes. What goes over the socket
+// has types of its own; its names and units are a promise.
 package control

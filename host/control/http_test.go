@@ -12,6 +12,7 @@ import (
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/control"
+	"dwaar.dev/dwaar/host/engine"
 )
 
 func handle(p control.Program, method, path string) *httptest.ResponseRecorder {
@@ -45,21 +46,19 @@ func TestWrongRequestsSayWhatToAskInstead(t *testing.T) {
 func TestStatsAreInPrometheusText(t *testing.T) {
 	t.Parallel()
 	p := program()
-	p.Stats = func() control.Stats {
-		s := control.Stats{
-			Version: "v1", Generation: 2, BytesUp: 10, BytesDown: 20, Timeouts: 3, Pauses: 4, HeadBytes: 2048,
-			LogDropped: 5, Reloads: 6, BadReloads: 7,
-			Listeners: []control.ListenerStats{{Name: ":443", Accepted: 8, Open: 1}},
-			Phases:    map[string]int64{"relay": 1},
-			Refused:   map[string]uint64{"max_connections": 9},
-		}
-		s.Terminations[host.Code{By: host.ByClient, In: host.InRelay, Why: host.Closed}.Index()] = 11
-		return s
-	}
-	p.Upstreams = func() []control.Upstream {
-		return []control.Upstream{
-			{Name: "10.0.0.1:1", Health: "up", Connections: 1, Connects: 2, Failures: 3, BytesUp: 4, BytesDown: 5},
-			{Name: "10.0.0.1:1", Health: "out", Connections: 10, Connects: 20, Failures: 30, BytesUp: 40, BytesDown: 50},
+	e := &fake{engine.Stats{
+		Accepted: 8, Phases: map[host.Phase]int{host.InRelay: 1}, Budget: 400, Up: 10, Down: 20, MatchingTimeouts: 3, AcceptPauses: 4, HeadBytes: 2048,
+		LinesDropped: 5, LinesSuppressed: 6, Panics: 7,
+		Refused:     map[string]uint64{"max_connections": 11, "descriptors": 14},
+		Listeners:   []engine.ListenerStats{{Name: ":443", Accepted: 8, Active: 1}},
+		Generations: []engine.GenerationStats{{Number: 2}},
+	}}
+	e.stats.Ended[host.Code{By: host.ByClient, In: host.InRelay, Why: host.Closed}.Index()] = 11
+	p.Engine = e
+	p.Upstreams = func() []host.UpstreamState {
+		return []host.UpstreamState{
+			{Name: "10.0.0.1:1", Health: host.Up, Conns: 1, Connects: 2, Failures: 3, BytesUp: 4, BytesDown: 5},
+			{Name: "10.0.0.1:1", Health: host.Out, Conns: 10, Connects: 20, Failures: 30, BytesUp: 40, BytesDown: 50},
 		}
 	}
 	body, err := io.ReadAll(handle(p, http.MethodGet, "/stats").Body)
@@ -75,18 +74,22 @@ func TestStatsAreInPrometheusText(t *testing.T) {
 	want := []string{
 		`dwaar_accept_pauses_total 4`,
 		`dwaar_accepted_total{listener=":443"} 8`,
+		`dwaar_connection_limit 400`,
 		`dwaar_connections{listener=":443"} 1`,
 		`dwaar_connections_in_phase{phase="relay"} 1`,
 		`dwaar_generation 2`,
 		`dwaar_head_bytes 2048`,
 		`dwaar_info{version="v1"} 1`,
 		`dwaar_log_lines_dropped_total 5`,
+		`dwaar_log_lines_suppressed_total 6`,
 		`dwaar_matching_timeouts_total 3`,
-		`dwaar_refused_total{cap="max_connections"} 9`,
+		`dwaar_panics_total 7`,
+		`dwaar_refused_total{cap="descriptors"} 14`,
+		`dwaar_refused_total{cap="max_connections"} 11`,
 		`dwaar_relayed_bytes_total{direction="down"} 20`,
 		`dwaar_relayed_bytes_total{direction="up"} 10`,
-		`dwaar_reloads_total{result="failed"} 7`,
-		`dwaar_reloads_total{result="ok"} 6`,
+		`dwaar_reloads_total{result="failed"} 1`,
+		`dwaar_reloads_total{result="ok"} 3`,
 		`dwaar_terminations_total{by="client",phase="relay",why="closed"} 11`,
 		`dwaar_upstream_bytes_total{direction="down",upstream="10.0.0.1:1"} 55`,
 		`dwaar_upstream_bytes_total{direction="up",upstream="10.0.0.1:1"} 44`,

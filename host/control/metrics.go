@@ -3,38 +3,15 @@ package control
 import (
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/engine"
 )
-
-// Stats is what the program has counted since it began, and what it has now.
-type Stats struct {
-	Version      string             // of the program
-	Generation   uint64             // of the configuration
-	Listeners    []ListenerStats    // by listener
-	Phases       map[string]int64   // open connections, by the phase they are in
-	Terminations [host.Codes]uint64 // ended connections, by [host.Code.Index]
-	BytesUp      uint64             // relayed from clients, by connections that have ended
-	BytesDown    uint64             // and to them
-	Timeouts     uint64             // matching phases that ended at their deadline
-	Refused      map[string]uint64  // connections refused, by the cap that did it
-	Pauses       uint64             // times accepting was paused for want of descriptors
-	HeadBytes    int64              // first bytes held now
-	LogDropped   uint64             // log lines nobody read in time
-	Reloads      uint64             // reloads that succeeded
-	BadReloads   uint64             // reloads that failed
-}
-
-// ListenerStats is what one listener has counted.
-type ListenerStats struct {
-	Name     string // as configured
-	Accepted uint64 // connections since the program began
-	Open     int64  // connections now
-}
 
 // A metric is a name with what it means. The list of them is docs/operations.md's
 // table too: a test compares.
@@ -51,13 +28,16 @@ const (
 	mAccepted
 	mOpen
 	mPhase
+	mLimit
 	mEnded
 	mBytes
 	mTimeouts
 	mRefused
 	mPauses
+	mPanics
 	mHeads
 	mDropped
+	mSuppressed
 	mReloads
 	mUpHealth
 	mUpConns
@@ -71,17 +51,20 @@ func metrics() [metricCount]metric {
 	const counter, gauge = prometheus.CounterValue, prometheus.GaugeValue
 	return [metricCount]metric{
 		mInfo:       {"dwaar_info", "1, with the version of the program", gauge, []string{"version"}},
-		mGeneration: {"dwaar_generation", "Counts the configurations that were loaded", gauge, nil},
-		mAccepted:   {"dwaar_accepted_total", "Connections accepted", counter, []string{"listener"}},
-		mOpen:       {"dwaar_connections", "Connections open now, by listener", gauge, []string{"listener"}},
+		mGeneration: {"dwaar_generation", "The number of the configuration that takes new connections", gauge, nil},
+		mAccepted:   {"dwaar_accepted_total", "Connections accepted since the listener was opened, those refused included", counter, []string{"listener"}},
+		mOpen:       {"dwaar_connections", "Connections open now, by the listener that accepted them", gauge, []string{"listener"}},
 		mPhase:      {"dwaar_connections_in_phase", "Connections open now, by the phase they are in", gauge, []string{"phase"}},
+		mLimit:      {"dwaar_connection_limit", "Connections that the descriptor limit allows", gauge, nil},
 		mEnded:      {"dwaar_terminations_total", "Connections that ended: who ended them, in which phase, why", counter, []string{"by", "phase", "why"}},
-		mBytes:      {"dwaar_relayed_bytes_total", "Bytes relayed by connections that have ended: up from clients, down to them", counter, []string{"direction"}},
+		mBytes:      {"dwaar_relayed_bytes_total", "Bytes relayed: up from clients, down to them", counter, []string{"direction"}},
 		mTimeouts:   {"dwaar_matching_timeouts_total", "Connections that were still undecided at matching_timeout", counter, nil},
 		mRefused:    {"dwaar_refused_total", "Connections closed because a cap was reached, by cap", counter, []string{"cap"}},
-		mPauses:     {"dwaar_accept_pauses_total", "Times accepting was paused because no descriptor was left", counter, nil},
+		mPauses:     {"dwaar_accept_pauses_total", "Times accepting was paused because it failed, for want of descriptors above all", counter, nil},
+		mPanics:     {"dwaar_panics_total", "Connections lost to a defect in the program: please report them", counter, nil},
 		mHeads:      {"dwaar_head_bytes", "Bytes of memory that hold first bytes of connections now", gauge, nil},
 		mDropped:    {"dwaar_log_lines_dropped_total", "Log lines dropped because nobody read the log in time", counter, nil},
+		mSuppressed: {"dwaar_log_lines_suppressed_total", "Access lines not written because there were too many in a second", counter, nil},
 		mReloads:    {"dwaar_reloads_total", "Reloads, by result: ok or failed", counter, []string{"result"}},
 		mUpHealth:   {"dwaar_upstream_health", "1 for the state an upstream is in: up, out, trial or unhealthy", gauge, []string{"upstream", "health"}},
 		mUpConns:    {"dwaar_upstream_connections", "Connections to an upstream now, attempts under way included", gauge, []string{"upstream"}},
@@ -93,14 +76,13 @@ func metrics() [metricCount]metric {
 
 // collector turns a program's counters into metrics when it is asked.
 type collector struct {
-	stats     func() Stats
-	upstreams func() []Upstream
-	descs     [metricCount]*prometheus.Desc
-	kinds     [metricCount]prometheus.ValueType
+	program *Program
+	descs   [metricCount]*prometheus.Desc
+	kinds   [metricCount]prometheus.ValueType
 }
 
 func newCollector(p *Program) *collector {
-	c := &collector{stats: p.Stats, upstreams: p.Upstreams}
+	c := &collector{program: p}
 	for i, m := range metrics() {
 		c.descs[i] = prometheus.NewDesc(m.name, m.help, m.labels, nil)
 		c.kinds[i] = m.kind
@@ -115,72 +97,97 @@ func (c *collector) Describe(to chan<- *prometheus.Desc) {
 	}
 }
 
+// put makes one value of a metric known.
+type put func(m int, value float64, labels ...string)
+
 // Collect asks the program.
 func (c *collector) Collect(to chan<- prometheus.Metric) {
-	put := func(m int, value float64, labels ...string) {
+	p := put(func(m int, value float64, labels ...string) {
 		to <- prometheus.MustNewConstMetric(c.descs[m], c.kinds[m], value, labels...)
-	}
-	s := c.stats()
-	put(mInfo, 1, s.Version)
-	put(mGeneration, float64(s.Generation))
-	put(mBytes, float64(s.BytesUp), "up")
-	put(mBytes, float64(s.BytesDown), "down")
-	put(mTimeouts, float64(s.Timeouts))
-	put(mPauses, float64(s.Pauses))
-	put(mHeads, float64(s.HeadBytes))
-	put(mDropped, float64(s.LogDropped))
-	put(mReloads, float64(s.Reloads), "ok")
-	put(mReloads, float64(s.BadReloads), "failed")
-	for _, l := range s.Listeners {
-		put(mAccepted, float64(l.Accepted), l.Name)
-		put(mOpen, float64(l.Open), l.Name)
-	}
-	for phase, n := range s.Phases {
-		put(mPhase, float64(n), phase)
-	}
-	for by, n := range s.Refused {
-		put(mRefused, float64(n), by)
-	}
-	for i, n := range s.Terminations {
-		if n > 0 {
-			code := host.CodeAt(i)
-			put(mEnded, float64(n), code.By.String(), code.In.String(), code.Why.String())
-		}
-	}
-	collectUpstreams(put, c.upstreams())
+	})
+	about := c.program.About()
+	p(mInfo, 1, about.Version)
+	p(mReloads, float64(about.Reloads), "ok")
+	p(mReloads, float64(about.FailedReloads), "failed")
+	stats := c.program.Engine.Stats()
+	p.engine(&stats)
+	p.listeners(stats.Listeners)
+	p.upstreams(c.program.Upstreams())
 }
 
-// collectUpstreams adds up those of one name: two proxy lines with different
-// options are two upstreams, and to a scraper one series.
-func collectUpstreams(put func(int, float64, ...string), all []Upstream) {
-	sums := map[string]*Upstream{}
+func (p put) engine(s *engine.Stats) {
+	if n := len(s.Generations); n > 0 {
+		p(mGeneration, float64(s.Generations[n-1].Number))
+	}
+	for phase, n := range s.Phases {
+		p(mPhase, float64(n), phase.String())
+	}
+	for by, n := range s.Refused {
+		p(mRefused, float64(n), by)
+	}
+	p(mLimit, float64(s.Budget))
+	p(mBytes, float64(s.Up), "up")
+	p(mBytes, float64(s.Down), "down")
+	p(mTimeouts, float64(s.MatchingTimeouts))
+	p(mPauses, float64(s.AcceptPauses))
+	p(mPanics, float64(s.Panics))
+	p(mHeads, float64(s.HeadBytes))
+	p(mDropped, float64(s.LinesDropped))
+	p(mSuppressed, float64(s.LinesSuppressed))
+	for i, n := range s.Ended {
+		if n > 0 {
+			code := host.CodeAt(i)
+			p(mEnded, float64(n), code.By.String(), code.In.String(), code.Why.String())
+		}
+	}
+}
+
+// listeners adds up those of one name, so that a scraper never sees a series twice.
+func (p put) listeners(all []engine.ListenerStats) {
+	var names []string
+	accepted, open := map[string]int64{}, map[string]int64{}
+	for _, l := range all {
+		if _, ok := accepted[l.Name]; !ok {
+			names = append(names, l.Name)
+		}
+		accepted[l.Name] += l.Accepted
+		open[l.Name] += l.Active
+	}
+	for _, name := range names {
+		p(mAccepted, float64(accepted[name]), name)
+		p(mOpen, float64(open[name]), name)
+	}
+}
+
+// upstreams adds up those of one name: two proxy lines with different options are
+// two upstreams, and to a scraper one series. Of their states the worst counts.
+func (p put) upstreams(all []host.UpstreamState) {
+	sums := map[string]*host.UpstreamState{}
 	var names []string
 	for _, u := range all {
 		sum := sums[u.Name]
 		if sum == nil {
-			sum = &Upstream{Name: u.Name, Health: u.Health}
+			sum = &host.UpstreamState{}
 			sums[u.Name] = sum
 			names = append(names, u.Name)
 		}
-		sum.Connections += u.Connections
+		sum.Health = max(sum.Health, u.Health)
+		sum.Conns += u.Conns
 		sum.Connects += u.Connects
 		sum.Failures += u.Failures
 		sum.BytesUp += u.BytesUp
 		sum.BytesDown += u.BytesDown
-		if u.Health != host.Up.String() {
-			sum.Health = u.Health
-		}
 	}
 	for _, name := range names {
 		u := sums[name]
 		for h := host.Up; h <= host.Unfit; h++ {
-			put(mUpHealth, one(h.String() == u.Health), name, h.String())
+			p(mUpHealth, one(h == u.Health), name, h.String())
 		}
-		put(mUpConns, float64(u.Connections), name)
-		put(mUpConnects, float64(u.Connects), name)
-		put(mUpFailures, float64(u.Failures), name)
-		put(mUpBytes, float64(u.BytesUp), name, "up")
-		put(mUpBytes, float64(u.BytesDown), name, "down")
+		p(mUpConns, float64(u.Conns), name)
+		p(mUpConnects, float64(u.Connects), name)
+		p(mUpFailures, float64(u.Failures), name)
+		p(mUpBytes, float64(u.BytesUp), name, "up")
+		p(mUpBytes, float64(u.BytesDown), name, "down")
 	}
 }
 
@@ -189,6 +196,15 @@ func one(is bool) float64 {
 		return 1
 	}
 	return 0
+}
+
+// Metrics lists the program's own metrics for documentation: name, labels, meaning.
+func Metrics() [][3]string {
+	var rows [][3]string
+	for _, m := range metrics() {
+		rows = append(rows, [3]string{m.name, strings.Join(m.labels, ", "), m.help})
+	}
+	return rows
 }
 
 // stats answers a scraper: the program's metrics, those of its process and of Go.

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"time"
 
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/engine"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -26,21 +28,36 @@ const (
 	maxBody       = 64 << 10        // bytes
 )
 
-// Program is what a [Server] speaks for. Every function is set and may be called
-// from any goroutine.
+// Engine is what a [Server] asks of a running engine; *engine.Engine is one. Its
+// methods are called from any goroutine.
+type Engine interface {
+	Stats() engine.Stats
+	Conns() []engine.ConnInfo
+	Decisions() []engine.Decision
+	Kill(id uint64) bool
+}
+
+// About is what a program knows of itself beside its engine.
+type About struct {
+	Version       string     // of the program
+	Config        string     // the file it serves
+	Warnings      sdk.Errors // of the current configuration
+	Reloads       uint64     // that succeeded
+	FailedReloads uint64     // that did not
+	LastError     string     // why the last reload failed; empty: it did not
+}
+
+// Program is what a [Server] speaks for. Every field is set, and every function may
+// be called from any goroutine.
 type Program struct {
-	Status      func() Status
-	Connections func() []Connection
-	Upstreams   func() []Upstream
-	Decisions   func() []Decision // the last ones, oldest first
-	Stats       func() Stats
+	Engine    Engine                      // what it runs
+	About     func() About                // what else there is to say
+	Upstreams func() []host.UpstreamState // configured ones, and those that connections still hold
 
 	// Reload reads the configuration anew. An error that is sdk.Errors reaches the
 	// client with its places; after any error the old configuration serves on.
-	Reload func(context.Context) (Reloaded, error)
-	// Kill ends a connection and says whether there was one.
-	Kill func(id uint64) bool
-	// Drain begins the shutdown and returns at once.
+	Reload func(context.Context) error
+	// Drain stops accepting connections until the next reload, and returns at once.
 	Drain func()
 }
 
@@ -81,9 +98,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 // Handler is what the socket serves, for whoever has another listener for it.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	get(mux, "/status", s.Status)
-	get(mux, "/connections", s.Connections)
-	get(mux, "/upstreams", s.Upstreams)
+	get(mux, "/status", s.status)
+	get(mux, "/connections", s.connections)
+	get(mux, "/upstreams", s.upstreams)
 	mux.HandleFunc("GET /decisions", s.decisions)
 	mux.Handle("GET /stats", s.stats())
 	mux.HandleFunc("POST /reload", s.reload)
@@ -99,7 +116,7 @@ func get[T any](mux *http.ServeMux, path string, ask func() T) {
 }
 
 func (s *Server) decisions(w http.ResponseWriter, r *http.Request) {
-	all := s.Decisions()
+	all := decisions(s.Engine)
 	if text := r.URL.Query().Get("last"); text != "" {
 		last, err := strconv.ParseUint(text, 10, 31)
 		if err != nil {
@@ -112,12 +129,12 @@ func (s *Server) decisions(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
-	done, err := s.Reload(r.Context())
-	if err != nil {
+	if err := s.Reload(r.Context()); err != nil {
 		refuse(w, http.StatusUnprocessableEntity, err)
 		return
 	}
-	answer(w, http.StatusOK, done)
+	status := s.status()
+	answer(w, http.StatusOK, Reloaded{status.Generation, status.Warnings})
 }
 
 func (s *Server) drain(w http.ResponseWriter, _ *http.Request) {
@@ -130,7 +147,7 @@ func (s *Server) kill(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		refuse(w, http.StatusBadRequest, fmt.Errorf("%q is no id of a connection: GET /connections lists them", r.PathValue("id")))
-	case !s.Kill(id):
+	case !s.Engine.Kill(id):
 		refuse(w, http.StatusNotFound, fmt.Errorf("there is no connection %d: it has ended, or never was", id))
 	default:
 		answer(w, http.StatusOK, struct{}{})

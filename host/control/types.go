@@ -8,23 +8,37 @@ import (
 
 // Status is what the program as a whole is like.
 type Status struct {
-	Version     string     `json:"version"`              // of the program
-	PID         int        `json:"pid"`                  // of its process
-	Config      string     `json:"config"`               // the file it serves
-	Generation  uint64     `json:"generation"`           // counts the configurations loaded, from 1
-	Started     time.Time  `json:"started"`              // when the program began to serve
-	Loaded      time.Time  `json:"loaded"`               // when this configuration did
-	Draining    bool       `json:"draining,omitempty"`   // it ends when its connections have
-	Connections int64      `json:"connections"`          // open ones, of all generations
-	Listeners   []Listener `json:"listeners"`            // what it accepts on
-	Warnings    []Fault    `json:"warnings,omitempty"`   // of this configuration
-	LastError   string     `json:"last_error,omitempty"` // why the last reload failed; empty: it did not
+	Version       string       `json:"version"`              // of the program
+	PID           int          `json:"pid"`                  // of its process
+	Config        string       `json:"config"`               // the file it serves
+	State         string       `json:"state"`                // serving, draining, stopping
+	Started       time.Time    `json:"started"`              // when the program began
+	Generation    uint64       `json:"generation"`           // the configuration that takes new connections; counts from 1
+	Generations   []Generation `json:"generations"`          // those with connections, and the current one; oldest first
+	Reloads       uint64       `json:"reloads"`              // that succeeded
+	FailedReloads uint64       `json:"failed_reloads"`       // that did not
+	LastError     string       `json:"last_error,omitempty"` // why the last reload failed; empty: it did not
+	Connections   int          `json:"connections"`          // open ones, of all generations
+	Matching      int          `json:"matching"`             // of these, those no route has taken yet
+	Limit         int          `json:"connection_limit"`     // how many the descriptor limit allows
+	Listeners     []Listener   `json:"listeners"`            // what it accepts on
+	Warnings      []Fault      `json:"warnings,omitempty"`   // of the current configuration
+}
+
+// Generation is a configuration that was loaded.
+type Generation struct {
+	Number      uint64    `json:"number"`      // from 1
+	Loaded      time.Time `json:"loaded"`      // when
+	Connections int64     `json:"connections"` // that it accepted and that are open
 }
 
 // Listener is a socket that accepts connections.
 type Listener struct {
-	Name    string `json:"name"`    // as configured, ":443"
-	Address string `json:"address"` // as bound, "[::]:443"
+	Name     string `json:"name"`     // as configured, ":443"
+	Address  string `json:"address"`  // as bound, "[::]:443" or a path
+	Accepted int64  `json:"accepted"` // connections in all
+	Refused  int64  `json:"refused"`  // of these, those closed because of a cap
+	Open     int64  `json:"open"`     // now
 }
 
 // Fault is an error or a warning about a configuration. Line and Col count from 1;
@@ -68,10 +82,10 @@ type Connection struct {
 	Phase      string    `json:"phase"`              // matching, handling, connect, relay
 	Route      string    `json:"route,omitempty"`    // once one was chosen
 	Upstream   string    `json:"upstream,omitempty"` // once it stands
-	Accepted   time.Time `json:"accepted"`
-	BytesUp    int64     `json:"bytes_up"`   // relayed from the client so far
-	BytesDown  int64     `json:"bytes_down"` // and to it
-	Generation uint64    `json:"generation"` // of the configuration that took it
+	Accepted   time.Time `json:"accepted"`           // when
+	BytesUp    int64     `json:"bytes_up"`           // relayed from the client so far
+	BytesDown  int64     `json:"bytes_down"`         // and to it
+	Generation uint64    `json:"generation"`         // of the configuration that took it
 }
 
 // Upstream is a place connections are sent to.
@@ -89,12 +103,13 @@ type Upstream struct {
 
 // Decision is how one connection was routed.
 type Decision struct {
-	Time     time.Time `json:"time"` // when the matching phase ended
-	ID       uint64    `json:"id"`   // the connection's
-	Listener string    `json:"listener"`
-	Remote   string    `json:"remote,omitempty"`
-	Route    string    `json:"route,omitempty"` // empty: no route took it
-	Bytes    int       `json:"bytes"`           // that were looked at
-	Took     float64   `json:"seconds"`         // from accepting it
-	Final    string    `json:"final,omitempty"` // why no more bytes were waited for; empty: the bytes decided
+	Time     time.Time `json:"time"`             // when
+	ID       uint64    `json:"id"`               // the connection's
+	Listener string    `json:"listener"`         // as configured
+	Remote   string    `json:"remote,omitempty"` // the client; empty on Unix sockets
+	Route    string    `json:"route,omitempty"`  // empty: no route took it
+	Bytes    int       `json:"bytes"`            // that had come until then
+	Seconds  float64   `json:"seconds"`          // since it was accepted
+	Final    string    `json:"final,omitempty"`  // why no more bytes were waited for: matching_timeout, end of stream, max_head; empty: the bytes decided
+	Code     string    `json:"code,omitempty"`   // how it ended; empty: it is open
 }

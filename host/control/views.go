@@ -1,0 +1,107 @@
+package control
+
+import (
+	"errors"
+	"io"
+	"net/netip"
+	"os"
+
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/engine"
+)
+
+// What follows turns what the program says of itself into what goes over the
+// socket: names and units there are a promise, those inside are not.
+
+func (s *Server) status() Status {
+	about, stats := s.About(), s.Engine.Stats()
+	v := Status{
+		Version: about.Version, PID: os.Getpid(), Config: about.Config,
+		State: stats.State.String(), Started: stats.Started,
+		Generations: make([]Generation, len(stats.Generations)), Listeners: make([]Listener, len(stats.Listeners)),
+		Reloads: about.Reloads, FailedReloads: about.FailedReloads, LastError: about.LastError,
+		Connections: stats.Active, Matching: stats.Phases[host.InMatching], Limit: stats.Budget,
+		Warnings: Faults(about.Warnings),
+	}
+	for i, g := range stats.Generations {
+		v.Generations[i] = Generation{g.Number, g.Loaded, g.Conns}
+		v.Generation = g.Number
+	}
+	for i, l := range stats.Listeners {
+		v.Listeners[i] = Listener{l.Name, l.Addr, l.Accepted, l.Refused, l.Active}
+	}
+	return v
+}
+
+func (s *Server) connections() []Connection {
+	conns := s.Engine.Conns()
+	views := make([]Connection, len(conns))
+	for i, c := range conns {
+		views[i] = Connection{
+			ID: c.ID, Listener: c.Listener, Remote: address(c.Client), Phase: c.Phase.String(),
+			Route: c.Route, Upstream: c.Upstream, Accepted: c.Accepted, BytesUp: c.Up, BytesDown: c.Down,
+			Generation: c.Generation,
+		}
+	}
+	return views
+}
+
+func (s *Server) upstreams() []Upstream {
+	states := s.Upstreams()
+	views := make([]Upstream, len(states))
+	for i, u := range states {
+		views[i] = upstream(u)
+	}
+	return views
+}
+
+func upstream(u host.UpstreamState) Upstream {
+	return Upstream{
+		Name: u.Name, Health: u.Health.String(), Since: u.Since, Connections: u.Conns, Fails: u.Fails,
+		Connects: u.Connects, Failures: u.Failures, BytesUp: u.BytesUp, BytesDown: u.BytesDown,
+	}
+}
+
+func decisions(e Engine) []Decision {
+	all := e.Decisions()
+	views := make([]Decision, len(all))
+	for i, d := range all {
+		views[i] = decision(d)
+	}
+	return views
+}
+
+func decision(d engine.Decision) Decision {
+	v := Decision{
+		Time: d.Time, ID: d.ID, Listener: d.Listener, Remote: address(d.Client), Route: d.Route,
+		Bytes: d.Bytes, Seconds: d.Took.Seconds(),
+	}
+	if d.Final != nil {
+		v.Final = final(d.Final)
+	}
+	if d.Ended {
+		v.Code = d.Code.String()
+	}
+	return v
+}
+
+// final says in a word or two why no more bytes were waited for.
+func final(err error) string {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "matching_timeout"
+	case errors.Is(err, io.EOF):
+		return "end of stream"
+	case errors.Is(err, host.ErrFull):
+		return "max_head"
+	}
+	return err.Error()
+}
+
+// address prints an address, "" if there is none.
+func address(a netip.AddrPort) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
+}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -209,5 +210,19 @@ func TestAKilledConnectionSaysWhoKilledIt(t *testing.T) {
 	c.Kill(ByUpstream, Unhealthy)
 	if o := <-ended; o.Code != (Code{ByOperator, InMatching, Killed}) {
 		t.Errorf("ended as %s", o.Code)
+	}
+}
+
+func TestADefectAtTheEndStopsNobodyElse(t *testing.T) {
+	t.Parallel()
+	c, _ := pair(t, NewHeads(1<<20), 1024)
+	var told []string
+	c.life.env.Ended = func(*Conn, Outcome) { told = append(told, "engine") }
+	c.OnEnd(func(Outcome) { told = append(told, "first") })
+	c.OnEnd(func(Outcome) { panic("on purpose") })
+	c.OnEnd(func(Outcome) { told = append(told, "last") })
+	c.Finish(nil)
+	if got := strings.Join(told, " "); got != "last first engine" {
+		t.Errorf("told %q", got)
 	}
 }

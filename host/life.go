@@ -3,9 +3,11 @@ package host
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -203,7 +205,7 @@ func (c *Conn) Finish(err error) {
 func (c *Conn) ended(o Outcome) {
 	l := c.life
 	for i := len(l.onEnd) - 1; i >= 0; i-- {
-		l.onEnd[i](o)
+		c.tell(l.onEnd[i], o)
 	}
 	if l.up != nil {
 		l.up.forget(l, o)
@@ -211,4 +213,16 @@ func (c *Conn) ended(o Outcome) {
 	if l.env.Ended != nil {
 		l.env.Ended(c, o)
 	}
+}
+
+// tell calls a function that waited for the end. A defect in it stops neither those
+// that wait as well nor, in the goroutine of a relay, the program.
+func (c *Conn) tell(f func(Outcome), o Outcome) {
+	defer func() {
+		if r := recover(); r != nil && c.life.env.Log != nil {
+			c.life.env.Log.Error("a defect at the end of a connection: please report it",
+				"conn", c.life.id, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		}
+	}()
+	f(o)
 }

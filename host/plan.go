@@ -156,6 +156,10 @@ func (d *Dial) open(ctx context.Context) (net.Conn, error) {
 	}
 	conn, err := dialer.DialTCP(ctx, "tcp", local, d.Addr)
 	if err != nil {
+		var op *net.OpError
+		if errors.As(err, &op) && !local.IsValid() {
+			op.Source = nil // else it reads "dial tcp :0->10.0.0.1:443"
+		}
 		return nil, err
 	}
 	return conn, nil

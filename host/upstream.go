@@ -104,7 +104,7 @@ func (u *Upstream) State() UpstreamState {
 	case until != notOut:
 		s.Health, since = OnTrial, max(since, until)
 	}
-	s.Since = u.born.Add(time.Duration(since))
+	s.Since = u.born.Add(time.Duration(max(since-1, 0)))
 	return s
 }
 
@@ -259,5 +259,5 @@ func (u *Upstream) forget(l *life, o Outcome) {
 	u.conns.Add(-1)
 }
 
-// now is the time since the upstream was made. It is never 0, which is notOut.
-func (u *Upstream) now() int64 { return max(int64(time.Since(u.born)), 1) }
+// now is the time since the upstream was made, in nanoseconds from 1: 0 is notOut.
+func (u *Upstream) now() int64 { return int64(time.Since(u.born)) + 1 }

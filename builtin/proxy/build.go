@@ -1,0 +1,262 @@
+package proxy
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/sdk"
+)
+
+// Placed is what a Builder also is that knows where the directive stands: in a
+// layer4 inside the global block, as in a Caddyfile, or outside.
+type Placed interface{ InGlobal() bool }
+
+// Closed is what a Builder also is that knows of facts whose every value the
+// configuration lists, because the matcher that supplies them has exact names only.
+type Closed interface{ Closed(fact string) bool }
+
+// New makes the handler of a node that Spec accepts. The errors are sdk.Errors.
+func New(b host.Builder, n *sdk.Node) (host.Handler, error) {
+	return (&maker{Builder: b, lookup: net.DefaultResolver.LookupNetIP}).handler(n)
+}
+
+// maker makes a handler, and shares what handlers share.
+type maker struct {
+	host.Builder
+	lookup   lookup
+	settings settings
+}
+
+func (m *maker) handler(n *sdk.Node) (host.Handler, error) {
+	var errs sdk.Errors
+	place := placing{warnf: m.Warnf}
+	if p, ok := m.Builder.(Placed); ok {
+		place.inGlobal = p.InGlobal()
+	}
+	s, err := read(n, place)
+	errs.Add(n.Pos, err)
+	m.settings = s
+	h := &Handler{
+		timeout: s.connectTimeout(), tryFor: s.tryFor.Duration, tryEvery: s.tryEvery.Duration, relay: s.relay(),
+		balance: balance{policy: s.policy, width: s.chosenWidth()},
+	}
+	for i := range s.upstreams {
+		u := &s.upstreams[i]
+		made, err := m.member(u)
+		errs.Add(u.pos, err)
+		h.blocks = h.blocks || made.slow()
+		if u.backup {
+			h.backups = append(h.backups, made)
+		} else {
+			h.primaries = append(h.primaries, made)
+		}
+	}
+	if err := errs.Err(); err != nil {
+		return nil, err
+	}
+	number := 0
+	for _, tier := range [...][]member{h.primaries, h.backups} {
+		for i := range tier {
+			tier[i].number = number
+			number++
+		}
+	}
+	if s.policy == weightedRoundRobin {
+		h.balance.schedule = schedule(h.primaries)
+	}
+	return h, nil
+}
+
+// slow says whether every attempt needs a goroutine.
+func (m *member) slow() bool {
+	_, chosen := m.target.(*chosen)
+	return chosen || m.dialer.secured != nil || len(m.dialer.also) > 0
+}
+
+// member makes one upstream.
+func (m *maker) member(u *upstream) (member, error) {
+	var errs sdk.Errors
+	made := member{limit: m.limit(u), weight: u.weightOrOne(), dialer: dialer{
+		local: u.local, header: m.settings.header, secured: u.secured(), timeout: m.settings.connectTimeout(),
+	}}
+	var targets []target
+	var names []string
+	variable := false
+	for _, w := range u.dial {
+		a, err := parseAddress(w)
+		errs.Add(w.Pos, err)
+		if err == nil {
+			t, err := m.target(u, a)
+			errs.Add(w.Pos, err)
+			targets = append(targets, t)
+		}
+		names = append(names, w.Text)
+		variable = variable || a.chosen()
+	}
+	errs.Add(u.pos, m.reads(u))
+	if err := errs.Err(); err != nil || len(targets) == 0 {
+		return made, err
+	}
+	made.target, made.dialer.also = targets[0], targets[1:]
+	name := strings.Join(names, " ")
+	made.seed = seedOf(name)
+	err := m.share(u, &made, name, targets, variable)
+	return made, err
+}
+
+// limit is how many connections an upstream may have.
+func (m *maker) limit(u *upstream) int64 {
+	a, b := int64(u.max), int64(m.settings.crowded)
+	if a == 0 || b > 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// reads tells which facts tls_server_name reads.
+func (m *maker) reads(u *upstream) error {
+	if u.tls.name == nil {
+		return nil
+	}
+	facts := u.tls.name.Facts()
+	for _, fact := range facts {
+		m.Reads(u.pos, fact)
+	}
+	if len(facts) > 0 && m.settings.checked() {
+		return sdk.Errorf(u.pos, "a check has no connection to fill tls_server_name in from: write a name without placeholders, or no health_ options")
+	}
+	return nil
+}
+
+// target makes what finds an address.
+func (m *maker) target(u *upstream, a address) (target, error) {
+	if a.path != "" {
+		if u.local.IsValid() {
+			return nil, sdk.Errorf(a.word.Pos, "%q: local_addr means nothing to a Unix socket", a.word.Text)
+		}
+		return &fixed{place{network: "unix", path: a.path, host: "localhost"}}, nil
+	}
+	family, err := u.family(a)
+	if err != nil {
+		return nil, err
+	}
+	if a.chosen() {
+		return m.chosen(a, family)
+	}
+	port, err := parsePort(a.port)
+	if err != nil {
+		return nil, err
+	}
+	if ip, err := netip.ParseAddr(a.host); err == nil {
+		return &fixed{place{network: "tcp", addr: netip.AddrPortFrom(ip.Unmap(), port), host: a.host}}, nil
+	}
+	name := strings.ToLower(a.host)
+	r, err := m.Share("resolve "+name, func() (any, error) { return newResolver(name, m.lookup), nil })
+	if err != nil {
+		return nil, err
+	}
+	return &named{resolver: r.(*resolver), port: port, prefer: family}, nil
+}
+
+// chosen makes a target of an address with placeholders.
+func (m *maker) chosen(a address, family preference) (target, error) {
+	t := &chosen{prefer: family, lookup: m.lookup}
+	var err error
+	if t.host, err = host.ParseTemplate(sdk.Word{Text: a.host, Pos: a.word.Pos}); err != nil {
+		return nil, err
+	}
+	if t.port, err = host.ParseTemplate(sdk.Word{Text: a.port, Pos: a.word.Pos}); err != nil {
+		return nil, err
+	}
+	facts := append(t.host.Facts(), t.port.Facts()...)
+	open := false
+	for _, fact := range facts {
+		if strings.HasPrefix(fact, "env.") {
+			continue
+		}
+		t.guard = &m.settings.guard
+		m.Reads(a.word.Pos, fact)
+		known, ok := m.Builder.(Closed)
+		open = open || !ok || !known.Closed(fact)
+	}
+	if open && m.settings.guard.empty() && !hasDomain(a.host) {
+		m.Warnf(a.word.Pos, "clients choose where this connects: say with allow which names or ranges they may choose, or write a domain behind the placeholder, %s.example.com", a.host)
+	}
+	return t, nil
+}
+
+// hasDomain says whether a literal domain stands behind the last placeholder. A
+// single label is none: it is mostly a registry's, .com.
+func hasDomain(text string) bool {
+	domain, ok := strings.CutPrefix(text[strings.LastIndexByte(text, '}')+1:], ".")
+	return ok && isName(domain) && strings.Contains(domain, ".")
+}
+
+// share finds the state of the upstream, or makes it. Everything that makes two
+// upstreams different is part of the key.
+func (m *maker) share(u *upstream, made *member, name string, targets []target, variable bool) error {
+	s := &m.settings
+	if variable && s.checked() {
+		return sdk.Errorf(u.pos, "%s has no fixed address that could be checked: write no health_ options with placeholders", name)
+	}
+	o := host.UpstreamOptions{MaxFails: s.maxFails, FailFor: s.failFor.Duration, CloseIfUnhealthy: s.check.close}
+	if variable {
+		o = host.UpstreamOptions{} // what one client chose says nothing of what another one will
+	}
+	key := fmt.Sprintf("%s local=%v prefer=%d%s options=%+v", name, u.local, u.prefer, u.text, o)
+	if s.checked() {
+		key += fmt.Sprintf(" check=%v/%v port=%d uri=%s fall=%d rise=%d header=%d connect=%v",
+			s.checkEvery(), s.checkTimeout(), s.check.port, s.check.uri, s.check.fall, s.check.rise, s.header, s.connectTimeout())
+	}
+	up, err := m.Share("upstream "+key, func() (any, error) { return host.NewUpstream(name, o), nil })
+	if err != nil {
+		return err
+	}
+	made.up = up.(*host.Upstream)
+	if !s.checked() {
+		return nil
+	}
+	return m.check(key, made, targets)
+}
+
+// check shares the checker of an upstream.
+func (m *maker) check(key string, made *member, targets []target) error {
+	s := &m.settings
+	slots, err := m.Share("checks at once", func() (any, error) { return make(chan struct{}, maxChecks), nil })
+	if err != nil {
+		return err
+	}
+	_, err = m.Share("check "+key, func() (any, error) {
+		return &checker{
+			up: made.up, dialer: made.dialer, targets: targets, port: s.check.port, uri: s.check.uri,
+			every: s.checkEvery(), timeout: s.checkTimeout(), fall: max(s.check.fall, 1), rise: max(s.check.rise, 1),
+			slots: slots.(chan struct{}), turn: newTurn(),
+		}, nil
+	})
+	return err
+}
+
+// Targets returns the addresses of upstreams that need no looking up, so that a loop
+// through a listener of ours is found before anything starts.
+func (h *Handler) Targets() []netip.AddrPort {
+	var addrs []netip.AddrPort
+	for _, tier := range [...][]member{h.primaries, h.backups} {
+		for i := range tier {
+			for _, t := range append([]target{tier[i].target}, tier[i].dialer.also...) {
+				if f, ok := t.(*fixed); ok && f.addr.IsValid() {
+					addrs = append(addrs, f.addr)
+				}
+			}
+		}
+	}
+	return addrs
+}
+
+var (
+	_ host.Planner  = (*Handler)(nil)
+	_ host.Waiter   = (*Handler)(nil)
+	_ host.Targeter = (*Handler)(nil)
+)

@@ -1,0 +1,176 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+
+	"dwaar.dev/dwaar/host"
+)
+
+// chosen is an address with placeholders: what the client sent, or what the
+// environment holds, says where to connect.
+type chosen struct {
+	host, port host.Template // no port: the host's value holds it
+	prefer     preference
+	lookup     lookup
+	guard      *guard // nil: the operator alone chooses, by {env.…}
+}
+
+func (t *chosen) find(ctx context.Context, c *host.Conn, a *host.Attempts, wait bool) (place, error) {
+	name, port, err := t.expand(c)
+	if err != nil {
+		return place{}, err
+	}
+	addrs, err := t.resolve(ctx, name, wait)
+	if err != nil {
+		return place{}, err
+	}
+	addr, count := t.prefer.at(addrs, a.Addr, 0)
+	if count == 0 {
+		return place{}, clientErrorf("connecting to %s: it has no address of the family that resolver_preference or local_addr asks for", name)
+	}
+	to := netip.AddrPortFrom(addr, port)
+	if t.guard != nil {
+		if err := t.guard.permits(name, to, c.Own); err != nil {
+			return place{}, err
+		}
+	}
+	a.Addr++
+	a.Again = a.Addr < count
+	return place{network: "tcp", addr: to, host: name, more: a.Again}, nil
+}
+
+// expand fills the placeholders in. A value is an address or made of DNS labels.
+func (t *chosen) expand(c *host.Conn) (name string, port uint16, err error) {
+	var bad error
+	get := func(fact string) (string, bool) {
+		v, ok := c.Get(fact)
+		if _, no := netip.ParseAddr(v); ok && !t.whole() && no != nil && !isName(v) {
+			bad = fmt.Errorf("%q in {%s} is neither an address nor made of DNS labels", v, fact)
+		}
+		return v, ok
+	}
+	name, text, err := t.parts(get)
+	if err = cmp.Or(bad, err); err != nil {
+		return "", 0, clientErrorf("filling in %s: %w", t, err)
+	}
+	port, err = parsePort(text)
+	if _, no := netip.ParseAddr(name); err != nil || no != nil && !isName(name) {
+		return "", 0, clientErrorf("filling in %s: %q, port %q, is no address", t, name, text)
+	}
+	return strings.ToLower(name), port, nil
+}
+
+// parts fills in host and port, each by itself.
+func (t *chosen) parts(get func(string) (string, bool)) (name, port string, err error) {
+	if name, err = t.host.Expand(get); err != nil {
+		return "", "", err
+	}
+	if t.whole() {
+		return net.SplitHostPort(name)
+	}
+	port, err = t.port.Expand(get)
+	return name, port, err
+}
+
+// whole says that one placeholder stands for host and port.
+func (t *chosen) whole() bool { return t.port.String() == "" }
+
+// String returns the address as it is written.
+func (t *chosen) String() string {
+	if t.whole() {
+		return t.host.String()
+	}
+	return t.host.String() + ":" + t.port.String()
+}
+
+func (t *chosen) resolve(ctx context.Context, name string, wait bool) ([]netip.Addr, error) {
+	if addr, err := netip.ParseAddr(name); err == nil {
+		return []netip.Addr{addr.Unmap()}, nil
+	}
+	if t.guard != nil && !t.guard.mayAsk(name) {
+		return nil, clientErrorf("connecting to %s: allow does not name it", name)
+	}
+	if !wait {
+		return nil, host.ErrBlocks
+	}
+	addrs, err := t.lookup(ctx, "ip", name)
+	if err != nil {
+		return nil, clientErrorf("resolving %s: %w", name, err)
+	}
+	for i := range addrs {
+		addrs[i] = addrs[i].Unmap()
+	}
+	return addrs, nil
+}
+
+// guard says where clients may have us connect.
+type guard struct {
+	names    []string // lower case; "*.example.com" is exactly one label
+	prefixes []netip.Prefix
+}
+
+func (g *guard) empty() bool { return len(g.names) == 0 && len(g.prefixes) == 0 }
+
+// mayAsk says whether a name may be resolved: with names alone in allow, only
+// those.
+func (g *guard) mayAsk(name string) bool {
+	return len(g.names) == 0 || len(g.prefixes) > 0 || g.hasName(name)
+}
+
+// permits says whether a connection to the address that name led to is allowed.
+// allow, where there is any, must name one of them. What a name leads to is the
+// affair of whoever runs its zone, so that only a range in allow opens what is
+// closed to clients in general; and a listener of ours, which would be a loop, only
+// as an address of its own.
+func (g *guard) permits(name string, to netip.AddrPort, own func(netip.AddrPort) bool) error {
+	addr := to.Addr()
+	inRange, exact := g.hasAddr(addr)
+	switch {
+	case own(to) && !exact:
+		return clientErrorf("connecting to %s: a listener of this program", to)
+	case inRange:
+		return nil
+	case closed(addr):
+		return clientErrorf("connecting to %s: clients may not choose such addresses without allow %s", to, addr)
+	case g.empty() || g.hasName(name):
+		return nil
+	}
+	return clientErrorf("connecting to %s (%s): allow names neither", to, name)
+}
+
+func (g *guard) hasName(name string) bool {
+	for _, n := range g.names {
+		if domain, any := strings.CutPrefix(n, "*."); any {
+			if label, rest, ok := strings.Cut(name, "."); ok && label != "" && rest == domain {
+				return true
+			}
+		} else if n == name {
+			return true
+		}
+	}
+	return false
+}
+
+// hasAddr says whether a range holds addr, and whether it holds nothing else.
+func (g *guard) hasAddr(addr netip.Addr) (inRange, exact bool) {
+	for _, p := range g.prefixes {
+		if p.Contains(addr) {
+			inRange = true
+			exact = exact || p.IsSingleIP()
+		}
+	}
+	return inRange, exact
+}
+
+// closed says whether an address reaches this machine, its links or many machines
+// at once.
+func closed(a netip.Addr) bool {
+	a = a.Unmap()
+	return !a.IsValid() || a.Zone() != "" || a.IsUnspecified() || a.IsLoopback() ||
+		a.IsLinkLocalUnicast() || a.IsMulticast() || a.Is4() && (a.As4()[0] == 0 || a.As4() == [4]byte{255, 255, 255, 255})
+}

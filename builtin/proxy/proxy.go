@@ -1,0 +1,295 @@
+// Package proxy holds the handler that sends a connection to one of several
+// upstreams and relays bytes both ways:
+//
+//	proxy 10.0.1.10:5432 10.0.1.11:5432 {
+//		lb_policy least_conn
+//		health_interval 5s
+//	}
+//
+// It chooses by policy among the upstreams that are fit: not quarantined after
+// failed dials, not found unhealthy by checks, not full. What is known of an
+// upstream is a host.Upstream that configurations with the same line share, so a
+// reload keeps counters and health.
+//
+// The handler is a host.Planner: with addresses that are known it never waits and
+// allocates nothing until a connection stands. Host names are resolved beside the
+// connections. docs/proxy.md is for users.
+package proxy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/relay"
+)
+
+// Handler is a proxy directive, ready for connections. It is a host.Planner and a
+// host.Waiter.
+type Handler struct {
+	primaries, backups []member
+	balance            balance
+	blocks             bool // some upstream needs a goroutine for every attempt
+	timeout            time.Duration
+	tryFor, tryEvery   time.Duration
+	relay              relay.Options
+
+	dark atomic.Bool // the last connection found no upstream, and that was logged
+}
+
+// maxUpstreams bounds the upstreams of one directive: host.Attempts keeps a set of
+// them, and the choice a list on the stack.
+const maxUpstreams = 256
+
+// member is an upstream with what this directive alone says of it.
+type member struct {
+	up     *host.Upstream
+	number int // in host.Attempts
+	target target
+	limit  int64  // open connections, of all configurations together; 0: none
+	weight int    // for weighted_round_robin, at least 1
+	seed   uint64 // of the name, for ip_hash
+	dialer dialer
+}
+
+var (
+	errOut  = errors.New("choosing an upstream: every one is out")
+	errFull = errors.New("choosing an upstream: those that are not out have as many connections as they may")
+)
+
+// Handle proxies the connection in its goroutine.
+func (h *Handler) Handle(ctx context.Context, c *host.Conn, _ host.Next) error {
+	return host.RunPlan(ctx, c, h)
+}
+
+// Plan chooses where to connect next. It never waits: host.ErrBlocks says that a
+// name is not resolved yet, that the upstream needs a handshake or several
+// connections, or that there is nothing to do but wait for an upstream.
+func (h *Handler) Plan(c *host.Conn, _ int, last error) (host.Dial, error) {
+	if h.blocks {
+		return host.Dial{}, host.ErrBlocks
+	}
+	return h.plan(context.Background(), c, last, false)
+}
+
+// PlanWait chooses where to connect next and waits for what that takes.
+func (h *Handler) PlanWait(ctx context.Context, c *host.Conn, _ int, last error) (host.Dial, error) {
+	for {
+		d, err := h.plan(ctx, c, last, true)
+		if !errors.Is(err, host.ErrBlocks) {
+			return d, err
+		}
+		if err := sleep(ctx, h.tryEvery); err != nil {
+			return host.Dial{}, err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (h *Handler) plan(ctx context.Context, c *host.Conn, last error, wait bool) (host.Dial, error) {
+	a := c.Attempts()
+	if a.By != h {
+		*a = host.Attempts{By: h}
+		if h.tryFor > 0 {
+			a.Began = time.Now()
+		}
+	}
+	for {
+		t, err := h.take(c, a, last)
+		if err != nil {
+			return host.Dial{}, err
+		}
+		d := host.Dial{Up: t.up, Trial: t.trial, After: t.after, Timeout: h.timeout, Relay: h.relay}
+		p, err := h.find(ctx, c, t.member, a, wait)
+		switch {
+		case err == nil:
+			h.fill(&d, c, t.member, p)
+			return d, nil
+		case errors.Is(err, host.ErrBlocks):
+			d.Dropped()
+			a.Again = true
+			return host.Dial{}, err
+		case ctx.Err() != nil:
+			d.Dropped()
+			return host.Dial{}, ctx.Err()
+		case errors.Is(err, errClient):
+			d.Dropped()
+		default:
+			d.Failed(c, err)
+		}
+		last = err
+	}
+}
+
+// find asks where an attempt goes, within the time an attempt may take.
+func (h *Handler) find(ctx context.Context, c *host.Conn, m *member, a *host.Attempts, wait bool) (place, error) {
+	if !wait {
+		return m.target.find(ctx, c, a, false)
+	}
+	ctx, cancel := context.WithTimeout(ctx, h.timeout)
+	defer cancel()
+	return m.target.find(ctx, c, a, true)
+}
+
+// fill says in d how to reach p.
+func (h *Handler) fill(d *host.Dial, c *host.Conn, m *member, p place) {
+	d.Network, d.Addr, d.Path, d.More = p.network, p.addr, p.path, p.more
+	d.Local = m.dialer.local
+	d.First = m.dialer.header.of(c.Flow())
+	if m.dialer.extends(p) {
+		d.Secure = func(ctx context.Context, c *host.Conn, conn net.Conn) (net.Conn, error) {
+			return m.dialer.extend(ctx, c, conn, p)
+		}
+	}
+}
+
+// taken is an upstream that was counted in for an attempt.
+type taken struct {
+	*member
+	trial bool
+	after time.Duration
+}
+
+// take counts the connection in at the upstream of its next attempt. With
+// lb_try_duration 0 it tries each once; otherwise again and again until that time
+// has passed.
+func (h *Handler) take(c *host.Conn, a *host.Attempts, last error) (taken, error) {
+	if a.Again {
+		a.Again = false
+		m := h.member(a.At)
+		if trial, ok := m.up.Acquire(m.limit); ok {
+			return taken{m, trial, 0}, nil
+		}
+	}
+	inTime := h.tryFor > 0 && time.Since(a.Began) < h.tryFor
+	var full bool
+	if inTime || h.tryFor == 0 || last == nil {
+		var t taken
+		if t, full = h.pick(c, a); t.member != nil {
+			return t, nil
+		}
+	}
+	if inTime {
+		return h.again(c, a)
+	}
+	if last != nil {
+		return taken{}, unreached(last)
+	}
+	return taken{}, h.none(c, full)
+}
+
+// unreached says why a connection ends whose last attempt failed.
+func unreached(last error) error {
+	if errors.Is(last, errClient) {
+		return host.End(host.ByProxy, host.Refused, last)
+	}
+	return host.Unreached(last)
+}
+
+// again begins another round over all upstreams, after a pause; host.ErrBlocks if
+// there is none to be tried now.
+func (h *Handler) again(c *host.Conn, a *host.Attempts) (taken, error) {
+	if a.Tried == [4]uint64{} {
+		return taken{}, host.ErrBlocks
+	}
+	a.Tried = [4]uint64{}
+	t, _ := h.pick(c, a)
+	if t.member == nil {
+		return taken{}, host.ErrBlocks
+	}
+	t.after = h.tryEvery
+	return t, nil
+}
+
+// pick chooses among those that this connection has not tried, a backup only if no
+// primary can be had, and counts the connection in. full says that upstreams were
+// passed over only because they are full.
+func (h *Handler) pick(c *host.Conn, a *host.Attempts) (t taken, full bool) {
+	for _, tier := range [...][]member{h.primaries, h.backups} {
+		var list [maxUpstreams]uint8
+		n, limited := ready(tier, a, &list)
+		full = full || limited
+		for n > 0 {
+			i := h.balance.choose(c.Flow().Remote.Addr(), tier, list[:n])
+			m := &tier[list[i]]
+			if trial, ok := m.up.Acquire(m.limit); ok {
+				h.took(a, m, trial)
+				return taken{m, trial, 0}, full
+			}
+			copy(list[i:n-1], list[i+1:n])
+			n--
+		}
+	}
+	return taken{}, full
+}
+
+// ready lists those of a tier that take a connection and were not tried.
+func ready(tier []member, a *host.Attempts, list *[maxUpstreams]uint8) (n int, limited bool) {
+	for i := range tier {
+		m := &tier[i]
+		if a.Tried[m.number/64]&(1<<(m.number%64)) != 0 {
+			continue
+		}
+		ok, full := m.up.Ready(m.limit)
+		if ok {
+			list[n] = uint8(i)
+			n++
+		}
+		limited = limited || full
+	}
+	return n, limited
+}
+
+// took notes the choice.
+func (h *Handler) took(a *host.Attempts, m *member, trial bool) {
+	a.Tried[m.number/64] |= 1 << (m.number % 64)
+	a.At, a.Addr = m.number, 0
+	if !trial && h.dark.Load() {
+		h.dark.Store(false)
+	}
+}
+
+// none is what a connection gets that found no upstream. The first one is logged.
+func (h *Handler) none(c *host.Conn, full bool) error {
+	why, err := host.Unavailable, errOut
+	if full {
+		why, err = host.Cap, errFull
+	}
+	if h.dark.CompareAndSwap(false, true) {
+		c.Log().Warn("no upstream takes connections: they are closed",
+			slog.String("upstreams", h.names()), slog.Any("error", err))
+	}
+	return host.End(host.ByProxy, why, err)
+}
+
+func (h *Handler) member(number int) *member {
+	if number < len(h.primaries) {
+		return &h.primaries[number]
+	}
+	return &h.backups[number-len(h.primaries)]
+}
+
+func (h *Handler) names() string {
+	var names []string
+	for _, tier := range [...][]member{h.primaries, h.backups} {
+		for i := range tier {
+			names = append(names, tier[i].up.Name)
+		}
+	}
+	return strings.Join(names, " ")
+}

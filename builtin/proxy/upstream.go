@@ -1,0 +1,238 @@
+package proxy
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/sdk"
+)
+
+// upstream is an upstream as it was written.
+type upstream struct {
+	pos    sdk.Pos
+	args   []sdk.Word // addresses behind the word upstream: how many upstreams they are depends on the place
+	dial   []sdk.Word // addresses that all get the client's bytes
+	max    int
+	weight sdk.Word
+	backup bool
+	local  netip.Addr
+	prefer preference
+	tls    tlsSettings
+	text   string // its options as they were written
+}
+
+// tlsSettings are the options of TLS to an upstream.
+type tlsSettings struct {
+	on      bool
+	name    *host.Template
+	config  *tls.Config
+	timeout limit
+	except  []uint16
+}
+
+func newUpstream(pos sdk.Pos, dial ...sdk.Word) upstream {
+	u := upstream{pos: pos, dial: dial}
+	u.tls.config = &tls.Config{MinVersion: tls.VersionTLS12}
+	u.tls.timeout.Duration = defaultHandshake
+	return u
+}
+
+// setUpstream reads "upstream ADDR… { … }".
+func (s *settings) setUpstream(n *sdk.Node) error {
+	u := newUpstream(n.Pos)
+	u.args = n.Args
+	var errs sdk.Errors
+	errs.Add(n.Pos, apply(&u, n.Block, upstreamOptions()))
+	if len(u.args)+len(u.dial) == 0 {
+		errs.Add(n.Pos, sdk.Errorf(n.Pos, "upstream has no address: write upstream HOST:PORT, or dial HOST:PORT in its block"))
+	}
+	for i := range n.Block {
+		o := &n.Block[i]
+		if strings.HasPrefix(o.Name, "tls_") && !u.tls.on {
+			errs.Add(o.Pos, sdk.Errorf(o.Pos, "%s means nothing without tls: write tls in the same block", o.Name))
+		}
+		if strings.HasPrefix(o.Name, "tls") {
+			u.text += " " + o.Name + " " + strings.Join(o.Texts(), " ")
+		}
+	}
+	s.upstreams = append(s.upstreams, u)
+	return errs.Err()
+}
+
+// placing is what is known of the place where the directive stands.
+type placing struct {
+	inGlobal bool                                        // layer4 stands in the global block
+	warnf    func(p sdk.Pos, format string, args ...any) // for what is probably not meant
+}
+
+// arrange makes upstreams of the addresses behind the word upstream: in Dwaar's
+// place each is one, in caddy-l4's they are one that gets everything.
+func (s *settings) arrange(place placing) {
+	var all []upstream
+	for _, u := range s.upstreams {
+		switch {
+		case len(u.args) < 2 || len(u.dial) > 0:
+			u.dial = append(u.args, u.dial...)
+			all = append(all, u)
+		case place.inGlobal:
+			place.warnf(u.pos, "upstream with several addresses is one upstream here, and each gets all the client's bytes, as in caddy-l4; a layer4 outside the global block takes them for several: write dial or to, which mean one thing in both")
+			u.dial = u.args
+			all = append(all, u)
+		default:
+			place.warnf(u.pos, "upstream with several addresses is several upstreams here; a layer4 inside the global block sends each of them all the client's bytes, as caddy-l4 does: write to or dial, which mean one thing in both")
+			for _, w := range u.args {
+				one := u
+				one.dial, one.pos = []sdk.Word{w}, w.Pos
+				all = append(all, one)
+			}
+		}
+	}
+	s.upstreams = all
+}
+
+func (u *upstream) setWeight(n *sdk.Node) error {
+	u.weight = n.Args[0]
+	if w := u.weightOrOne(); w < 1 || w > maxWeight {
+		return sdk.Errorf(n.Args[0].Pos, "weight must be from 1 to %d", maxWeight)
+	}
+	return nil
+}
+
+func (u *upstream) weightOrOne() int {
+	if u.weight.Text == "" {
+		return 1
+	}
+	w, _ := sdk.ParseInt(u.weight.Text) // its shape was checked
+	return w
+}
+
+func (u *upstream) setPreference(n *sdk.Node) error {
+	u.prefer = v4Only + preference(slices.Index(preferenceNames(), strings.ToLower(n.Args[0].Text)))
+	return nil
+}
+
+func (u *upstream) setServerName(n *sdk.Node) error {
+	t, err := host.ParseTemplate(n.Args[0])
+	u.tls.name = &t
+	return err
+}
+
+func (u *upstream) setClientAuth(n *sdk.Node) error {
+	pair, err := tls.LoadX509KeyPair(n.Args[0].Text, n.Args[1].Text)
+	if err != nil {
+		return sdk.Errorf(n.Args[0].Pos, "reading the certificate: %v", err)
+	}
+	u.tls.config.Certificates = []tls.Certificate{pair}
+	u.text += digest(pair.Certificate...)
+	return nil
+}
+
+func (u *upstream) setTrustPool(n *sdk.Node) error {
+	var errs sdk.Errors
+	pool := x509.NewCertPool()
+	for _, w := range n.Args {
+		pem, err := os.ReadFile(w.Text)
+		switch {
+		case err != nil:
+			errs.Add(w.Pos, sdk.Errorf(w.Pos, "reading the authorities: %v", err))
+		case !pool.AppendCertsFromPEM(pem):
+			errs.Add(w.Pos, sdk.Errorf(w.Pos, "%s holds no certificate in PEM: write the file of an authority", w.Text))
+		}
+		u.text += digest(pem)
+	}
+	u.tls.config.RootCAs = pool
+	return errs.Err()
+}
+
+// digest stands for the content of files in what tells upstreams apart.
+func digest(parts ...[]byte) string {
+	h := sha256.New()
+	for _, p := range parts {
+		h.Write(p)
+	}
+	return fmt.Sprintf(" %x", h.Sum(nil))
+}
+
+// curveNames are the words of tls_curves, in the order of curveIDs.
+func curveNames() []string {
+	return []string{"x25519mlkem768", "x25519", "secp256r1", "secp384r1", "secp521r1"}
+}
+
+func curveIDs() []tls.CurveID {
+	return []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
+}
+
+func (u *upstream) setCurves(n *sdk.Node) error {
+	for _, w := range n.Args {
+		id := curveIDs()[slices.Index(curveNames(), strings.ToLower(w.Text))]
+		u.tls.config.CurvePreferences = append(u.tls.config.CurvePreferences, id)
+	}
+	return nil
+}
+
+func (u *upstream) setExcept(n *sdk.Node) error {
+	for _, w := range n.Args {
+		port, err := parsePort(w.Text)
+		if err != nil {
+			return sdk.Errorf(w.Pos, "tls_except_ports: %s is no port: write a number from 1 to 65535", w.Text)
+		}
+		u.tls.except = append(u.tls.except, port)
+	}
+	return nil
+}
+
+func (u *upstream) setRenegotiation(n *sdk.Node) error {
+	switch strings.ToLower(n.Args[0].Text) {
+	case "once":
+		u.tls.config.Renegotiation = tls.RenegotiateOnceAsClient
+	case "freely":
+		u.tls.config.Renegotiation = tls.RenegotiateFreelyAsClient
+	default:
+		u.tls.config.Renegotiation = tls.RenegotiateNever
+	}
+	return nil
+}
+
+// secured returns what does the handshakes, or nil.
+func (u *upstream) secured() *secured {
+	if !u.tls.on {
+		return nil
+	}
+	return &secured{config: u.tls.config, name: u.tls.name, timeout: u.tls.timeout.Duration, except: u.tls.except}
+}
+
+// family is what local_addr, resolver_preference and tcp4/ or tcp6/ leave of the
+// families.
+func (u *upstream) family(a address) (preference, error) {
+	family := u.prefer
+	for _, only := range [...]preference{a.family, u.localFamily()} {
+		switch {
+		case only == anyFamily || only == family:
+		case family == v4Only || family == v6Only:
+			return family, sdk.Errorf(a.word.Pos, "%q: resolver_preference, local_addr and the network name different families", a.word.Text)
+		default:
+			family = only
+		}
+	}
+	if ip, err := netip.ParseAddr(a.host); err == nil && !family.takes(ip.Unmap()) {
+		return family, sdk.Errorf(a.word.Pos, "%q: local_addr or resolver_preference is of the other family", a.word.Text)
+	}
+	return family, nil
+}
+
+func (u *upstream) localFamily() preference {
+	switch {
+	case !u.local.IsValid():
+		return anyFamily
+	case u.local.Is4():
+		return v4Only
+	}
+	return v6Only
+}

@@ -104,12 +104,3 @@ func (h *Handler) Handle(ctx context.Context, c *host.Conn, next host.Next) erro
 	}
 	return next(ctx, c)
 }
-
-// String returns the lines as validate prints them.
-func (h *Handler) String() string {
-	texts := make([]string, len(h.vars))
-	for i, v := range h.vars {
-		texts[i] = v.name + "=" + v.value.String()
-	}
-	return "vars " + strings.Join(texts, " ")
-}

@@ -55,6 +55,3 @@ func (h *Handler) Handle(ctx context.Context, c *host.Conn, next host.Next) erro
 
 // Ends says that no connection goes on to the next handler.
 func (h *Handler) Ends() bool { return h.routes.Ends() }
-
-// String returns the routes as validate prints them.
-func (h *Handler) String() string { return h.routes.String() }

@@ -256,6 +256,32 @@ func TestOnlyPlainNamesAreAKey(t *testing.T) {
 	}
 }
 
+func TestEveryOptionOfTheSpecIsRead(t *testing.T) {
+	t.Parallel()
+	head := flight(t, "curl-h2")
+	unlike := map[string][]string{
+		"sni": {"other.example"}, "sni_regexp": {"^other"}, "alpn": {"imap"}, "version": {"tls1.0"},
+		"ja4": {"t13d1516h2_8daaf6152771_e5627efa2ab1"},
+	}
+	for _, option := range tls.Spec().Block.Options {
+		if option.Hoist {
+			continue // another matcher
+		}
+		args, ok := unlike[option.Name]
+		if !ok {
+			t.Errorf("no arguments for %s", option.Name)
+		}
+		for _, arg := range args {
+			if err := option.Args[0].Fits(arg); err != nil {
+				t.Errorf("%s %s: %v", option.Name, arg, err)
+			}
+		}
+		if got := ask(matcher(t, append([]string{option.Name}, args...)), head); got.Answer.Verdict != sdk.No {
+			t.Errorf("%s %q: %v, want no", option.Name, args, got)
+		}
+	}
+}
+
 func TestBadArgumentsAreErrorsAtTheirPlaces(t *testing.T) {
 	t.Parallel()
 	_, err := tls.New(node(

@@ -162,15 +162,15 @@ func TestFramesOutOfPlaceMakeTheRequestUnknown(t *testing.T) {
 		return ask(build(t, "host *"), string(edit(bytes.Clone(head))))
 	}
 	for what, edit := range map[string]func(b []byte) []byte{
-		"no SETTINGS":               func(b []byte) []byte { return append(b[:settings], b[headers:]...) },
-		"SETTINGS that acknowledge": func(b []byte) []byte { b[settings+4] = 1; return b },
-		"SETTINGS of a stream":      func(b []byte) []byte { b[settings+8] = 1; return b },
-		"HEADERS of an even stream": func(b []byte) []byte { b[headers+8] = 2; return b },
-		"HEADERS of no stream":      func(b []byte) []byte { b[headers+8] = 0; return b },
-		"DATA first":                func(b []byte) []byte { b[headers+3] = 0; return b },
-		"a frame of 16 MiB":         func(b []byte) []byte { b[headers] = 0xff; return b },
-		"padding beyond the frame":  func(b []byte) []byte { b[headers+4] |= 0x8; b[headers+9] = 0xff; return b },
-		"a broken block":            func(b []byte) []byte { b[headers+9] = 0x80; return b },
+		"no SETTINGS":                    func(b []byte) []byte { return append(b[:settings], b[headers:]...) },
+		"SETTINGS that acknowledge":      func(b []byte) []byte { b[settings+4] = 1; return b },
+		"SETTINGS of a stream":           func(b []byte) []byte { b[settings+8] = 1; return b },
+		"HEADERS of an even stream":      func(b []byte) []byte { b[headers+8] = 2; return b },
+		"HEADERS of no stream":           func(b []byte) []byte { b[headers+8] = 0; return b },
+		"DATA first":                     func(b []byte) []byte { b[headers+3] = 0; return b },
+		"a frame of 16 KiB and one byte": func(b []byte) []byte { b[headers+1], b[headers+2] = 0x40, 1; return b },
+		"padding beyond the frame":       func(b []byte) []byte { b[headers+4] |= 0x8; b[headers+9] = 0xff; return b },
+		"a broken block":                 func(b []byte) []byte { b[headers+9] = 0x80; return b },
 		"PING between the halves": func(b []byte) []byte {
 			b[headers+4] &^= 0x4
 			return append(b, 0, 0, 8, 6, 0, 0, 0, 0, 0)

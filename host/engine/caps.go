@@ -34,7 +34,7 @@ type caps struct {
 	mu       sync.Mutex
 	limits   graph.Limits
 	conns    int
-	byPeer   map[netip.Addr]int // only while there is a cap
+	byPeer   map[netip.Addr]int // also without a cap: the next configuration may have one
 	matching crowds
 	spells   [refusals]episode
 }

@@ -122,11 +122,6 @@ func (x *conn) panicked(r any, stack []byte) {
 	if x.c.Given() {
 		return
 	}
-	defer func() {
-		if recover() != nil { // a function that waited for the end has a defect too
-			x.ended(x.c, host.Outcome{Code: host.Code{In: x.phase(), Why: host.Panicked}, Ended: time.Now()})
-		}
-	}()
 	x.undecided()
 	x.c.Finish(host.End(host.ByProxy, host.Panicked, fmt.Errorf("panic: %v", r)))
 }

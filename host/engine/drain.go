@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -51,7 +52,7 @@ func (e *Engine) silence() { e.retire(slices.Collect(maps.Keys(e.sockets))) }
 // Shutdown ends everything: it accepts no more connections, waits for those that
 // live as long as grace_period says, and ends what is left. A second call, or the
 // end of ctx, cuts the waiting short; all calls return when the first one is done.
-// The error says that connections would not end.
+// The error says what would not end.
 func (e *Engine) Shutdown(ctx context.Context) error {
 	if !e.beginStopping() {
 		<-e.over
@@ -65,13 +66,20 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	e.wait(ctx, grace)
 	err := e.killAll()
 	e.end()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.current != nil {
-		<-e.current.done
-	}
 	e.shortage.close()
-	return err
+	return errors.Join(err, e.acted())
+}
+
+// acted waits for the actors of all configurations.
+func (e *Engine) acted() error {
+	timer := time.NewTimer(windUp)
+	defer timer.Stop()
+	select {
+	case <-e.acting.zero():
+		return nil
+	case <-timer.C:
+		return fmt.Errorf("stopping: what checks and watches for %d configurations goes on", e.acting.count())
+	}
 }
 
 // beginStopping is true for the first caller; later ones make the first one hurry.

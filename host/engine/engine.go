@@ -47,7 +47,8 @@ type Engine struct {
 
 	ids       atomic.Uint64
 	table     table
-	live      gauge
+	live      gauge // connections
+	acting    gauge // generations whose actors run
 	decisions decisions
 	shortage  shortage
 	count     counters
@@ -133,8 +134,8 @@ func (e *Engine) Addr(listener string) (netip.AddrPort, bool) {
 	return netip.AddrPort{}, false
 }
 
-// ReloadDrain and the like of the configuration that is served now; the zero value
-// before the first Load.
+// settings are those of the configuration that is served now; the zero value before
+// the first Load. e.mu is held.
 func (e *Engine) settings() graph.Settings {
 	if e.current == nil {
 		return graph.Settings{}

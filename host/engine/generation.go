@@ -20,7 +20,6 @@ type generation struct {
 	graph    *graph.Graph
 	settings graph.Settings
 	cancel   context.CancelFunc // of the actors
-	done     chan struct{}      // closed when the actors have left and the reference is given back
 }
 
 // era is what remains of a generation when its graph is gone: a number that its
@@ -40,8 +39,8 @@ func (e *Engine) start(g *graph.Graph, number uint64) *generation {
 		era:   &era{number: number, loaded: time.Now()},
 		graph: g, settings: g.Settings,
 		cancel: cancel,
-		done:   make(chan struct{}),
 	}
+	e.acting.add()
 	go gen.run(ctx, e)
 	return gen
 }
@@ -49,7 +48,7 @@ func (e *Engine) start(g *graph.Graph, number uint64) *generation {
 // run is the group of a generation's actors. The group ends when ctx does: none of
 // its members returns before.
 func (gen *generation) run(ctx context.Context, e *Engine) {
-	defer close(gen.done)
+	defer e.acting.done()
 	defer gen.graph.Release()
 	var group run.Group
 	group.Add(func() error { return e.drainOld(ctx, gen) }, func(error) { gen.cancel() })

@@ -74,6 +74,44 @@ func TestReloadsLoseNoConnection(t *testing.T) {
 	t.Logf("%d clients were served", served.Load())
 }
 
+func TestConnectionsWithTrafficSurviveReloads(t *testing.T) {
+	f := start(t, nil)
+	f.echoes()
+	f.load(serve("@r first r", "route @r {", "relay", "}", "route {", "echo", "}"))
+	var stop atomic.Bool
+	var rounds atomic.Int64
+	var clients sync.WaitGroup
+	conns := 1000
+	if testing.Short() {
+		conns = 50
+	}
+	for i := range conns {
+		c := f.dial()
+		clients.Go(func() {
+			text := []byte(strings.Repeat("re"[i%2:i%2+1], 100+i%7))
+			for got := make([]byte, len(text)); !stop.Load(); rounds.Add(1) {
+				if _, err := c.Write(text); err != nil {
+					t.Errorf("client %d: %v", i, err)
+					return
+				}
+				if _, err := io.ReadFull(c, got); err != nil || string(got) != string(text) {
+					t.Errorf("client %d got %q, %v", i, got, err)
+					return
+				}
+			}
+		})
+	}
+	for i := range 100 {
+		at := rounds.Load()
+		f.load(serve("@r first r", "route @r {", "watch", "}", "@x first "+strconv.Itoa(i), "route @x {", "relay", "}"))
+		await(t, "traffic", func() bool { return rounds.Load() > at || t.Failed() })
+	}
+	stop.Store(true)
+	clients.Wait()
+	f.active(conns)
+	t.Logf("%d rounds of %d connections", rounds.Load(), conns)
+}
+
 // once is a client that must be served.
 func once(addr string) error {
 	c, err := net.DialTimeout("tcp", addr, limit)

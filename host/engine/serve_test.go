@@ -311,3 +311,16 @@ func TestAccessLinesBeyondTheRateAreSampledAndCounted(t *testing.T) {
 		t.Errorf("%d lines counted as suppressed, %v told of", got, suppressed)
 	}
 }
+
+func TestHeadBytesAreBoundedInAll(t *testing.T) {
+	f := start(t, func(o *engine.Options) { o.HeadBytes = 2 << 10 })
+	f.load(serve("matching_timeout 10m", "@a first aaa", "route @a {", "echo", "}"))
+	slow := f.dial()
+	slow.says("a", "")
+	await(t, "its byte to arrive", func() bool { return f.Stats().HeadBytes > 0 })
+	other := f.dial()
+	other.says("a", "")
+	other.isEnded()
+	f.ended("proxy.matching.cap", 1)
+	slow.says("aa", "aaa")
+}

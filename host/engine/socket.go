@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"log/slog"
-	"net"
 	"os"
 	"sync/atomic"
 	"time"
@@ -87,8 +86,6 @@ func (s *socket) accept(e *Engine) {
 			return
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			e.relieved(s, &b)
-		case errors.Is(err, net.ErrClosed):
-			return
 		default:
 			e.pause(s, &b, err)
 		}

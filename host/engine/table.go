@@ -112,7 +112,7 @@ type counters struct {
 	refused            [refusals]atomic.Uint64
 }
 
-// gauge counts the connections that live and tells when there are none.
+// gauge counts what lives and tells when there is nothing left.
 type gauge struct {
 	mu   sync.Mutex
 	n    int
@@ -141,7 +141,7 @@ func (g *gauge) count() int {
 	return g.n
 }
 
-// zero returns a channel that is closed when no connection lives.
+// zero returns a channel that is closed when nothing is left.
 func (g *gauge) zero() <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()

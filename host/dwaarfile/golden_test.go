@@ -241,3 +241,21 @@ func TestEveryGoldenFileGivesItsTreeOrItsErrors(t *testing.T) {
 		})
 	}
 }
+
+func TestTheExamplesOfThePageAreTheSameFlatAndLaidOut(t *testing.T) {
+	t.Parallel()
+	for _, g := range goldens(t) {
+		laidOut, ok := g.file("laid out")
+		if !ok {
+			continue
+		}
+		flat, err := g.read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tree, err := dwaarfile.Parse("laid out", laidOut, grammar(), g.options())
+		if err != nil || !dwaarfile.Equal(flat, tree) {
+			t.Errorf("%s: error %v, trees (-flat +laid out)\n%s", g.name, err, cmp.Diff(dump(flat), dump(tree)))
+		}
+	}
+}

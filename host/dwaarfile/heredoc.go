@@ -3,21 +3,25 @@ package dwaarfile
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"dwaar.dev/dwaar/sdk"
 )
 
-// heredocMarker returns MARKER if <<MARKER and a line end begin here.
+// heredocMarker returns MARKER if the word <<MARKER begins here.
 func (l *lexer) heredocMarker() string {
 	rest, found := strings.CutPrefix(l.src[l.at:], "<<")
 	if !found {
 		return ""
 	}
-	n := strings.IndexFunc(rest, func(r rune) bool { return !isMarker(r) })
-	if n <= 0 || l.lineEnd(l.at+2+n) == 0 {
-		return ""
+	marker := rest
+	if n := strings.IndexFunc(rest, func(r rune) bool { return !isMarker(r) }); n >= 0 {
+		marker = rest[:n]
+		if r, _ := utf8.DecodeRuneInString(rest[n:]); !unicode.IsSpace(r) {
+			return ""
+		}
 	}
-	return rest[:n]
+	return marker
 }
 
 func isMarker(r rune) bool {
@@ -29,6 +33,10 @@ func isMarker(r rune) bool {
 func (l *lexer) heredoc() string {
 	start, marker := l.pos(), l.heredocMarker()
 	l.skip(2 + len(marker))
+	if l.lineEnd(l.at) == 0 {
+		l.errorf(sdk.Errorf(start, "<<%s begins a text on the next line: end the line here, or put quotes around this word", marker))
+		return ""
+	}
 	crlf := l.lineEnd(l.at) == 2
 	l.skip(l.lineEnd(l.at))
 	var lines []string

@@ -61,7 +61,7 @@ func (p *parser) snippet(s *scope) []sdk.Node {
 	if !p.o.Raw {
 		return nil
 	}
-	p.bodies[n.Name] = b
+	p.bodies[n.Name] = append(p.bodies[n.Name], b)
 	return []sdk.Node{n}
 }
 

@@ -125,7 +125,7 @@ func (p *printer) reads(text string, s *scope, same func(sdk.Node) bool) bool {
 	if !ok {
 		return false
 	}
-	in := &parser{loader: l, toks: toks, bodies: map[string]body{}}
+	in := &parser{loader: l, toks: toks, bodies: map[string][]body{}}
 	read := in.directive(s.as(false))
 	return len(l.errs) == 0 && in.peek().kind == end && len(read) == 1 && same(read[0])
 }

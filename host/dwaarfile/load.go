@@ -43,7 +43,7 @@ func (l *loader) text(name string, src []byte, args []sdk.Word, s *scope) []sdk.
 	} else {
 		toks = l.fill(toks, args)
 	}
-	p := &parser{loader: l, toks: toks, bodies: map[string]body{}}
+	p := &parser{loader: l, toks: toks, bodies: map[string][]body{}}
 	nodes := []sdk.Node{}
 	for {
 		nodes = append(nodes, p.nodes(s)...)

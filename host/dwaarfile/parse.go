@@ -59,8 +59,8 @@ type parser struct {
 	*loader
 	toks   []token
 	i      int
-	notes  []string        // comments read and not yet given to a node
-	bodies map[string]body // of the snippets of ParseRaw, by their names
+	notes  []string          // comments read and not yet given to a node
+	bodies map[string][]body // of the snippets of ParseRaw, by their names
 }
 
 // peek returns the next token, behind any comments.

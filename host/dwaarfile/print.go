@@ -145,7 +145,7 @@ func note(text string) string {
 
 // gap says that a blank line stands between two nodes.
 func (p *printer) gap(prev, n *sdk.Node, s *scope) bool {
-	if s.top && (prev.Block != nil || n.Block != nil) {
+	if s.top && s.holds == 0 && (prev.Block != nil || n.Block != nil) {
 		return true
 	}
 	if n.Pos.Line == 0 || prev.Pos.Line == 0 || n.Pos.File != prev.Pos.File || isTOML(n.Pos.File) {

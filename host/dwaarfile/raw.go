@@ -29,12 +29,12 @@ func (ps places) find(nodes []sdk.Node, s *scope) {
 func (p *parser) readSnippets(nodes []sdk.Node, s *scope) {
 	if p.o.Raw {
 		places{}.visit(p.g, nodes, s, func(n *sdk.Node, in *scope) {
-			b := p.bodies[n.Name]
+			b := p.bodies[n.Name][0]
+			p.bodies[n.Name] = p.bodies[n.Name][1:]
 			inner := &parser{loader: p.loader, toks: b.toks}
 			n.Block = inner.nodes(in.as(b.flat))
 			n.Below = inner.takeNotes()
-			delete(p.bodies, n.Name) // of two with one name, the first
-		}, func(n *sdk.Node) string { return firstName(p.bodies[n.Name].toks) })
+		}, func(n *sdk.Node) string { return firstName(p.bodies[n.Name][0].toks) })
 	}
 }
 

@@ -2,6 +2,7 @@ package dwaarfile
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -121,12 +122,14 @@ func tooDeep(text string) int {
 	return 0
 }
 
+// globalFirst puts the global options before the first directive, as in a
+// Dwaarfile: the order of tables means nothing to who writes TOML.
 func globalFirst(nodes []sdk.Node) []sdk.Node {
-	for i, n := range nodes {
-		if n.Name == "" {
-			copy(nodes[1:i+1], nodes[:i])
-			nodes[0] = n
-		}
+	to := slices.IndexFunc(nodes, func(n sdk.Node) bool { return !isSnippet(n.Name) && n.Name != importWord })
+	from := slices.IndexFunc(nodes, func(n sdk.Node) bool { return n.Name == "" })
+	if from > to {
+		n := nodes[from]
+		nodes = slices.Insert(slices.Delete(nodes, from, from+1), to, n)
 	}
 	return nodes
 }

@@ -245,7 +245,18 @@ func TestFaultsInAConfigurationAreErrorsWithTheirPlace(t *testing.T) {
 	k.pair("a", "a.example")
 	k.pair("b", "b.example")
 	k.trust("ca.pem")
+	certtest.Put(t, filepath.Join(k.dir, "sub", "alone.crt"), nil)
+	certtest.Put(t, filepath.Join(k.dir, "sub", "keyless.pem"), k.ca.PEM)
 	for name, c := range map[string]struct{ config, want string }{
+		"a missing directory": {
+			"{\ncertificate DIR/absent\n}\nroute {\ntls\n}",
+			"Dwaarfile:2:13: certificate: open DIR/absent: no such file or directory",
+		},
+		"a directory with two faults": {
+			"{\ncertificate DIR/sub\n}\nroute {\ntls\n}",
+			"Dwaarfile:2:13: certificate: reading DIR/sub/alone.crt: its key is missing, it belongs into DIR/sub/alone.key\n" +
+				"Dwaarfile:2:13: certificate: reading DIR/sub/keyless.pem: it holds a certificate and no key: add the key, or put it into DIR/sub/keyless.key",
+		},
 		"a missing file": {
 			"{\ncertificate a.example DIR/absent.crt DIR/a.key\n}\nroute {\ntls\n}",
 			"Dwaarfile:2:23: certificate: open DIR/absent.crt: no such file or directory",

@@ -2,12 +2,15 @@ package keys
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -284,6 +287,36 @@ func TestPoolsFollowTheirFilesAndKeepTheLastGoodOnes(t *testing.T) {
 	if p.Now() == first || p.Now().Digest == first.Digest {
 		t.Error("the new pool is not in use")
 	}
+}
+
+func TestTheWatchersLookUntilTheyAreToldToStop(t *testing.T) {
+	k := newKit(t)
+	f := k.pair("a", certtest.Leaf{Names: []string{"a.example"}, Serial: 1})
+	file := filepath.Join(k.dir, "ca.pem")
+	certtest.Put(t, file, k.ca.PEM)
+	synctest.Test(t, func(t *testing.T) {
+		ring := k.open(Source{Files: []Files{f}})
+		pool, err := OpenPool([]string{file})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- ring.Run(ctx) }()
+		go func() { done <- pool.Run(ctx) }()
+		before := pool.Now()
+		k.pair("a", certtest.Leaf{Names: []string{"a.example"}, Serial: 2})
+		certtest.Put(t, file, certtest.NewCA(t).PEM)
+		time.Sleep(every + jitter)
+		synctest.Wait()
+		if got := serial(ring, "a.example"); got != 2 || pool.Now() == before {
+			t.Errorf("in use is certificate %d, and the old pool: %v", got, pool.Now() == before)
+		}
+		cancel()
+		if err := errors.Join(<-done, <-done); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestPickTakesWhatTheClientSupports(t *testing.T) {

@@ -1,0 +1,141 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"log/slog"
+	"math/big"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"dwaar.dev/dwaar/builtin"
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/dwaarfile"
+	"dwaar.dev/dwaar/host/engine"
+	"dwaar.dev/dwaar/host/graph"
+)
+
+// limit bounds every test here, and what its clients wait for.
+const limit = 60 * time.Second
+
+// served is a dwaar that serves a configuration.
+type served struct {
+	t      testing.TB
+	engine *engine.Engine
+	store  *host.Store
+	log    *lines
+}
+
+// serve loads a configuration whose listener is 127.0.0.1:0.
+func serve(t testing.TB, config string) *served {
+	t.Helper()
+	s := &served{t: t, store: &host.Store{}, log: &lines{}}
+	s.engine = engine.New(engine.Options{Log: slog.New(slog.NewTextHandler(s.log, nil))})
+	if err := s.load(config); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		if err := s.engine.Shutdown(ctx); err != nil {
+			t.Log(err)
+		}
+		if t.Failed() {
+			t.Logf("the log:\n%s", s.log)
+		}
+	})
+	return s
+}
+
+// load serves another configuration.
+func (s *served) load(config string) error {
+	g, err := s.build(config)
+	if err != nil {
+		return err
+	}
+	return s.engine.Load(s.t.Context(), g)
+}
+
+func (s *served) build(config string) (*graph.Graph, error) {
+	r := &host.Registry{}
+	builtin.Register(r)
+	tree, err := dwaarfile.Parse("Dwaarfile", []byte(config), graph.Grammar(r), dwaarfile.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return graph.Build(tree, r, graph.Options{Store: s.store})
+}
+
+// addr is where the only listener listens.
+func (s *served) addr() netip.AddrPort {
+	s.t.Helper()
+	a, ok := s.engine.Addr("127.0.0.1:0")
+	if !ok {
+		s.t.Fatal("nothing listens")
+	}
+	return a
+}
+
+// lines is a log that tests read while it is written.
+type lines struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+// Write appends.
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+// String returns what was written.
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// certificate writes a self-signed certificate and its key.
+func certificate(t testing.TB, names ...string) (cert, key string) {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmpl := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(100 * 24 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &k.PublicKey, k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	writePEM(t, cert, "CERTIFICATE", der)
+	writePEM(t, key, "PRIVATE KEY", pkcs8)
+	return cert, key
+}
+
+func writePEM(t testing.TB, path, kind string, der []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

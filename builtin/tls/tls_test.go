@@ -314,3 +314,19 @@ func TestMatchingAllocatesNothing(t *testing.T) {
 		matchtest.Allocs(t, m, matchtest.TCP(), heads...)
 	}
 }
+
+// TestPlantedFaultsAreFound shows that the samples give the laws room to find
+// every fault there is a mutant of.
+func TestPlantedFaultsAreFound(t *testing.T) {
+	t.Parallel()
+	samples := [][]byte{flight(t, "openssl-tls12"), flight(t, "go-tls12"), reframe(flight(t, "gnutls"), 60, 100), []byte("GET / HTTP/1.1\r\n")}
+	for _, mutant := range matchtest.Mutants() {
+		if mutant.Fault == "it reads the clock" {
+			continue // Check does not look for that
+		}
+		m := mutant.Plant(matcher(t, []string{"sni", "*.example.com"}))
+		if matchtest.Check(m, matchtest.TCP(), samples...) == nil {
+			t.Errorf("%s: not found", mutant.Fault)
+		}
+	}
+}

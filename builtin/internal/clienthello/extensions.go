@@ -15,13 +15,25 @@ const (
 	extECH               = 0xfe0d
 )
 
+// The shortest entries of their lists.
+const (
+	minExtension = 4 // type, length
+	minName      = 3 // type, length
+	minOffer     = 2 // length, one byte
+)
+
+// fits says whether a list can go on for rest bytes, if its entries have at least
+// so many.
+func fits(rest, entry int) bool { return rest == 0 || rest >= entry }
+
 // extensions reads how long all extensions are. An old hello has none at all.
 func (h *Hello) extensions(r *reader) bool {
 	if r.at == r.limit {
 		h.state = Done
 		return true
 	}
-	return h.then(r.list(2, r.limit), readExtension)
+	ok := r.list(2, r.limit) && r.check(fits(r.limit-r.at, minExtension))
+	return h.then(ok, readExtension)
 }
 
 // extension reads the type and the length of the next one. Each type may be there
@@ -30,9 +42,6 @@ func (h *Hello) extension(r *reader) bool {
 	if r.at == r.limit {
 		h.state = Done
 		return true
-	}
-	if !r.check(r.limit-r.at >= 4) {
-		return false
 	}
 	kind, ok := r.number(2, 0, 0xffff)
 	if !ok || !r.check(!h.has(uint16(kind))) {
@@ -43,7 +52,7 @@ func (h *Hello) extension(r *reader) bool {
 		least = r.limit - r.at - 2
 	}
 	n, ok := r.number(2, least, r.limit-r.at-2)
-	if !ok {
+	if !ok || !r.check(fits(r.limit-r.at-n, minExtension)) {
 		return false
 	}
 	h.add(uint16(kind))
@@ -121,9 +130,6 @@ func (h *Hello) serverName(r *reader) bool {
 	if r.at == h.ext {
 		return h.then(true, readExtension)
 	}
-	if !r.check(h.ext-r.at >= 3) {
-		return false
-	}
 	kind, ok := r.number(1, 0, 0xff)
 	if !ok || !r.check(kind != 0 || !h.named) {
 		return false
@@ -133,7 +139,7 @@ func (h *Hello) serverName(r *reader) bool {
 		least = 1
 	}
 	n, ok := r.number(2, least, h.ext-r.at-2)
-	if !ok {
+	if !ok || !r.check(fits(h.ext-r.at-n, minName)) {
 		return false
 	}
 	if kind != 0 {
@@ -184,7 +190,7 @@ func (h *Hello) offer(r *reader) bool {
 		return h.then(true, readExtension)
 	}
 	n, ok := r.number(1, 1, h.ext-r.at-1)
-	if !ok {
+	if !ok || !r.check(fits(h.ext-r.at-n, minOffer)) {
 		return false
 	}
 	proto, ok := r.all(n)

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"time"
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/sdk"
@@ -40,6 +41,7 @@ func (m *maker) handler(n *sdk.Node) (host.Handler, error) {
 	errs.Add(n.Pos, err)
 	m.settings = s
 	h := &Handler{
+		born:    time.Now(),
 		timeout: s.connectTimeout(), tryFor: s.tryFor.Duration, tryEvery: s.tryEvery.Duration, relay: s.relay(),
 		balance: balance{policy: s.policy, width: s.chosenWidth()},
 	}

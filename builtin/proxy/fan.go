@@ -22,7 +22,7 @@ type fan struct {
 	readers  sync.WaitGroup
 
 	mu      sync.Mutex
-	rest    []byte // of the piece being read
+	rest    []byte        // of the piece being read
 	expired chan struct{} // closed at the read deadline
 	timer   *time.Timer   // of the read deadline
 	set     int           // how often it was set

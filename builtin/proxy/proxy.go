@@ -39,7 +39,9 @@ type Handler struct {
 	tryFor, tryEvery   time.Duration
 	relay              relay.Options
 
-	dark atomic.Bool // the last connection found no upstream, and that was logged
+	born   time.Time
+	dark   atomic.Bool  // the last connection found no upstream
+	warned atomic.Int64 // when that was logged, in ns since born
 }
 
 // maxUpstreams bounds the upstreams of one directive: host.Attempts keeps a set of
@@ -114,16 +116,19 @@ func (h *Handler) plan(ctx context.Context, c *host.Conn, last error, wait bool)
 		if err != nil {
 			return host.Dial{}, err
 		}
-		d := host.Dial{Up: t.up, Trial: t.trial, After: t.after, Timeout: h.timeout, Relay: h.relay}
-		p, err := h.find(ctx, c, t.member, a, wait)
+		d := host.Dial{Up: t.up, Trial: t.trial, Timeout: h.timeout, Relay: h.relay}
+		p, err := h.find(ctx, c, &t, a, wait)
 		switch {
 		case err == nil:
+			if !wait {
+				d.After = t.after
+			}
 			h.fill(&d, c, t.member, p)
 			return d, nil
-		case errors.Is(err, host.ErrBlocks):
+		case !wait:
 			d.Dropped()
-			a.Again = true
-			return host.Dial{}, err
+			a.Again = true // PlanWait takes up the same one
+			return host.Dial{}, host.ErrBlocks
 		case ctx.Err() != nil:
 			d.Dropped()
 			return host.Dial{}, ctx.Err()
@@ -136,14 +141,21 @@ func (h *Handler) plan(ctx context.Context, c *host.Conn, last error, wait bool)
 	}
 }
 
-// find asks where an attempt goes, within the time an attempt may take.
-func (h *Handler) find(ctx context.Context, c *host.Conn, m *member, a *host.Attempts, wait bool) (place, error) {
+// find asks where an attempt goes, within the time an attempt may take. If it may
+// wait it begins with the pause before the attempt, so that a name that fails at
+// once is not asked for without end.
+func (h *Handler) find(ctx context.Context, c *host.Conn, t *taken, a *host.Attempts, wait bool) (place, error) {
 	if !wait {
-		return m.target.find(ctx, c, a, false)
+		return t.target.find(ctx, c, a, false)
+	}
+	if t.after > 0 {
+		if err := sleep(ctx, t.after); err != nil {
+			return place{}, err
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, h.timeout)
 	defer cancel()
-	return m.target.find(ctx, c, a, true)
+	return t.target.find(ctx, c, a, true)
 }
 
 // fill says in d how to reach p.
@@ -270,11 +282,20 @@ func (h *Handler) none(c *host.Conn, full bool) error {
 	if full {
 		why, err = host.Cap, errFull
 	}
-	if h.dark.CompareAndSwap(false, true) {
+	if h.dark.CompareAndSwap(false, true) && h.mayWarn() {
 		c.Log().Warn("no upstream takes connections: they are closed",
 			slog.String("upstreams", h.names()), slog.Any("error", err))
 	}
 	return host.End(host.ByProxy, why, err)
+}
+
+// quiet is how long after such a warning there is no other: upstreams that are full
+// take a connection whenever one ends.
+const quiet = 10 * time.Second
+
+func (h *Handler) mayWarn() bool {
+	now, last := int64(time.Since(h.born)), h.warned.Load()
+	return (last == 0 || now-last >= int64(quiet)) && h.warned.CompareAndSwap(last, max(now, 1))
 }
 
 func (h *Handler) member(number int) *member {

@@ -297,6 +297,45 @@ func TestFullUpstreamsArePassedOver(t *testing.T) {
 	}
 }
 
+func TestFullUpstreamsAreNotAWarningPerConnection(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := mustMake(t, "proxy {\nupstream 10.0.0.1:1 {\nmax_connections 1\n}\n}")
+		lines := &logs{}
+		for range 50 {
+			d, err := h.Plan(client("", nil), 0, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := h.Plan(client("", lines.logger()), 0, nil); err == nil {
+				t.Fatal("it has two")
+			}
+			d.Dropped()
+			time.Sleep(time.Second)
+		}
+		if n := lines.count("no upstream takes connections"); n != 5 {
+			t.Errorf("%d warnings in 50 s", n)
+		}
+	})
+}
+
+func TestANameThatFailsAtOnceIsNotAskedForWithoutEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		h, err := (&builder{}).make(t, "proxy db.example:1 {\nlb_try_duration 1s\nmax_fails off\n}",
+			func(context.Context, string, string) ([]netip.Addr, error) { asked++; return nil, io.ErrUnexpectedEOF })
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := time.Now()
+		_, err = h.PlanWait(t.Context(), client("", nil), 0, nil)
+		if took := time.Since(before); asked != 5 || took != time.Second || !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("asked %d times in %v: %v", asked, took, err)
+		}
+	})
+}
+
 func TestMaxConnectionsHoldsUnderConcurrency(t *testing.T) {
 	t.Parallel()
 	h := mustMake(t, "proxy {\nupstream 10.0.0.1:1 {\nmax_connections 7\n}\n}")

@@ -1,0 +1,48 @@
+// Package builtin is the one list of the matchers and handlers that come with
+// dwaar. A program that embeds dwaar registers all of them, or its own choice:
+//
+//	var r host.Registry
+//	builtin.Register(&r)
+//	g, err := graph.Build(tree, &r, graph.Options{})
+package builtin
+
+import (
+	"dwaar.dev/dwaar/builtin/closer"
+	"dwaar.dev/dwaar/builtin/echo"
+	"dwaar.dev/dwaar/builtin/http"
+	"dwaar.dev/dwaar/builtin/postgres"
+	"dwaar.dev/dwaar/builtin/proxy"
+	"dwaar.dev/dwaar/builtin/regexp"
+	"dwaar.dev/dwaar/builtin/remoteip"
+	"dwaar.dev/dwaar/builtin/setvars"
+	"dwaar.dev/dwaar/builtin/ssh"
+	"dwaar.dev/dwaar/builtin/subroute"
+	"dwaar.dev/dwaar/builtin/terminate"
+	"dwaar.dev/dwaar/builtin/tls"
+	"dwaar.dev/dwaar/builtin/vars"
+	"dwaar.dev/dwaar/host"
+)
+
+// Register adds everything to r, in the order in which help lists it.
+func Register(r *host.Registry) {
+	r.Matcher(tls.Spec(), tls.New)
+	r.Matcher(http.Spec(), http.New)
+	r.Matcher(ssh.Spec(), ssh.New)
+	r.Matcher(postgres.Spec(), postgres.New)
+	r.Matcher(remoteip.RemoteSpec(), remoteip.NewRemote)
+	r.Matcher(remoteip.LocalSpec(), remoteip.NewLocal)
+	r.Matcher(regexp.Spec(), regexp.New)
+	r.Matcher(vars.Spec(), vars.New)
+	r.Matcher(vars.RegexpSpec(), vars.NewRegexp)
+
+	r.Handler(proxy.Spec(), proxy.New)
+	r.Handler(terminate.Spec(), terminate.New)
+	r.Handler(subroute.Spec(), subroute.New)
+	r.Handler(setvars.Spec(), setvars.New)
+	r.Handler(echo.Spec(), echo.New)
+	r.Handler(closer.Spec(), closer.New)
+
+	for _, g := range terminate.Globals() {
+		r.Global(g.Spec, g.Check)
+	}
+}

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dwaar.dev/dwaar/host/control"
+)
+
+// askTimeout bounds what a running dwaar may take to answer.
+const askTimeout = time.Minute
+
+// controlFlag gives a command --control.
+func controlFlag(cmd *cobra.Command, to *string) {
+	cmd.Flags().StringVar(to, "control", "",
+		"control socket `PATH` [$DWAAR_CONTROL, $RUNTIME_DIRECTORY/dwaar.sock, /run/dwaar.sock, $XDG_RUNTIME_DIR/dwaar.sock]")
+}
+
+// client returns a client of the running dwaar that path names, or of the first
+// one that is found.
+func (a *app) client(path string) *control.Client {
+	if path == "" {
+		path = a.getenv("DWAAR_CONTROL")
+	}
+	if path == "" {
+		path = control.Find(control.Paths(a.getenv))
+	}
+	return control.NewClient(path)
+}
+
+// ask makes a command that asks a running dwaar.
+func ask(a *app, cmd *cobra.Command, run func(ctx context.Context, c *control.Client, args []string) error) *cobra.Command {
+	var path string
+	controlFlag(cmd, &path)
+	cmd.RunE = do(func(cmd *cobra.Command, args []string) error {
+		ctx, cancel := context.WithTimeout(cmd.Context(), askTimeout)
+		defer cancel()
+		return run(ctx, a.client(path), args)
+	})
+	return cmd
+}
+
+const reloadHelp = `Has the running dwaar read its configuration again. If anything is wrong with it,
+all of it is printed, the exit code is 1, and the old configuration serves on.
+Connections are never ended by a reload, unless reload_drain says so.`
+
+func reloadCommand(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{Use: "reload", Short: "Have the running dwaar read its configuration again", Long: reloadHelp, Args: cobra.NoArgs}
+	jsonFlag(cmd, &asJSON)
+	return ask(a, cmd, func(ctx context.Context, c *control.Client, _ []string) error {
+		done, err := c.Reload(ctx)
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return a.printJSON(done)
+		}
+		a.faults(control.Errors(done.Warnings), "warning: ")
+		fmt.Fprintf(a.out, "generation %d serves\n", done.Generation)
+		return nil
+	})
+}
+
+const drainHelp = `Has the running dwaar close its listeners. Open connections go on; a reload opens
+the listeners again. To end the program, send it SIGTERM.`
+
+func drainCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{Use: "drain", Short: "Have the running dwaar accept no more connections", Long: drainHelp, Args: cobra.NoArgs}
+	return ask(a, cmd, func(ctx context.Context, c *control.Client, _ []string) error {
+		if err := c.Drain(ctx); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.out, "no more connections are accepted; `dwaar reload` begins again")
+		return nil
+	})
+}
+
+func statusCommand(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{Use: "status", Short: "Say what the running dwaar serves", Args: cobra.NoArgs}
+	jsonFlag(cmd, &asJSON)
+	return ask(a, cmd, func(ctx context.Context, c *control.Client, _ []string) error {
+		s, err := c.Status(ctx)
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return a.printJSON(s)
+		}
+		return a.printStatus(&s)
+	})
+}
+
+func (a *app) printStatus(s *control.Status) error {
+	fmt.Fprintf(a.out, "dwaar %s, process %d, %s for %s\n", s.Version, s.PID, s.State, age(s.Started))
+	fmt.Fprintf(a.out, "configuration: %s, generation %d\n", s.Config, s.Generation)
+	fmt.Fprintf(a.out, "reloads: %d, failed: %d\n", s.Reloads, s.FailedReloads)
+	fmt.Fprintf(a.out, "connections: %d open, %d matching, at most %d\n\n", s.Connections, s.Matching, s.Limit)
+	err := a.table("LISTENER\tADDRESS\tOPEN\tACCEPTED\tREFUSED", len(s.Listeners), func(i int) string {
+		l := s.Listeners[i]
+		return fmt.Sprintf("%s\t%s\t%d\t%d\t%d", l.Name, l.Address, l.Open, l.Accepted, l.Refused)
+	})
+	for _, g := range s.Generations {
+		if g.Number != s.Generation {
+			fmt.Fprintf(a.out, "\ngeneration %d, replaced, still has %d connections\n", g.Number, g.Connections)
+		}
+	}
+	if s.LastError != "" {
+		fmt.Fprintf(a.out, "\nthe last reload failed, and what was there before serves on:\n%s\n", s.LastError)
+	}
+	for _, w := range control.Errors(s.Warnings) {
+		fmt.Fprintf(a.out, "\nwarning: %s", w)
+	}
+	if len(s.Warnings) > 0 {
+		fmt.Fprintln(a.out)
+	}
+	return err
+}
+
+func connectionsCommand(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{Use: "connections", Short: "List the open connections, or end one", Args: cobra.NoArgs}
+	jsonFlag(cmd, &asJSON)
+	cmd.AddCommand(killCommand(a))
+	return ask(a, cmd, func(ctx context.Context, c *control.Client, _ []string) error {
+		all, err := c.Connections(ctx)
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return a.printJSON(all)
+		}
+		return a.table("ID\tLISTENER\tCLIENT\tPHASE\tROUTE\tUPSTREAM\tUP\tDOWN\tAGE", len(all), func(i int) string {
+			c := all[i]
+			return strings.Join([]string{
+				strconv.FormatUint(c.ID, 10), c.Listener, dash(c.Remote), c.Phase, dash(c.Route), dash(c.Upstream),
+				bytes(c.BytesUp), bytes(c.BytesDown), age(c.Accepted),
+			}, "\t")
+		})
+	})
+}
+
+func killCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{Use: "kill ID", Short: "End a connection, by the ID that `dwaar connections` shows", Args: cobra.ExactArgs(1)}
+	return ask(a, cmd, func(ctx context.Context, c *control.Client, args []string) error {
+		id, err := strconv.ParseUint(args[0], 10, 64)
+		if err != nil {
+			return usageError{fmt.Sprintf("%q is no ID of a connection: `dwaar connections` lists them", args[0])}
+		}
+		return c.Kill(ctx, id)
+	})
+}
+
+func upstreamsCommand(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{Use: "upstreams", Short: "List the upstreams and how they are", Args: cobra.NoArgs}
+	jsonFlag(cmd, &asJSON)
+	return ask(a, cmd, func(ctx context.Context, c *control.Client, _ []string) error {
+		all, err := c.Upstreams(ctx)
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return a.printJSON(all)
+		}
+		return a.table("UPSTREAM\tHEALTH\tFOR\tOPEN\tCONNECTS\tFAILURES\tUP\tDOWN", len(all), func(i int) string {
+			u := all[i]
+			return fmt.Sprintf("%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s", u.Name, u.Health, age(u.Since), u.Connections,
+				u.Connects, u.Failures, bytes(u.BytesUp), bytes(u.BytesDown))
+		})
+	})
+}
+
+// shownDecisions is how many of the last decisions are shown unless asked for more.
+const shownDecisions = 20
+
+func decisionsCommand(a *app) *cobra.Command {
+	var asJSON bool
+	var last int
+	cmd := &cobra.Command{Use: "decisions", Short: "List the last routing decisions", Args: cobra.NoArgs}
+	jsonFlag(cmd, &asJSON)
+	cmd.Flags().IntVarP(&last, "last", "n", shownDecisions, "how many, at most")
+	return ask(a, cmd, func(ctx context.Context, c *control.Client, _ []string) error {
+		if last < 0 {
+			return usageError{"--last wants a number, 0 or more"}
+		}
+		all, err := c.Decisions(ctx, last)
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return a.printJSON(all)
+		}
+		return a.table("ID\tAGE\tLISTENER\tCLIENT\tROUTE\tBYTES\tTOOK\tWAITED UNTIL\tENDED", len(all), func(i int) string {
+			d := all[i]
+			took := time.Duration(d.Seconds * float64(time.Second)).Round(time.Microsecond)
+			return fmt.Sprintf("%d\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s", d.ID, age(d.Time), d.Listener, dash(d.Remote),
+				dash(d.Route), d.Bytes, took, dash(d.Final), dash(d.Code))
+		})
+	})
+}
+
+func statsCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{Use: "stats", Short: "Print the metrics of the running dwaar in Prometheus' text format", Args: cobra.NoArgs}
+	return ask(a, cmd, func(ctx context.Context, c *control.Client, _ []string) error {
+		text, err := c.Stats(ctx)
+		if err == nil {
+			fmt.Fprint(a.out, text)
+		}
+		return err
+	})
+}

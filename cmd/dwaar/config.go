@@ -1,0 +1,146 @@
+package main
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/dwaarfile"
+	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/sdk"
+)
+
+// defaultText is the Dwaarfile at the root of the repository, which serve uses
+// where nobody wrote another. A test keeps the copy beside this file equal to it.
+//
+//go:embed Dwaarfile
+var defaultText string
+
+// defaultName is the file name of the embedded configuration in messages.
+const defaultName = "built-in Dwaarfile"
+
+// maxConfig is more than any configuration has.
+const maxConfig = 16 << 20 // bytes
+
+// source is a configuration file as it was found.
+type source struct {
+	name string // for messages, as the user knows it
+	dir  string // what it imports is below; "": it imports nothing
+	text []byte
+}
+
+// isTOML says how the file is written, by its name.
+func (s *source) isTOML() bool { return strings.HasSuffix(s.name, ".toml") }
+
+// places are where a configuration is looked for when nobody names one.
+func places() []string { return []string{"Dwaarfile", "dwaar.toml", "/etc/dwaar/Dwaarfile"} }
+
+// errNoConfig is why a configuration was not found.
+var errNoConfig = errors.New("there is no configuration: write ./Dwaarfile, or name one with --config FILE or $DWAAR_CONFIG")
+
+// read returns the configuration that flag names, or $DWAAR_CONFIG, or the first of
+// the usual places that exists. "-" is the standard input.
+func (a *app) read(flag string) (*source, error) {
+	name := flag
+	if name == "" {
+		name = a.getenv("DWAAR_CONFIG")
+	}
+	if name != "" {
+		return a.readFile(name)
+	}
+	for _, name := range places() {
+		src, err := a.readFile(name)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return src, err
+		}
+	}
+	return nil, errNoConfig
+}
+
+// readOrDefault is read, with the embedded configuration in the place of none.
+func (a *app) readOrDefault(flag string) (*source, error) {
+	src, err := a.read(flag)
+	if errors.Is(err, errNoConfig) {
+		return &source{name: defaultName, text: []byte(defaultText)}, nil
+	}
+	return src, err
+}
+
+func (a *app) readFile(name string) (*source, error) {
+	if name == "-" {
+		text, err := readAll(a.in)
+		return &source{name: "standard input", dir: ".", text: text}, err
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	defer f.Close()
+	text, err := readAll(f)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	return &source{name: name, dir: filepath.Dir(name), text: text}, nil
+}
+
+func readAll(r io.Reader) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxConfig+1))
+	if err == nil && len(text) > maxConfig {
+		return nil, fmt.Errorf("it has more than %d bytes", maxConfig)
+	}
+	return text, err
+}
+
+// parse reads the text of a configuration into its tree, with imports and the
+// environment filled in. With an error the tree is what could be read.
+func (a *app) parse(src *source, g *sdk.Grammar) ([]sdk.Node, error) {
+	o := dwaarfile.Options{Env: a.lookup}
+	if src.dir != "" {
+		root, err := os.OpenRoot(src.dir)
+		if err != nil {
+			return nil, fmt.Errorf("opening the directory of the configuration: %w", err)
+		}
+		defer root.Close()
+		o.Open, o.Glob = dwaarfile.Dir(root)
+	}
+	if src.isTOML() {
+		return dwaarfile.ParseTOML(src.name, src.text, g, o)
+	}
+	return dwaarfile.Parse(src.name, src.text, g, o)
+}
+
+// parseRaw reads the text of a configuration as it was written, for tools that
+// print it again.
+func parseRaw(src *source, g *sdk.Grammar) ([]sdk.Node, error) {
+	if src.isTOML() {
+		return dwaarfile.ParseTOML(src.name, src.text, g, dwaarfile.Options{Raw: true})
+	}
+	return dwaarfile.ParseRaw(src.name, src.text, g)
+}
+
+// build makes the graph of a configuration. The error is sdk.Errors with all that
+// is wrong with it.
+func (a *app) build(src *source, store *host.Store) (*graph.Graph, error) {
+	r := registry()
+	tree, err := a.parse(src, graph.Grammar(r))
+	if tree == nil && err != nil {
+		return nil, err
+	}
+	g, buildErr := graph.Build(tree, r, graph.Options{Env: a.lookup, Store: store})
+	if err == nil {
+		return g, buildErr
+	}
+	if g != nil {
+		g.Release()
+	}
+	var all sdk.Errors
+	all.Add(sdk.Pos{File: src.name}, err)
+	all.Add(sdk.Pos{File: src.name}, buildErr)
+	return nil, all.Err()
+}

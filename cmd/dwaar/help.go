@@ -1,0 +1,177 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/host/schema"
+	"dwaar.dev/dwaar/sdk"
+)
+
+// group is the directives that stand in one place.
+type group struct {
+	role  string // what one of them is: "matcher"
+	title string
+	doc   string
+	specs []sdk.Spec
+}
+
+// groups returns everything that can be written, by place, in the order in which
+// somebody who learns it meets it.
+func groups(g *sdk.Grammar) []group {
+	server, global := g.Server, g.Global
+	server.Name = "ADDRESS"
+	return []group{
+		{"", "Structure", "What a Dwaarfile consists of.", append(slices.Clone(g.Top), server, g.Route)},
+		{"matcher", "Matchers", "They stand in a set, `@name matcher…` or `@name { … }`, where all must match; `route @name` uses it.", g.Matchers},
+		{"handler", "Handlers", "They stand in a route and run in order. One that ends the connection comes last.", g.Handlers},
+		{"server option", "Server options", "They stand in the block of a server, beside its routes.", server.Block.Options},
+		{"global option", "Global options", "They stand in a block without a name at the top of the file.", withoutName(global.Block.Options, "layer4")},
+	}
+}
+
+func withoutName(specs []sdk.Spec, name string) []sdk.Spec {
+	return slices.DeleteFunc(slices.Clone(specs), func(s sdk.Spec) bool { return s.Name == name })
+}
+
+const helpHelp = `Explains a command, or anything that can be written in a Dwaarfile:
+
+  dwaar help serve            a command
+  dwaar help directives       everything there is, a line each
+  dwaar help tls              one of them, wherever it can stand
+  dwaar help placeholders     what {…} can stand for`
+
+func helpCommand(a *app) *cobra.Command {
+	var markdown bool
+	cmd := &cobra.Command{
+		Use:   "help [COMMAND | DIRECTIVE | directives | placeholders]",
+		Short: "Explain a command or a directive",
+		Long:  helpHelp,
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+			return completeTopics(cmd.Root(), args, begun), cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+	cmd.Flags().BoolVar(&markdown, "markdown", false, "print all of it as docs/reference.md has it")
+	cmd.RunE = do(func(cmd *cobra.Command, args []string) error {
+		if markdown {
+			return writeReference(a.out)
+		}
+		return a.help(cmd.Root(), args)
+	})
+	return cmd
+}
+
+// completeTopics returns the topics that begin as the word to be completed.
+func completeTopics(root *cobra.Command, args []string, begun string) []string {
+	if len(args) > 0 {
+		return nil
+	}
+	topics := []string{"directives", "placeholders"}
+	for _, c := range root.Commands() {
+		if c.IsAvailableCommand() {
+			topics = append(topics, c.Name())
+		}
+	}
+	for _, g := range groups(graph.Grammar(registry())) {
+		for _, s := range g.specs {
+			topics = append(topics, s.Name)
+		}
+	}
+	slices.Sort(topics)
+	topics = slices.Compact(topics)
+	return slices.DeleteFunc(topics, func(t string) bool { return !strings.HasPrefix(t, begun) })
+}
+
+func (a *app) help(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return root.Help()
+	}
+	switch args[0] {
+	case "directives":
+		return listDirectives(a.out)
+	case "placeholders":
+		return listPlaceholders(a.out)
+	}
+	if cmd, rest, err := root.Find(args); err == nil && cmd != root && len(rest) == 0 {
+		return cmd.Help()
+	}
+	return a.explainDirective(strings.TrimPrefix(args[0], "@"))
+}
+
+// explainDirective prints everything of that name, wherever it can stand.
+func (a *app) explainDirective(name string) error {
+	found := false
+	for _, g := range groups(graph.Grammar(registry())) {
+		spec := sdk.Find(g.specs, name)
+		if spec == nil && strings.EqualFold(name, "server") {
+			spec = sdk.Find(g.specs, "ADDRESS")
+		}
+		if spec == nil {
+			continue
+		}
+		if found {
+			fmt.Fprintln(a.out)
+		}
+		if g.role != "" {
+			fmt.Fprintf(a.out, "%s\n\n", strings.ToUpper(g.role))
+		}
+		if err := schema.Help(a.out, spec); err != nil {
+			return err
+		}
+		found = true
+	}
+	if !found {
+		return usageError{fmt.Sprintf("there is nothing to say about %q: `dwaar help directives` lists what there is", name)}
+	}
+	return nil
+}
+
+// listDirectives prints a line for everything there is.
+func listDirectives(w io.Writer) error {
+	var b strings.Builder
+	for _, g := range groups(graph.Grammar(registry())) {
+		fmt.Fprintf(&b, "%s\n", g.title)
+		for i := range g.specs {
+			s := &g.specs[i]
+			fmt.Fprintf(&b, "  %-24s %s\n", s.Name, s.Doc)
+		}
+		b.WriteByte('\n')
+	}
+	b.WriteString("`dwaar help NAME` says all about one of them.\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+const placeholdersHelp = `A word like {tls.server_name} stands for a fact: something a matcher or handler
+found, and that therefore every connection has that comes to this place. A fact
+that no connection can have there is an error when the file is loaded. {$NAME} is
+the environment's when the file is read, {env.NAME} when a connection is handled.
+`
+
+// listPlaceholders prints every fact that there can be.
+func listPlaceholders(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString(placeholdersHelp)
+	b.WriteString("\nOf every connection, as far as its network has it:\n")
+	for _, f := range host.ConnFacts() {
+		fmt.Fprintf(&b, "  {conn.%s}\n", f)
+	}
+	for _, g := range groups(graph.Grammar(registry())) {
+		for _, s := range g.specs {
+			for i, f := range s.Facts {
+				if i == 0 {
+					fmt.Fprintf(&b, "\nOf the %s %s:\n", g.role, s.Name)
+				}
+				fmt.Fprintf(&b, "  %-28s %s\n", "{"+s.Name+"."+f.Key+"}", f.Doc)
+			}
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

@@ -1,0 +1,18 @@
+// Command dwaar is the proxy and the tools around it.
+//
+//	dwaar serve                      # ./Dwaarfile, or a demonstration
+//	dwaar validate --config F        # what it would do, or all that is wrong
+//	dwaar help tls                   # every directive is described
+//
+// Everything it knows of a directive comes from the directive's own description;
+// docs/cli.md is for users.
+package main
+
+import "os"
+
+func main() {
+	os.Exit(execute(os.Args[1:], &app{
+		in: os.Stdin, out: os.Stdout, err: os.Stderr,
+		lookup: os.LookupEnv,
+	}))
+}

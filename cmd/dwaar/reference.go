@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/host/schema"
+	"dwaar.dev/dwaar/sdk"
+)
+
+const referenceHead = `# Reference
+
+Everything that can be written in a Dwaarfile. This page is printed by
+` + "`dwaar help --markdown`" + ` from the descriptions the program itself checks files by;
+` + "`dwaar help NAME`" + ` shows one entry. Square brackets are optional, … means several,
+a default stands in brackets behind its option.
+`
+
+// writeReference prints docs/reference.md.
+func writeReference(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString(referenceHead)
+	for _, g := range groups(graph.Grammar(registry())) {
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n", g.title, g.doc)
+		for i := range g.specs {
+			referenceEntry(&b, &g.specs[i])
+		}
+	}
+	b.WriteString("\n## Placeholders\n\n" + placeholdersHelp + "\nEvery connection has, as far as its network does: ")
+	for i, f := range host.ConnFacts() {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "`{conn.%s}`", f)
+	}
+	b.WriteString(".\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func referenceEntry(b *strings.Builder, s *sdk.Spec) {
+	fmt.Fprintf(b, "\n### %s\n\n```\n%s\n```\n\n%s.%s\n", s.Name, schema.Usage(s), s.Doc, bracketed(s.Default))
+	if len(s.Aliases) > 0 {
+		fmt.Fprintf(b, "\nAlso written: %s.\n", strings.Join(s.Aliases, ", "))
+	}
+	if s.Ends {
+		b.WriteString("\nIt ends the connection: nothing behind it runs.\n")
+	}
+	if s.Block != nil {
+		if len(s.Block.Options) > 0 || s.Block.Line != nil {
+			b.WriteByte('\n')
+		}
+		referenceOptions(b, s.Block, "")
+	}
+	for i, f := range s.Facts {
+		if i == 0 {
+			b.WriteString("\n| fact | what it is |\n|---|---|\n")
+		}
+		fmt.Fprintf(b, "| `{%s.%s}` | %s |\n", s.Name, f.Key, strings.ReplaceAll(f.Doc, "|", `\|`))
+	}
+}
+
+func referenceOptions(b *strings.Builder, block *sdk.Block, indent string) {
+	specs := block.Options
+	if block.Line != nil {
+		specs = append(specs[:len(specs):len(specs)], *block.Line)
+	}
+	for i := range specs {
+		o := &specs[i]
+		fmt.Fprintf(b, "%s- `%s`: %s%s\n", indent, schema.Usage(o), o.Doc, bracketed(o.Default))
+		if o.Block != nil && !o.Negates {
+			referenceOptions(b, o.Block, indent+"  ")
+		}
+	}
+}
+
+func bracketed(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " [" + text + "]"
+}

@@ -1,0 +1,285 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"dwaar.dev/dwaar/host/realtest"
+)
+
+var update = flag.Bool("update", false, "write golden files and generated documents instead of comparing")
+
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"dwaar": main}) }
+
+// TestScripts runs testdata/script. Beside testscript's own commands there are
+//
+//	serve NAME ARG…      starts dwaar serve and waits until it says that it is ready
+//	logs NAME REGEXP     waits until it has logged that, behind what was found before
+//	notified NAME TEXT   waits until it has told the service manager that
+//	signal NAME SIGNAL   sends it HUP, TERM or INT
+//	ended NAME CODE      waits until it has ended with that code
+//	exits CODE COMMAND…  runs a command that has to end with that code
+//
+// $A to $F are free addresses on 127.0.0.1.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/script/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			t.Parallel()
+			runScript(t, file)
+		})
+	}
+}
+
+func runScript(t *testing.T, file string) {
+	t.Helper()
+	d := &daemons{t: t, running: map[string]*daemon{}}
+	testscript.Run(t, testscript.Params{
+		Files:               []string{file},
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			for _, name := range []string{"A", "B", "C", "D", "E", "F"} {
+				env.Setenv(name, realtest.FreeAddr(t).String())
+			}
+			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "data"))
+			env.Setenv("XDG_RUNTIME_DIR", env.WorkDir)
+			env.Setenv("RUNTIME_DIRECTORY", env.WorkDir)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"serve": d.serve, "logs": d.logs, "notified": d.notified, "signal": d.signal, "ended": d.ended,
+			"exits": exits,
+		},
+	})
+}
+
+// exits runs a command and compares its exit code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND…")
+	}
+	code := 0
+	err := ts.Exec(args[1], args[2:]...)
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		code = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("it ended with code %d", code)
+	}
+}
+
+// daemons are the programs that one script serves with.
+type daemons struct {
+	t       testing.TB
+	running map[string]*daemon
+}
+
+// daemon is a dwaar serve that runs at most as long as its script.
+type daemon struct {
+	cmd  *exec.Cmd
+	done chan struct{}
+	log  watched // standard error
+	told watched // to the service manager
+}
+
+// serve starts a daemon.
+func (d *daemons) serve(ts *testscript.TestScript, _ bool, args []string) {
+	name := args[0]
+	path := filepath.Join(ts.Getenv("WORK"), name+".notify")
+	notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path})
+	ts.Check(err)
+	p := &daemon{done: make(chan struct{})}
+	p.log.changed, p.told.changed = make(chan struct{}), make(chan struct{})
+	p.cmd = exec.Command(os.Args[0], append([]string{"serve"}, args[1:]...)...)
+	p.cmd.Args[0] = "dwaar" // as which testscript's binary runs main
+	p.cmd.Dir = ts.MkAbs(".")
+	p.cmd.Env = append(environ(ts), "NOTIFY_SOCKET="+path)
+	p.cmd.Stderr = &p.log
+	p.cmd.Path = lookIn(ts.Getenv("PATH"), "dwaar")
+	ts.Check(p.cmd.Start())
+	d.running[name] = p
+	go p.listen(notify)
+	go func() {
+		_ = p.cmd.Wait() // the code is asked for by ended
+		close(p.done)
+	}()
+	ts.Defer(func() {
+		_ = p.cmd.Process.Kill() // an error says that it has ended
+		<-p.done
+		notify.Close()
+		ts.Logf("%s logged:\n%s", name, p.log.all())
+	})
+	p.wait(ts, &p.told, regexp.MustCompile(`READY=1`))
+}
+
+func lookIn(path, name string) string {
+	for _, dir := range filepath.SplitList(path) {
+		if full, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return full
+		}
+	}
+	return name
+}
+
+// environ is the environment of the script.
+func environ(ts *testscript.TestScript) []string {
+	var env []string
+	for _, name := range []string{
+		"PATH", "HOME", "WORK", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "RUNTIME_DIRECTORY", "STATE_DIRECTORY",
+		"DWAAR_CONFIG", "A", "B", "C", "D", "E", "F", "GOCOVERDIR",
+	} {
+		if v := ts.Getenv(name); v != "" {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
+}
+
+// listen keeps what the daemon tells the service manager.
+func (p *daemon) listen(notify *net.UnixConn) {
+	buf := make([]byte, 4096)
+	for {
+		n, err := notify.Read(buf)
+		if err != nil {
+			return
+		}
+		fmt.Fprintf(&p.told, "%s\n", buf[:n])
+	}
+}
+
+func (d *daemons) find(ts *testscript.TestScript, name string) *daemon {
+	p := d.running[name]
+	if p == nil {
+		ts.Fatalf("there is no %s: serve %s starts it", name, name)
+	}
+	return p
+}
+
+func (d *daemons) logs(ts *testscript.TestScript, _ bool, args []string) {
+	p := d.find(ts, args[0])
+	p.wait(ts, &p.log, regexp.MustCompile(args[1]))
+}
+
+func (d *daemons) notified(ts *testscript.TestScript, _ bool, args []string) {
+	p := d.find(ts, args[0])
+	p.wait(ts, &p.told, regexp.MustCompile(regexp.QuoteMeta(args[1])))
+}
+
+func (d *daemons) signal(ts *testscript.TestScript, _ bool, args []string) {
+	sig := map[string]syscall.Signal{"HUP": syscall.SIGHUP, "TERM": syscall.SIGTERM, "INT": syscall.SIGINT}[args[1]]
+	ts.Check(d.find(ts, args[0]).cmd.Process.Signal(sig))
+}
+
+func (d *daemons) ended(ts *testscript.TestScript, _ bool, args []string) {
+	p := d.find(ts, args[0])
+	select {
+	case <-p.done:
+	case <-time.After(realtest.Limit):
+		ts.Fatalf("%s did not end", args[0])
+	}
+	if code := strconv.Itoa(p.cmd.ProcessState.ExitCode()); code != args[1] {
+		ts.Fatalf("%s ended with code %s", args[0], code)
+	}
+}
+
+// wait waits until a text appears, or the daemon ends without it.
+func (p *daemon) wait(ts *testscript.TestScript, in *watched, text *regexp.Regexp) {
+	limit := time.After(realtest.Limit)
+	for {
+		ended := false
+		select {
+		case <-p.done:
+			ended = true
+		default:
+		}
+		found, changed := in.find(text)
+		switch {
+		case found:
+			return
+		case ended:
+			ts.Fatalf("it ended without %q: %v", text, p.cmd.ProcessState)
+		}
+		select {
+		case <-changed:
+		case <-p.done:
+		case <-limit:
+			ts.Fatalf("waiting for %q took too long", text)
+		}
+	}
+}
+
+// watched is a text that grows.
+type watched struct {
+	mu      sync.Mutex
+	text    strings.Builder
+	seen    int
+	changed chan struct{}
+}
+
+func (w *watched) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.text.Write(b)
+	close(w.changed)
+	w.changed = make(chan struct{})
+	return len(b), nil
+}
+
+// find looks behind what was found before. If it finds nothing, changed is closed
+// when there is more.
+func (w *watched) find(text *regexp.Regexp) (found bool, changed chan struct{}) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	at := text.FindStringIndex(w.text.String()[w.seen:])
+	if at == nil {
+		return false, w.changed
+	}
+	w.seen += at[1]
+	return true, nil
+}
+
+func (w *watched) all() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
+}
+
+func TestTheEmbeddedConfigurationIsTheOneAtTheRoot(t *testing.T) {
+	t.Parallel()
+	root, err := os.ReadFile("../../Dwaarfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile("Dwaarfile", root, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if string(root) != defaultText {
+		t.Error("cmd/dwaar/Dwaarfile differs from ./Dwaarfile: run go test ./cmd/dwaar -update")
+	}
+}

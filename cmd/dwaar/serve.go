@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/control"
+	"dwaar.dev/dwaar/host/engine"
+)
+
+const serveHelp = `Serves a configuration until it is told to end:
+
+  SIGHUP, dwaar reload   read the configuration again; if anything is wrong with it
+                         all of it is said and the old one serves on
+  SIGTERM, SIGINT        accept no more connections, give those that are open
+                         grace_period to end, and end; a second signal ends at once
+
+Without --config, $DWAAR_CONFIG and any of the usual files it serves a
+demonstration on 127.0.0.1:8443. Logs go to standard error.`
+
+// serveOptions are the flags of serve.
+type serveOptions struct {
+	config    string
+	control   string
+	logFormat string
+	logLevel  string
+}
+
+func serveCommand(a *app) *cobra.Command {
+	var o serveOptions
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve a configuration",
+		Long:  serveHelp,
+		Args:  cobra.NoArgs,
+		RunE:  do(func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), o) }),
+	}
+	configFlag(cmd, &o.config)
+	f := cmd.Flags()
+	f.StringVar(&o.control, "control", "",
+		"control socket `PATH`, or off [$DWAAR_CONTROL, $RUNTIME_DIRECTORY/dwaar.sock, /run/dwaar.sock, $XDG_RUNTIME_DIR/dwaar.sock]")
+	f.StringVar(&o.logFormat, "log-format", "", "`FORMAT` of the log: text or json [text on a terminal]")
+	f.StringVar(&o.logLevel, "log-level", "info", "least `LEVEL` that is logged: debug, info, warn, error")
+	for name, words := range map[string][]string{"log-format": {"text", "json"}, "log-level": {"debug", "info", "warn", "error"}} {
+		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)) // fails only where the flag is unknown
+	}
+	return cmd
+}
+
+// What a log may hold back for a reader that is slow, and how long its last lines
+// may take.
+const (
+	logBuffer  = 1 << 20 // bytes
+	logGoodbye = 2 * time.Second
+)
+
+func (a *app) serve(ctx context.Context, o serveOptions) error {
+	if o.config == "-" {
+		return usageError{"serve reads its configuration again at every reload: name a file instead of -"}
+	}
+	handler, writer, err := a.logHandler(o)
+	if err != nil {
+		return err
+	}
+	log := slog.New(handler)
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), logGoodbye)
+		defer cancel()
+		_ = writer.Close(ctx) // there is no place left to complain to
+	}()
+	s, err := newServer(a, o, log, writer)
+	if err != nil {
+		return err
+	}
+	return s.run(ctx)
+}
+
+// logHandler makes where the log goes: a ring, so that nobody waits for its reader.
+func (a *app) logHandler(o serveOptions) (slog.Handler, *engine.LogWriter, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
+		return nil, nil, usageError{fmt.Sprintf("--log-level %s is no level: write debug, info, warn or error", o.logLevel)}
+	}
+	format := strings.ToLower(o.logFormat)
+	if format == "" {
+		format = "json"
+		if terminal(a.err) {
+			format = "text"
+		}
+	}
+	options := &slog.HandlerOptions{Level: level}
+	var handler slog.Handler
+	writer := engine.NewLogWriter(a.err, logBuffer, func(lines uint64) {
+		slog.New(handler).Warn("log lines were dropped: nobody read them in time", slog.Uint64(keyLines, lines))
+	})
+	switch format {
+	case "text":
+		handler = slog.NewTextHandler(writer, options)
+	case "json":
+		options.ReplaceAttr = inSeconds
+		handler = slog.NewJSONHandler(writer, options)
+	default:
+		return nil, nil, usageError{fmt.Sprintf("--log-format %s is no format: write text or json", o.logFormat)}
+	}
+	return handler, writer, nil
+}
+
+// inSeconds writes durations as programs like them: numbers of seconds.
+func inSeconds(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.Float64Value(a.Value.Duration().Seconds())
+	}
+	return a
+}
+
+// newServer finds the configuration and prepares everything; it opens nothing.
+func newServer(a *app, o serveOptions, log *slog.Logger, writer *engine.LogWriter) (*server, error) {
+	src, err := a.readOrDefault(o.config)
+	if err != nil {
+		return nil, err
+	}
+	inherited, err := engine.Inherited(a.getenv)
+	if err != nil {
+		return nil, fmt.Errorf("reading what systemd passes: %w", err)
+	}
+	s := &server{
+		app: a, log: log, config: src.name, store: new(host.Store), notify: newNotifier(a.getenv),
+		engine:  engine.New(engine.Options{Log: log, Writer: writer, Getenv: a.getenv, Inherited: inherited}),
+		control: o.control,
+	}
+	if s.control == "" {
+		s.control = a.getenv("DWAAR_CONTROL")
+	}
+	return s, nil
+}
+
+// socket makes the control socket; nil means that there is none.
+func (s *server) socket() (*control.Socket, error) {
+	switch s.control {
+	case "off":
+		return nil, nil
+	case "":
+		socket, err := control.ListenFirst(control.Paths(s.getenv))
+		if errors.Is(err, os.ErrPermission) || errors.Is(err, os.ErrNotExist) {
+			s.log.Warn("there is no control socket: no usual directory can hold it; name one with --control PATH", slog.Any(keyError, err))
+			return nil, nil
+		}
+		return socket, taken(err)
+	}
+	socket, err := control.Listen(s.control)
+	return socket, taken(err)
+}
+
+// taken says what to do if another dwaar has the control socket.
+func taken(err error) error {
+	if errors.Is(err, control.ErrTaken) {
+		return fmt.Errorf("%w: reload it with `dwaar reload`, or give this one --control PATH or --control off", err)
+	}
+	return err
+}

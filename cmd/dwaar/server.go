@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/oklog/run"
+
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/control"
+	"dwaar.dev/dwaar/host/engine"
+	"dwaar.dev/dwaar/sdk"
+)
+
+// server is a running dwaar: an engine, and what tells it what to serve and when
+// to end.
+type server struct {
+	*app
+	log     *slog.Logger
+	config  string // the file, as it was found when the program began
+	control string // the flag
+	store   *host.Store
+	engine  *engine.Engine
+	notify  notifier
+
+	mu    sync.Mutex // held during a reload
+	about struct {
+		sync.Mutex
+		control.About
+	}
+}
+
+// run serves until a signal comes.
+func (s *server) run(ctx context.Context) error {
+	socket, err := s.socket()
+	if err != nil {
+		return err
+	}
+	warnings, text, err := s.load(ctx)
+	if err != nil {
+		if socket != nil {
+			socket.Close()
+		}
+		return errors.Join(err, s.engine.Shutdown(ctx))
+	}
+	s.introduce(warnings, text, socket)
+	return s.serveUntilTold(ctx, socket)
+}
+
+// serveUntilTold runs the parts of the program. Only the engine's ends by itself,
+// when it has drained: until then the socket answers and a second signal counts.
+func (s *server) serveUntilTold(ctx context.Context, socket *control.Socket) error {
+	stopping, stop := context.WithCancel(ctx)
+	over, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	defer end()
+
+	var group run.Group
+	group.Add(func() error { return s.engine.Run(stopping) }, func(error) { stop() })
+	group.Add(func() error { return s.signals(over, stop) }, func(error) { end() })
+	if socket != nil {
+		group.Add(func() error { return s.answer(over, socket) }, func(error) { end() })
+	}
+	return group.Run()
+}
+
+// answer serves the control socket until ctx ends. Without it the program still
+// does its work.
+func (s *server) answer(ctx context.Context, socket *control.Socket) error {
+	c := &control.Server{Log: s.log, Program: control.Program{
+		Engine: s.engine, About: s.aboutNow, Upstreams: s.upstreams,
+		Reload: s.reload,
+		Drain:  s.drain,
+	}}
+	if err := c.Serve(ctx, socket); err != nil {
+		s.log.Error("the control socket is gone", slog.Any(keyError, err))
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// signals does what signals ask for, until ctx ends.
+func (s *server) signals(ctx context.Context, stop context.CancelFunc) error {
+	c := make(chan os.Signal, 4)
+	signal.Notify(c, syscall.SIGHUP, syscall.SIGTERM, os.Interrupt)
+	defer signal.Stop(c)
+	for told := false; ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case sig := <-c:
+			switch {
+			case sig == syscall.SIGHUP && !told:
+				s.reloadForSignal(ctx)
+			case sig == syscall.SIGHUP:
+			case told:
+				s.log.Warn("ending at once", slog.String(keySignal, sig.String()))
+				return s.engine.Shutdown(ctx) // the second call: it hurries the first one
+			default:
+				told = true
+				s.log.Info("ending", slog.String(keySignal, sig.String()))
+				s.tell(s.notify.stopping("waiting for connections to end"))
+				stop()
+			}
+		}
+	}
+}
+
+// reloadForSignal reloads and logs what is wrong: nobody else hears of it.
+func (s *server) reloadForSignal(ctx context.Context) {
+	err := s.reload(ctx)
+	es, ok := errors.AsType[sdk.Errors](err)
+	switch {
+	case err == nil:
+	case ok:
+		for _, e := range es {
+			s.log.Error("the configuration was not loaded", slog.String(keyAt, e.Pos.String()), slog.String(keyError, e.Msg))
+		}
+	default:
+		s.log.Error("the configuration was not loaded", slog.Any(keyError, err))
+	}
+}
+
+// reload reads the configuration again and serves it, or changes nothing.
+func (s *server) reload(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tell(s.notify.reloading())
+	warnings, _, err := s.load(ctx)
+	s.about.Lock()
+	if err != nil {
+		s.about.FailedReloads++
+		s.about.LastError = err.Error()
+	} else {
+		s.about.Reloads++
+		s.about.LastError = ""
+	}
+	s.about.Unlock()
+	status := "serving " + s.config
+	if err != nil {
+		status = "serving the old configuration, the new one has errors: " + err.Error()
+	} else {
+		s.logWarnings(warnings)
+		s.log.Info("the configuration was loaded", slog.String(keyConfig, s.config), slog.Uint64(keyGeneration, s.generation()))
+	}
+	s.tell(s.notify.ready(status))
+	return err
+}
+
+// load builds the configuration and gives it to the engine. It returns the graph's
+// warnings and what it prints: the engine owns the graph afterwards.
+func (s *server) load(ctx context.Context) (sdk.Errors, string, error) {
+	src, err := s.source()
+	if err != nil {
+		return nil, "", err
+	}
+	g, err := s.build(src, s.store)
+	if err != nil {
+		return nil, "", err
+	}
+	warnings, text := g.Warnings, g.String()
+	if err := s.engine.Load(ctx, g); err != nil {
+		return nil, "", err
+	}
+	s.about.Lock()
+	defer s.about.Unlock()
+	s.about.Warnings = warnings
+	return warnings, text, nil
+}
+
+// source reads the file that was found when the program began. One that has gone
+// since is an error, never a reason to look elsewhere.
+func (s *server) source() (*source, error) {
+	if s.config == defaultName {
+		return &source{name: defaultName, text: []byte(defaultText)}, nil
+	}
+	return s.readFile(s.config)
+}
+
+// generation is the number of the configuration that serves.
+func (s *server) generation() uint64 {
+	all := s.engine.Stats().Generations
+	if len(all) == 0 {
+		return 0
+	}
+	return all[len(all)-1].Number
+}
+
+func (s *server) drain() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = s.engine.Drain(ctx) // closes the listeners; that connections are left is no error here
+	s.log.Info("accepting no more connections until the next reload")
+}
+
+func (s *server) aboutNow() control.About {
+	s.about.Lock()
+	defer s.about.Unlock()
+	about := s.about.About
+	about.Version, about.Config = version(), s.config
+	return about
+}
+
+func (s *server) upstreams() []host.UpstreamState {
+	var states []host.UpstreamState
+	for _, v := range s.store.Values() {
+		if u, ok := v.(*host.Upstream); ok {
+			states = append(states, u.State())
+		}
+	}
+	return states
+}
+
+// tell logs that the service manager could not be told something.
+func (s *server) tell(err error) {
+	if err != nil {
+		s.log.Warn("the service manager does not answer", slog.Any(keyError, err))
+	}
+}
+
+func (s *server) logWarnings(warnings sdk.Errors) {
+	for _, w := range warnings {
+		s.log.Warn("about the configuration", slog.String(keyAt, w.Pos.String()), slog.String(keyWarning, w.Msg))
+	}
+}
+
+// introduce says that the program serves: to whoever sits at the terminal what and
+// how to try it, to everybody else in the log.
+func (s *server) introduce(warnings sdk.Errors, text string, socket *control.Socket) {
+	if terminal(s.err) {
+		s.faults(warnings, "warning: ")
+		s.intro(text, socket)
+	} else {
+		s.logWarnings(warnings)
+	}
+	var listeners []string
+	for _, l := range s.engine.Stats().Listeners {
+		listeners = append(listeners, l.Addr)
+	}
+	s.log.Info("serving", slog.String(keyVersion, version()), slog.String(keyConfig, s.config), slog.Any(keyListeners, listeners))
+	s.tell(s.notify.ready(fmt.Sprintf("serving %s", s.config)))
+}

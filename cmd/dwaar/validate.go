@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"dwaar.dev/dwaar/host/control"
+	"dwaar.dev/dwaar/sdk"
+)
+
+const validateHelp = `Reads a configuration as serve would and prints the routes that come of it, or
+everything that is wrong with it. Nothing is started, bound, resolved or written.
+
+Warnings say what is allowed and probably not meant. With --json the answer is
+{"valid", "errors", "warnings", "graph"}; errors and warnings have file, line, col
+and message. The exit code is 1 if anything is wrong.`
+
+func validateCommand(a *app) *cobra.Command {
+	var config string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "validate [FILE]",
+		Short: "Say what a configuration does, or all that is wrong with it",
+		Long:  validateHelp,
+		Args:  cobra.MaximumNArgs(1),
+		RunE: do(func(_ *cobra.Command, args []string) error {
+			config, err := oneFile(config, args)
+			if err != nil {
+				return err
+			}
+			return a.validate(config, asJSON)
+		}),
+	}
+	configFlag(cmd, &config)
+	jsonFlag(cmd, &asJSON)
+	return cmd
+}
+
+// oneFile returns the file of --config or of the argument.
+func oneFile(flag string, args []string) (string, error) {
+	switch {
+	case len(args) == 0:
+		return flag, nil
+	case flag != "":
+		return "", usageError{"the file is named twice: give it as an argument or with --config"}
+	}
+	return args[0], nil
+}
+
+// validity is what validate says to programs.
+type validity struct {
+	Valid    bool            `json:"valid"`
+	Errors   []control.Fault `json:"errors"`
+	Warnings []control.Fault `json:"warnings"`
+	Graph    string          `json:"graph,omitempty"`
+}
+
+func (a *app) validate(config string, asJSON bool) error {
+	src, err := a.read(config)
+	if err != nil {
+		return err
+	}
+	g, err := a.build(src, nil)
+	if err != nil {
+		es, ok := errors.AsType[sdk.Errors](err)
+		if !ok || !asJSON {
+			return err
+		}
+		return errors.Join(errSilent, a.printJSON(validity{Errors: control.Faults(es), Warnings: []control.Fault{}}))
+	}
+	defer g.Release()
+	if asJSON {
+		return a.printJSON(validity{
+			Valid: true, Errors: []control.Fault{}, Warnings: control.Faults(g.Warnings), Graph: g.String(),
+		})
+	}
+	a.faults(g.Warnings, "warning: ")
+	fmt.Fprint(a.out, g)
+	return nil
+}

@@ -138,7 +138,7 @@ func FuzzParse(f *testing.F) {
 				return []byte(src[cut:]), nil
 			},
 		}
-		if tree, err := dwaarfile.Parse("Dwaarfile", []byte(src[:cut]), grammar(), o); err == nil && legal(tree) {
+		if tree, err := dwaarfile.Parse("Dwaarfile", []byte(src[:cut]), grammar(), o); err == nil && legal(tree) && whole(tree) {
 			printed(t, tree)
 		}
 		tree, err := dwaarfile.ParseRaw("Dwaarfile", []byte(src), grammar())
@@ -151,6 +151,12 @@ func FuzzParse(f *testing.F) {
 			printedTOML(t, tree)
 		}
 	})
+}
+
+// whole says that a tree is a configuration, not a part of one: a part is printed
+// as what it begins with.
+func whole(tree []sdk.Node) bool {
+	return !slices.ContainsFunc(tree, func(n sdk.Node) bool { return n.Name != "" && n.Name != "layer4" })
 }
 
 // legal says that a tree has names that a value from the environment cannot have

@@ -17,7 +17,7 @@ func (l *lexer) heredocMarker() string {
 	marker := rest
 	if n := strings.IndexFunc(rest, func(r rune) bool { return !isMarker(r) }); n >= 0 {
 		marker = rest[:n]
-		if r, _ := utf8.DecodeRuneInString(rest[n:]); !unicode.IsSpace(r) {
+		if r, _ := utf8.DecodeRuneInString(rest[n:]); !unicode.IsSpace(r) && r != '}' {
 			return ""
 		}
 	}

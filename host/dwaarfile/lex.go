@@ -232,6 +232,8 @@ func (l *lexer) word() string {
 	switch {
 	case depth > 0:
 		l.errorf(sdk.Errorf(start, "%q has a { without its }: put white space around the { of a block, or quotes around the word", text))
+	case strings.HasSuffix(text, `\`):
+		l.errorf(sdk.Errorf(start, `%q ends in a backslash, which at the end of a line continues it: put quotes around the word`, text))
 	case text == "{}":
 		l.errorf(sdk.Errorf(start, `{} is neither a block nor a word: write { } for an empty block, "{}" for the text`))
 	}

@@ -73,6 +73,8 @@ func (p *parser) matcher(l *line) sdk.Node {
 	switch {
 	case t.quoted:
 		p.errorf(sdk.Errorf(t.pos, "%q is quoted or from the environment, and no matcher: write its name as it is", t.text))
+	case isSet(t.text), isSnippet(t.text):
+		p.errorf(sdk.Errorf(t.pos, "%s is no matcher: a set is made of matchers, write them here", t.text))
 	case t.text == importWord:
 		p.errorf(sdk.Errorf(t.pos, "import stands on a line of its own: put { and } around it"))
 	}

@@ -28,7 +28,7 @@ func isBare(text string) bool {
 	var errs sdk.Errors
 	toks := lex("", []byte(text), &errs) // also fails for a heredoc's <<MARKER
 	return len(errs) == 0 && len(toks) == 2 && toks[0].kind == word && !toks[0].quoted &&
-		toks[0].text == text && !strings.HasSuffix(text, `\`) && text != ""
+		toks[0].text == text && text != ""
 }
 
 // doubleQuote writes "…": a run of backslashes before a quotation mark is

@@ -91,3 +91,11 @@ type FactSetter interface {
 	Matcher
 	Sets() []string // full names, "regexp.host.1"; "x.*" is every fact of x
 }
+
+// A Waiter cannot say No at the first impossible byte. Waits returns how many bytes
+// a client must send before it can; validate warns where other routes wait behind
+// it.
+type Waiter interface {
+	Matcher
+	Waits() int
+}

@@ -35,7 +35,10 @@ type Arg struct {
 }
 
 // Fact is something a matcher or handler makes known under its name and Key.
-type Fact struct{ Key, Doc string }
+type Fact struct {
+	Key, Doc string
+	Asked    bool // only where the arguments ask for it: the matcher is a [FactSetter]
+}
 
 // Block describes what may stand in a block.
 type Block struct {

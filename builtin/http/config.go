@@ -16,6 +16,7 @@ func Spec() sdk.Spec {
 			"Only the first request of a connection is seen: this routes, it does not guard",
 		Block: &sdk.Block{Options: options()},
 		Facts: []sdk.Fact{
+			{Key: "host", Doc: "the host, of matchers that read the header fields: host, header, header_regexp, protocol grpc", Asked: true},
 			{Key: "method", Doc: "the method; of HTTP/2 with any option beside protocol"},
 			{Key: "path", Doc: "the path, decoded, up to 1 KiB; of HTTP/2 with any option beside protocol"},
 		},

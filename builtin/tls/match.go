@@ -141,3 +141,11 @@ func covers(pattern string, name []byte) bool {
 	}
 	return string(name) == pattern
 }
+
+// Sets implements [sdk.FactSetter]: ja4 is a fact only of those that compute it.
+func (m *conditions) Sets() []string {
+	if m.ja4 {
+		return []string{"tls.ja4"}
+	}
+	return nil
+}

@@ -67,7 +67,7 @@ func Spec() sdk.Spec {
 			{Key: "version", Doc: "the highest version offered: ssl3.0, tls1.0 to tls1.3"},
 			{Key: "alpn", Doc: "the protocols offered, comma-separated"},
 			{Key: "ech", Doc: "outer, if the hello carries an encrypted one"},
-			{Key: "ja4", Doc: "the JA4 fingerprint, if the matcher has the option ja4"},
+			{Key: "ja4", Doc: "the JA4 fingerprint, if the matcher has the option ja4", Asked: true},
 		},
 	}
 }

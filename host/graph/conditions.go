@@ -119,6 +119,9 @@ func (c *conditions) leaf(n *sdk.Node, e *host.MatcherEntry) cond {
 	if s, ok := m.(sdk.Starter); ok {
 		in.first = s.First()
 	}
+	if s, ok := m.(sdk.FactSetter); ok {
+		in.sets = s.Sets()
+	}
 	if r, ok := m.(sdk.FactReader); ok {
 		in.reads = len(r.Reads()) > 0
 	}
@@ -129,6 +132,19 @@ func (c *conditions) leaf(n *sdk.Node, e *host.MatcherEntry) cond {
 		c.byText[text] = i
 	}
 	return cond{op: leaf, inst: i}
+}
+
+// waits warns of a matcher that cannot say No before a client has sent many bytes
+// where other routes wait behind it.
+func (c *conditions) waits(r *Route) {
+	for _, i := range r.winners {
+		w, ok := c.list.instances[i].m.(sdk.Waiter)
+		if !ok || w.Waits() < 2 {
+			continue
+		}
+		c.scope.warnf(c.at[i], "%s may hold clients that send fewer than %d bytes for %s before the routes behind it are tried: anchor it, or move its route down",
+			c.list.instances[i].name, w.Waits(), orNone(c.list.limits.MatchingTimeout))
+	}
 }
 
 // refused stands for a matcher that is an error already, so that what is around it
@@ -185,12 +201,11 @@ func (c *conditions) names(inst int) []string {
 	in := &c.list.instances[inst]
 	var names []string
 	for _, f := range c.specs[inst].Facts {
-		names = append(names, in.name+"."+f.Key)
+		if !f.Asked {
+			names = append(names, in.name+"."+f.Key)
+		}
 	}
-	if s, ok := in.m.(sdk.FactSetter); ok {
-		names = append(names, s.Sets()...)
-	}
-	return names
+	return append(names, in.sets...)
 }
 
 // supplied returns the facts of instances.
@@ -250,6 +265,9 @@ func factHint(known map[string]bool, name string) string {
 		}
 	}
 	sort.Strings(near)
+	if rest := strings.TrimPrefix(name, "vars."); rest != name && strings.Contains(rest, ".") {
+		return "a name without braces is a variable, write {" + rest + "} for the fact"
+	}
 	if len(near) == 0 {
 		return "name a matcher in the route's set, or a handler before this one, that sets it"
 	}

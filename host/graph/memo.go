@@ -98,6 +98,22 @@ func (in *instance) readsFrom(inst int) bool {
 
 // owns says whether name is this instance's fact key.
 func (in *instance) owns(name, key string) bool {
-	n := len(in.name)
-	return len(name) == n+1+len(key) && name[n] == '.' && name[:n] == in.name && name[n+1:] == key
+	of := in.of(key)
+	n := len(of)
+	return len(name) == n+1+len(key) && name[n] == '.' && name[:n] == of && name[n+1:] == key
+}
+
+// of returns the first part of the full name of a fact that this instance set: its
+// own name, or what its arguments say.
+func (in *instance) of(key string) string {
+	for _, full := range in.sets {
+		n := len(full) - len(key)
+		switch {
+		case n > 1 && full[n:] == key && full[n-1] == '.':
+			return full[:n-1]
+		case len(full) > 2 && full[len(full)-2:] == ".*":
+			return full[:len(full)-2]
+		}
+	}
+	return in.name
 }

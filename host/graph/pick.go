@@ -82,7 +82,7 @@ func (r *Route) Facts(m *Memo, put func(of, key string, value []byte) bool) {
 	for _, inst := range r.winners {
 		for i := range m.facts {
 			if f := &m.facts[i]; f.inst == inst {
-				put(m.routes.list.instances[inst].name, f.key, m.arena[f.at:f.at+f.len])
+				put(m.routes.list.instances[inst].of(f.key), f.key, m.arena[f.at:f.at+f.len])
 			}
 		}
 	}

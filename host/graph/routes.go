@@ -34,6 +34,9 @@ func (s *scope) routes(n *sdk.Node, limits Limits, own bool) *Routes {
 			c.set(kid) // its faults count all the same
 		}
 	}
+	for i := range max(len(l.routes)-1, 0) {
+		c.waits(&l.routes[i])
+	}
 	rs := &Routes{list: l}
 	l.continues()
 	l.index()

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/dwaarfile"
 	"dwaar.dev/dwaar/host/hosttest"
@@ -107,12 +109,19 @@ type server struct {
 
 func serve(t testing.TB, name string) *server {
 	t.Helper()
-	return serveAt(t, name, "127.0.0.1:0")
+	return serveAt(t, name, refusing(t))
 }
 
+// serveAt is serve on an address that refusing returned. When the server stops, its
+// address refuses again.
 func serveAt(t testing.TB, name, addr string) *server {
 	t.Helper()
-	l, err := net.Listen("tcp", addr)
+	shared := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+		var failed error
+		err := raw.Control(func(fd uintptr) { failed = sharePort(int(fd)) })
+		return errors.Join(err, failed)
+	}}
+	l, err := shared.Listen(t.Context(), "tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +176,7 @@ func refusing(t testing.TB) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = syscall.Close(fd) })
-	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+	if err := errors.Join(sharePort(fd), syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})); err != nil {
 		t.Fatal(err)
 	}
 	name, err := syscall.Getsockname(fd)
@@ -176,6 +185,9 @@ func refusing(t testing.TB) string {
 	}
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(name.(*syscall.SockaddrInet4).Port)).String()
 }
+
+// sharePort lets a server of the same test listen on a port that is kept for it.
+func sharePort(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) }
 
 // exchange sends text through the proxy, finishes, and returns the whole answer.
 func exchange(t testing.TB, addr, text string) string {

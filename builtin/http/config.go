@@ -52,14 +52,16 @@ func New(n *sdk.Node) (sdk.Matcher, error) {
 	}
 	m := c.matcher()
 	m.name = n.Name
-	if count := len(Spec().Facts) + len(m.Sets()); count > maxFacts {
+	if count := unasked + len(m.Sets()); count > maxFacts {
 		return nil, sdk.Errorf(n.Pos, "http would make %d facts known, more than %d: write (?:…) for groups that nobody reads", count, maxFacts)
 	}
 	return m, nil
 }
 
-// maxFacts is how many facts a matcher may set, native or not.
-const maxFacts = 16
+const (
+	maxFacts = 16 // that a matcher may set, native or not
+	unasked  = 2  // that every matcher sets, method and path
+)
 
 // config is what the options say.
 type config struct {

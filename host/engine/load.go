@@ -19,9 +19,9 @@ var ErrStopping = errors.New("the program is stopping")
 // listener and position and what to do. ctx bounds the opening of sockets.
 //
 // Load owns g from the call on and releases it when it is no longer needed, or at
-// once if it fails. Connections that were accepted before stay with the graph they
-// have, and so do those in a handler; g gets every connection accepted from now
-// on, also those that waited in the kernel.
+// once if it fails. Connections that were accepted before keep theirs; g gets every
+// one that is accepted from now on, also those that waited in the kernel. What
+// counted against a cap of a server still does.
 func (e *Engine) Load(ctx context.Context, g *graph.Graph) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -206,7 +206,9 @@ func (e *Engine) retire(specs []listen.Spec) {
 		<-e.sockets[spec].done
 		delete(e.sockets, spec)
 	}
-	e.own.Store(e.addresses())
+	if len(specs) > 0 {
+		e.own.Store(e.addresses())
+	}
 }
 
 // warn says what will hurt later.

@@ -67,18 +67,16 @@ func tell(f *fixture) {
 	fmt.Println("told", string(b))
 }
 
-// child is the process with few descriptors.
+// child is this test binary as another process.
 type child struct {
-	t    *testing.T
-	addr string
-	in   io.WriteCloser
-	out  *bufio.Scanner
+	t   *testing.T
+	in  io.WriteCloser
+	out *bufio.Scanner
 }
 
-func startChild(t *testing.T) *child {
+// startChild runs cmd until the test ends, and its standard input with it.
+func startChild(t *testing.T, cmd *exec.Cmd) *child {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestPoorChild$", "-test.timeout=2m")
-	cmd.Env = append(os.Environ(), asPoorChild+"=1")
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -103,7 +101,6 @@ func startChild(t *testing.T) *child {
 			t.Errorf("the child: %v", err)
 		}
 	})
-	c.addr = c.line("listens ")
 	return c
 }
 
@@ -129,9 +126,12 @@ func (c *child) ask() (is told) {
 }
 
 func TestWithoutDescriptorsItServesWhatItCanAndRecovers(t *testing.T) {
-	c := startChild(t)
+	cmd := exec.Command(os.Args[0], "-test.run=^TestPoorChild$", "-test.timeout=2m")
+	cmd.Env = append(os.Environ(), asPoorChild+"=1")
+	c := startChild(t, cmd)
+	addr := c.line("listens ")
 	release := make(chan struct{})
-	clients := crowd{t: t, addr: c.addr}
+	clients := crowd{t: t, addr: addr}
 	const n = 1000
 	for range n {
 		clients.Go(func() { clients.one(release) })
@@ -145,7 +145,7 @@ func TestWithoutDescriptorsItServesWhatItCanAndRecovers(t *testing.T) {
 	if clients.served.Load()+clients.turnedAway.Load() != n {
 		t.Errorf("%d served and %d turned away, of %d", clients.served.Load(), clients.turnedAway.Load(), n)
 	}
-	if err := once(c.addr); err != nil {
+	if err := once(addr); err != nil {
 		t.Errorf("after it was over: %v", err)
 	}
 	await(t, "the log to tell that it is over", func() bool { return c.ask().GoesOn > 0 })

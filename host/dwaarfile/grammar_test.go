@@ -115,7 +115,9 @@ func handlers(routes *sdk.Block) []sdk.Spec {
 		{Name: "tee", Need: true, Block: &sdk.Block{Holds: sdk.HoldsHandlers}},
 		{Name: "echo", Ends: true},
 		{Name: "close", Ends: true, Args: []sdk.Arg{{Name: "HOW", Shape: sdk.Enum, Words: []string{"reset"}, Max: 1}}},
-		{Name: "vars", Many: true, Args: []sdk.Arg{sdk.Maybe("NAME", sdk.Free), sdk.Maybe("VALUE", sdk.Free)}, Block: &sdk.Block{}},
+		{Name: "vars", Many: true, Args: []sdk.Arg{sdk.Maybe("NAME", sdk.Free), sdk.Maybe("VALUE", sdk.Free)}, Block: &sdk.Block{
+			Line: &sdk.Spec{Name: "NAME", Many: true, Args: []sdk.Arg{sdk.One("VALUE", sdk.Free)}},
+		}},
 		{Name: "socks5", Ends: true, Block: &sdk.Block{Options: []sdk.Spec{
 			{Name: "bind_ip", Args: []sdk.Arg{sdk.One("IP", sdk.Free)}},
 			{Name: "commands", Args: []sdk.Arg{{Name: "COMMAND", Shape: sdk.Enum, Words: []string{"CONNECT", "ASSOCIATE", "BIND"}, Min: 1, Max: -1}}},

@@ -167,7 +167,10 @@ func (l *loader) learnPlugins(global []sdk.Node) {
 // directive reads one directive, which is several nodes if it is an import.
 func (p *parser) directive(s *scope) []sdk.Node {
 	t := p.peek()
-	if t.quoted && !s.ownNames() {
+	switch {
+	case t.text == "":
+		p.errorf(sdk.Errorf(t.pos, "a directive without a name: write one, or take the empty word out"))
+	case t.quoted && (!s.ownNames() || t.text == importWord):
 		p.errorf(sdk.Errorf(t.pos, "%q is quoted or from the environment, and no directive: write its name as it is", t.text))
 	}
 	n := sdk.Node{Name: t.text, Pos: t.pos}

@@ -80,6 +80,13 @@ func (r *gen) inside(b *sdk.Block) sdk.Node {
 	case b.Holds&sdk.HoldsHandlers != 0:
 		return r.option(r.g.Handlers)
 	}
+	if b.Line != nil {
+		n := r.node(b.Line)
+		for n.Name = ""; n.Name == "" || dwaarfile.HasReference(n.Name); {
+			n.Name = r.anyWord().Text
+		}
+		return n
+	}
 	return sdk.Node{Name: "unknown", Args: r.args([]sdk.Arg{sdk.List("X", sdk.Free)})}
 }
 
@@ -200,7 +207,7 @@ func flatNode(b *strings.Builder, n *sdk.Node, g *sdk.Grammar) {
 func tame(tree []sdk.Node) bool {
 	for i := range tree {
 		n := &tree[i]
-		if strings.ContainsAny(n.Name, "\"# {") || n.Name == "mqtt" || n.Name == "unknown" || n.Name == "layer4" && n.Args != nil {
+		if strings.ContainsAny(n.Name, "\"# {") || n.Name == "vars" && n.Block != nil || n.Name == "mqtt" || n.Name == "unknown" || n.Name == "layer4" && n.Args != nil {
 			return false
 		}
 		for _, a := range n.Args {

@@ -1,6 +1,8 @@
 package dwaarfile
 
 import (
+	"slices"
+
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -133,7 +135,16 @@ func newReading(spec *sdk.Spec) *reading {
 	if spec == nil {
 		return &reading{free: true}
 	}
-	return &reading{args: spec.Args, n: make([]int, len(spec.Args))}
+	r := &reading{args: spec.Args, n: make([]int, len(spec.Args))}
+	if spec.Block != nil && spec.Block.Line != nil && len(spec.Args) > 1 {
+		// One line of the block may stand behind the directive instead: what that
+		// line needs behind its name is needed here.
+		r.args = slices.Clone(spec.Args)
+		for i := range spec.Block.Line.Args[:min(len(spec.Block.Line.Args), len(r.args)-1)] {
+			r.args[i+1].Min = spec.Block.Line.Args[i].Min
+		}
+	}
+	return r
 }
 
 // slot returns the index of the argument that text would be, or -1.

@@ -37,17 +37,20 @@ func TestConnectionsBeyondTheCapAreClosedAndCounted(t *testing.T) {
 func TestOneAddressHasItsOwnCap(t *testing.T) {
 	f := start(t, nil)
 	f.load(serve("max_connections_per_ip 2", "route {", "echo", "}"))
-	first := f.dial()
+	first, second := f.dial(), f.dial()
 	first.says("x", "x")
-	f.dial().says("x", "x")
+	second.says("x", "x")
 	f.dial().isEnded()
 	f.dialFrom("127.0.0.2").says("another address", "another address")
 	if n := f.Stats().Refused["max_connections_per_ip"]; n != 1 {
 		t.Errorf("%d refused, want 1", n)
 	}
 	first.Close()
-	f.active(2)
+	second.Close()
+	f.active(1)
 	f.dial().says("room again", "room again")
+	f.dial().says("room again", "room again")
+	f.dial().isEnded()
 }
 
 // dialFrom connects from another address of this machine.

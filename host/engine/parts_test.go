@@ -11,6 +11,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/engine/internal/listen"
 )
 
 // naive is what crowds is meant to be.
@@ -199,5 +200,21 @@ func TestTheSamplerNeverLosesCount(t *testing.T) {
 	}
 	if rest := s.rest(); written+suppressed+rest != 10_000 {
 		t.Errorf("%d written, %d suppressed and %d at the end are not 10000", written, suppressed, rest)
+	}
+}
+
+func TestASocketThatIsToGoIsNotPutToSleepAgain(t *testing.T) {
+	t.Parallel()
+	var o listen.Opener
+	ln, err := o.Open(t.Context(), listen.Spec{Network: "tcp", Addr: netip.MustParseAddrPort("127.0.0.1:0")}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	s := newSocket(ln)
+	s.leave()
+	s.within(time.Time{}) // as after a shortage that ended at the same moment
+	if _, err := ln.Accept(); !timedOut(err) {
+		t.Errorf("accepting: %v", err)
 	}
 }

@@ -51,5 +51,6 @@
 // A limit of Options or a Kill wakes both halves by a deadline in the past.
 // An end that got all there was is closed in order; one that misses bytes is
 // reset. Descriptors are closed only by the half that leaves last, which then
-// calls Options.Done.
+// calls Options.Done. Only where a connection ignores its deadlines does the
+// link's timer close the socket under it, a second later.
 package relay

@@ -31,7 +31,7 @@ func TestSoak(t *testing.T) {
 // crypto/tls needs to wait in Read, and 4 KiB the buffer it waits with.
 func TestASilentLinkHoldsLittleMemory(t *testing.T) {
 	for way, n := range relaytest.IdleLink(t, relay.Start) {
-		most := int64(12 << 10)
+		most := int64(16 << 10)
 		if strings.Contains(way, "tls") {
 			most = 32 << 10
 		}

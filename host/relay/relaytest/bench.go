@@ -4,6 +4,7 @@ import (
 	"io"
 	"runtime"
 	"testing"
+	"time"
 
 	"dwaar.dev/dwaar/host/relay"
 )
@@ -98,10 +99,12 @@ func IdleLink(t *testing.T, start Start) map[string]int64 {
 		for i := range links {
 			open[i] = begin(start, downs[i], ups[i], relay.Options{Idle: patience})
 		}
-		for range 100 {
-			runtime.Gosched() // let every goroutine reach where it waits
+		least := heapAndStacks()
+		for range 5 { // until every goroutine has come to where it waits
+			time.Sleep(5 * time.Millisecond)
+			least = min(least, heapAndStacks())
 		}
-		size[way.name] = (int64(heapAndStacks()) - int64(before)) / links
+		size[way.name] = (int64(least) - int64(before)) / links
 		for _, l := range open {
 			l.Kill(relay.Killed)
 			l.result(t)
@@ -110,11 +113,14 @@ func IdleLink(t *testing.T, start Start) map[string]int64 {
 	return size
 }
 
-// heapAndStacks returns the bytes of live objects and of stacks in use.
+// heapAndStacks returns the bytes of live objects and of stacks in use, after
+// the collections it takes until a stack that was larger once, or that began
+// as large as those of goroutines before it, has shrunk.
 func heapAndStacks() uint64 {
+	for range 4 {
+		runtime.GC()
+	}
 	var m runtime.MemStats
-	runtime.GC()
-	runtime.GC() // the first frees goroutines, the second what they held
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc + m.StackInuse
 }

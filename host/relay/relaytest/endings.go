@@ -12,8 +12,9 @@ import (
 
 // What an ending test sends.
 const (
-	some  = 200_000                // the one who ends it, before that
-	flood = int64(4 << 20)         // the other one, meanwhile: more than the kernel holds
+	some  = 100_000                // the one who ends it, before that: a Unix socket takes it at once
+	flood = int64(4 << 20)         // the other one, meanwhile
+	brim  = int64(64 << 20)        // the same where nobody reads: more than all kernel buffers on the way
 	quiet = 400 * time.Millisecond // idle limit where the ending is silence
 	piece = 16_001                 // not a divisor of anything
 )
@@ -88,9 +89,13 @@ func (s *scene) prepare(t *testing.T) {
 	switch s.when {
 	case "during":
 		s.flooded = make(chan struct{})
+		n := flood
+		if s.how == "silence" {
+			n = brim
+		}
 		go func() {
 			defer close(s.flooded)
-			_, _ = s.theirs.send(s.other, 0, flood, piece) // fails when cut off
+			_, _ = s.theirs.send(s.other, 0, n, piece) // fails when cut off
 		}()
 		s.speak(t)
 	case "after":

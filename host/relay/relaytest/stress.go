@@ -17,12 +17,12 @@ import (
 // kills: Kill from many goroutines, before, during and after data, ends the
 // link once, with the reason of one of them; what arrived before is in order.
 func kills(t *testing.T, start Start) {
-	const rounds = 30
+	const rounds = 15
 	for _, way := range routes(t) {
 		t.Run(way.name, func(t *testing.T) {
 			t.Parallel()
 			for round := range rounds {
-				killRace(t, start, way, int64(round*20_000))
+				killRace(t, start, way, int64(round*40_000))
 			}
 		})
 	}
@@ -91,7 +91,7 @@ func slowReaders(t *testing.T, start Start) {
 }
 
 func stall(t *testing.T, start Start, way route) {
-	const links, total = 8, int64(64 << 20) // more than all the kernel holds
+	const links, total = 4, int64(64 << 20) // more than all the kernel holds
 	before := heap()
 	var senders sync.WaitGroup
 	var open [links]link
@@ -138,7 +138,7 @@ func heap() uint64 {
 // reuse: many short links that are closed, reset and killed while new ones
 // take over their descriptors; no byte of one turns up in another.
 func reuse(t *testing.T, start Start) {
-	const workers, each = 8, 150
+	const workers, each = 8, 100
 	if !bareDescriptors {
 		t.Skip("bare descriptors are for Linux")
 	}

@@ -31,6 +31,9 @@ func updating() bool { return flag.Lookup("update").Value.String() == "true" }
 func TestMain(m *testing.M) {
 	flag.Bool("update", false, "write the golden files anew")
 	flag.Parse()
+	// Messages name the file of the internal CA: it must not be the user's.
+	os.Unsetenv("STATE_DIRECTORY")
+	os.Setenv("XDG_DATA_HOME", "/data")
 	os.Exit(m.Run())
 }
 

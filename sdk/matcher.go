@@ -46,6 +46,13 @@ type Selector interface {
 	Key(f *Flow) ([]byte, Verdict)
 }
 
+// A FactSelector is a selector whose key its matchers also set as a fact. Where
+// their names are exact, that fact can have no other value.
+type FactSelector interface {
+	Selector
+	Fact() string // the fact's key, "server_name"
+}
+
 // A Keyed matcher says Yes exactly when the key that its selector finds is one of
 // its names. A name that begins with "*." stands for exactly one label in its
 // place. A run of routes with equal selectors is chosen by one lookup.

@@ -79,6 +79,9 @@ func isPort(b []byte) bool {
 // selector finds the host, by which one lookup chooses among many routes.
 type selector struct{}
 
+// Fact implements sdk.FactSelector.
+func (selector) Fact() string { return "host" }
+
 // Key implements sdk.Selector.
 func (selector) Key(f *sdk.Flow) ([]byte, sdk.Verdict) {
 	r := sdk.Parse(f, fill)

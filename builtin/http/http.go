@@ -128,6 +128,10 @@ func (m *Matcher) Sets() []string {
 	return names
 }
 
+// NeedsFields says whether the matcher reads header fields. Over HTTP/2 some clients
+// send them only after they have heard the server.
+func (m *Matcher) NeedsFields() bool { return m.wait == afterFields }
+
 // First implements [sdk.Starter]: a method is a token.
 func (m *Matcher) First() *[4]uint64 { return &m.first }
 

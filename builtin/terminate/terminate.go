@@ -35,6 +35,7 @@ import (
 	"context"
 	"crypto/tls"
 	"runtime"
+	"slices"
 	"time"
 
 	"dwaar.dev/dwaar/builtin/terminate/internal/keys"
@@ -95,6 +96,12 @@ type Handler struct {
 	turns    turns
 	config   *tls.Config // asks choose
 	refusal  *tls.Config
+}
+
+// Offers says whether a client can agree with the handler on that application
+// protocol: what it then carries is matched by the rules of that protocol.
+func (h *Handler) Offers(protocol string) bool {
+	return slices.ContainsFunc(h.policies, func(p *policy) bool { return slices.Contains(p.alpn, protocol) })
 }
 
 // Handle makes the handshake and hands on what it carries. What the handlers behind

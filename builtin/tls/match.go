@@ -55,6 +55,9 @@ func (serverName) Key(f *sdk.Flow) ([]byte, sdk.Verdict) {
 	return name, nameVerdict(err)
 }
 
+// Fact implements [sdk.FactSelector].
+func (serverName) Fact() string { return "server_name" }
+
 func nameVerdict(err error) sdk.Verdict {
 	switch {
 	case errors.Is(err, clienthello.ErrNoName):

@@ -101,18 +101,17 @@ func (b *builder) globals() {
 	}
 }
 
-func (b *builder) layer4(n *sdk.Node, caddy bool) {
+func (b *builder) layer4(n *sdk.Node, inGlobal bool) {
 	for i := range n.Block {
 		kid := &n.Block[i]
 		if !schema.IsAddress(kid.Name) {
 			continue // refused already
 		}
-		readUpstreams(b, kid, caddy)
-		b.server(kid)
+		b.server(kid, inGlobal)
 	}
 }
 
-func (b *builder) server(n *sdk.Node) {
+func (b *builder) server(n *sdk.Node, inGlobal bool) {
 	s := &Server{Pos: n.Pos, Limits: b.limits(n)}
 	addresses := append([]sdk.Word{{Text: n.Name, Pos: n.Pos}}, n.Args...)
 	for _, w := range addresses {
@@ -126,7 +125,7 @@ func (b *builder) server(n *sdk.Node) {
 		}
 		s.Listeners = append(s.Listeners, ls...)
 	}
-	sc := &scope{builder: b, server: s, known: map[string]bool{}}
+	sc := &scope{builder: b, server: s, known: map[string]bool{}, inGlobal: inGlobal}
 	s.routes = sc.routes(n, s.Limits, false)
 	if len(s.routes.list.routes) == 0 {
 		b.warnf(n.Pos, "%s has no route: it accepts connections and closes them", n.Name)

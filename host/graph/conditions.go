@@ -122,6 +122,7 @@ func (c *conditions) leaf(n *sdk.Node, e *host.MatcherEntry) cond {
 	if s, ok := m.(sdk.FactSetter); ok {
 		in.sets = s.Sets()
 	}
+	c.offersH2(m, n)
 	if r, ok := m.(sdk.FactReader); ok {
 		in.reads = len(r.Reads()) > 0
 	}
@@ -144,6 +145,15 @@ func (c *conditions) waits(r *Route) {
 		}
 		c.scope.warnf(c.at[i], "%s may hold clients that send fewer than %d bytes for %s before the routes behind it are tried: anchor it, or move its route down",
 			c.list.instances[i].name, w.Waits(), orNone(c.list.limits.MatchingTimeout))
+	}
+}
+
+// offersH2 warns of a matcher that reads header fields where TLS was terminated with
+// h2 on offer: clients of gRPC send them only after the server's SETTINGS, which no
+// upstream has sent yet.
+func (c *conditions) offersH2(m sdk.Matcher, n *sdk.Node) {
+	if f, ok := m.(interface{ NeedsFields() bool }); ok && c.scope.h2 && f.NeedsFields() {
+		c.scope.warnf(n.Pos, "%s reads header fields, and clients that agreed on h2 may wait for the server before they send any: choose by tls sni or alpn before this, or leave h2 out of the alpn of tls", n.Name)
 	}
 }
 
@@ -215,6 +225,26 @@ func (c *conditions) supplied(instances []int) []string {
 		names = append(names, c.names(i)...)
 	}
 	return names
+}
+
+// closed adds to what was closed before the facts that instances compare with a
+// list of exact names.
+func (c *conditions) closed(before map[string]bool, instances []int) map[string]bool {
+	closed := map[string]bool{}
+	maps.Copy(closed, before)
+	for _, i := range instances {
+		k, ok := c.list.instances[i].m.(sdk.Keyed)
+		if !ok {
+			continue
+		}
+		by, names := k.Keys()
+		f, ok := by.(sdk.FactSelector)
+		wild := slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, "*") })
+		if ok && !wild {
+			closed[c.list.instances[i].name+"."+f.Fact()] = true
+		}
+	}
+	return closed
 }
 
 func (c *conditions) hint(name string) string {

@@ -79,6 +79,7 @@ func (s *scope) route(n *sdk.Node, c *conditions) {
 // that does not end makes known, later routes may know.
 func (s *scope) add(n *sdk.Node, c *conditions, r Route) {
 	inner := s.with(c.supplied(r.winners))
+	inner.closed = c.closed(inner.closed, r.winners)
 	inner.plain = r.cond.op == always && (s.plain || !c.list.own)
 	r.chain = *inner.handlers(n.Block)
 	if !r.chain.ends {
@@ -128,6 +129,9 @@ func (s *scope) handler(n *sdk.Node, ch *chain) {
 		s.graph.actors = append(s.graph.actors, a)
 	}
 	s.targets(n, h)
+	if o, ok := h.(interface{ Offers(protocol string) bool }); ok {
+		s.h2, s.plain = o.Offers("h2"), false
+	}
 }
 
 // targets notes where a handler connects to.

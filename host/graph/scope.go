@@ -12,19 +12,23 @@ import (
 // with the facts that a connection has there. It is the [host.Builder].
 type scope struct {
 	*builder
-	server *Server
-	known  map[string]bool // full names of facts; "x.*" is every fact of x
-	nested []*Routes       // built by Routes, for printing
-	plain  bool            // no condition and no wrapping between the listener and here
+	server   *Server
+	known    map[string]bool // full names of facts; "x.*" is every fact of x
+	closed   map[string]bool // facts of which every value is a name in the configuration
+	nested   []*Routes       // built by Routes, for printing
+	plain    bool            // no condition and no wrapping between the listener and here
+	inGlobal bool            // in a layer4 inside the global block
+	h2       bool            // TLS was terminated with h2 among the protocols on offer
 }
 
 // with returns a scope that knows more without telling s.
 func (s *scope) with(names []string) *scope {
-	inner := &scope{builder: s.builder, server: s.server, known: maps.Clone(s.known), plain: s.plain}
+	inner := *s
+	inner.known, inner.closed, inner.nested = maps.Clone(s.known), maps.Clone(s.closed), nil
 	for _, name := range names {
 		inner.known[name] = true
 	}
-	return inner
+	return &inner
 }
 
 // Routes builds the routes of a subroute.
@@ -77,6 +81,13 @@ func (s *scope) Reads(p sdk.Pos, fact string) {
 		s.errorf(p, "nobody supplies {%s} here: %s", fact, factHint(s.known, fact))
 	}
 }
+
+// InGlobal says whether the handler stands in a layer4 inside the global block.
+func (s *scope) InGlobal() bool { return s.inGlobal }
+
+// Closed says whether every value that a fact can have here is an exact name in the
+// configuration.
+func (s *scope) Closed(fact string) bool { return s.closed[fact] }
 
 // Supplies makes a fact known from here on.
 func (s *scope) Supplies(fact string) { s.known[fact] = true }

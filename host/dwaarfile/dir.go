@@ -12,16 +12,17 @@ import (
 
 // Dir lets a configuration import files below a directory: it returns the Open and
 // Glob of [Options]. Nothing outside is reached, also not through a symlink, and
-// nothing but regular files is opened. The caller closes root.
-func Dir(root *os.Root) (open func(string, int64) ([]byte, error), glob func(string) ([]string, error)) {
-	open = func(name string, limit int64) ([]byte, error) { return readIn(root, name, limit) }
+// nothing but regular files is opened; of a file no more is read than shows that it
+// is too long. The caller closes root, which open and glob need until then.
+func Dir(root *os.Root) (open func(string) ([]byte, error), glob func(string) ([]string, error)) {
+	open = func(name string) ([]byte, error) { return readIn(root, name) }
 	glob = func(pattern string) ([]string, error) { return globIn(root, pattern) }
 	return open, glob
 }
 
 var errNotRegular = errors.New("not a regular file: import text files")
 
-func readIn(root *os.Root, name string, limit int64) ([]byte, error) {
+func readIn(root *os.Root, name string) ([]byte, error) {
 	info, err := root.Stat(name)
 	if err != nil {
 		return nil, cause(err)
@@ -34,7 +35,7 @@ func readIn(root *os.Root, name string, limit int64) ([]byte, error) {
 		return nil, cause(err)
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, limit))
+	return io.ReadAll(io.LimitReader(f, maxFile+1))
 }
 
 // cause takes the operation and the path off an error: the message names the path.

@@ -131,7 +131,7 @@ func FuzzParse(f *testing.F) {
 		o := dwaarfile.Options{
 			Env:  func(name string) (string, bool) { return src[cut:min(cut+20, len(src))], len(name)%2 == 0 },
 			Glob: func(string) ([]string, error) { return []string{"a", "b.toml"}, nil },
-			Open: func(name string, _ int64) ([]byte, error) {
+			Open: func(name string) ([]byte, error) {
 				if name == "missing" {
 					return nil, fs.ErrNotExist
 				}
@@ -175,7 +175,7 @@ func FuzzTOML(f *testing.F) {
 	f.Fuzz(func(t *testing.T, src string) {
 		o := dwaarfile.Options{
 			Env:  func(name string) (string, bool) { return src, len(name)%2 == 0 },
-			Open: func(string, int64) ([]byte, error) { return []byte(src), nil },
+			Open: func(string) ([]byte, error) { return []byte(src), nil },
 		}
 		_, _ = dwaarfile.ParseTOML("dwaar.toml", []byte(src), grammar(), o)
 		tree, err := dwaarfile.ParseTOML("dwaar.toml", []byte(src), grammar(), dwaarfile.Options{Raw: true})

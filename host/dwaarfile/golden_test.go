@@ -115,7 +115,7 @@ func (g golden) options() dwaarfile.Options {
 			}[name]
 			return v, ok
 		},
-		Open: func(name string, _ int64) ([]byte, error) {
+		Open: func(name string) ([]byte, error) {
 			if data, ok := g.file(name); ok {
 				return data, nil
 			}

@@ -173,7 +173,7 @@ func (l *loader) file(name string, args []sdk.Word, at sdk.Pos, s *scope) []sdk.
 		return nil
 	}
 	defer l.leaveImport()
-	src, err := l.o.Open(name, maxFile+1)
+	src, err := l.o.Open(name)
 	if err != nil {
 		l.errorf(sdk.Errorf(at, "importing %q, which is no snippet: %v", name, err))
 		return nil

@@ -20,11 +20,11 @@ type Options struct {
 	// Env looks up an environment variable; os.LookupEnv in a program.
 	Env func(name string) (string, bool)
 
-	// Open reads an imported file, at most limit bytes of it, and Glob lists the
-	// files that a pattern names. Paths are slash-separated and relative to the
-	// directory of the main file; they never leave it by "..", and Open refuses
-	// symlinks that do. [Dir] makes both.
-	Open func(path string, limit int64) ([]byte, error)
+	// Open reads an imported file, of which more than 1 MiB is an error, and Glob
+	// lists the files that a pattern names. Paths are slash-separated and relative
+	// to the directory of the main file; they never leave it by "..", and Open
+	// refuses symlinks that do. [Dir] makes both.
+	Open func(path string) ([]byte, error)
 	Glob func(pattern string) ([]string, error)
 
 	// Raw keeps {$NAME}, imports and snippets as they were written, for a tool
@@ -167,12 +167,7 @@ func (l *loader) learnPlugins(global []sdk.Node) {
 // directive reads one directive, which is several nodes if it is an import.
 func (p *parser) directive(s *scope) []sdk.Node {
 	t := p.peek()
-	switch {
-	case t.text == "":
-		p.errorf(sdk.Errorf(t.pos, "a directive without a name: write one, or take the empty word out"))
-	case t.quoted && (!s.ownNames() || t.text == importWord):
-		p.errorf(sdk.Errorf(t.pos, "%q is quoted or from the environment, and no directive: write its name as it is", t.text))
-	}
+	p.checkName(t, s)
 	n := sdk.Node{Name: t.text, Pos: t.pos}
 	switch {
 	case t.quoted:
@@ -196,6 +191,16 @@ func (p *parser) directive(s *scope) []sdk.Node {
 		p.plain(&n, s)
 	}
 	return []sdk.Node{n}
+}
+
+// checkName reports a word that cannot be the name of a directive here.
+func (p *parser) checkName(t token, s *scope) {
+	switch {
+	case t.text == "":
+		p.errorf(sdk.Errorf(t.pos, "a directive without a name: write one, or take the empty word out"))
+	case t.quoted && (!s.ownNames() || t.text == importWord):
+		p.errorf(sdk.Errorf(t.pos, "%q is quoted or from the environment, and no directive: write its name as it is", t.text))
+	}
 }
 
 // plain reads what follows the name of a directive that is no matcher.

@@ -33,6 +33,11 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"dwaar": main
 //	signal NAME SIGNAL   sends it HUP, TERM or INT
 //	ended NAME CODE      waits until it has ended with that code
 //	exits CODE COMMAND…  runs a command that has to end with that code
+//	dial NAME ADDR TEXT  connects to an echo, sends a line and waits for it
+//	say NAME TEXT        the same on an open connection
+//	closed NAME          waits until the server has closed it
+//	hangup NAME          closes it
+//	refused ADDR         has to find nobody there
 //
 // $A to $F are free addresses on 127.0.0.1.
 func TestScripts(t *testing.T) {
@@ -51,7 +56,9 @@ func TestScripts(t *testing.T) {
 
 func runScript(t *testing.T, file string) {
 	t.Helper()
-	d := &daemons{t: t, running: map[string]*daemon{}}
+	needs(t, file)
+	d := &daemons{running: map[string]*daemon{}}
+	c := &clients{open: map[string]net.Conn{}}
 	testscript.Run(t, testscript.Params{
 		Files:               []string{file},
 		UpdateScripts:       *update,
@@ -61,6 +68,7 @@ func runScript(t *testing.T, file string) {
 			for _, name := range []string{"A", "B", "C", "D", "E", "F"} {
 				env.Setenv(name, realtest.FreeAddr(t).String())
 			}
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // every command would end a second later
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "data"))
 			env.Setenv("XDG_RUNTIME_DIR", env.WorkDir)
@@ -69,9 +77,23 @@ func runScript(t *testing.T, file string) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": d.serve, "logs": d.logs, "notified": d.notified, "signal": d.signal, "ended": d.ended,
-			"exits": exits,
+			"exits": exits, "dial": c.dial, "say": c.say, "closed": c.closed, "hangup": c.hangup, "refused": c.refused,
 		},
 	})
+}
+
+// needs looks for the programs that a script runs.
+func needs(t *testing.T, file string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"curl", "nc", "openssl", "psql", "ssh"} {
+		if strings.Contains(string(text), "exec "+name+" ") {
+			realtest.Look(t, name)
+		}
+	}
 }
 
 // exits runs a command and compares its exit code.
@@ -92,10 +114,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // daemons are the programs that one script serves with.
-type daemons struct {
-	t       testing.TB
-	running map[string]*daemon
-}
+type daemons struct{ running map[string]*daemon }
 
 // daemon is a dwaar serve that runs at most as long as its script.
 type daemon struct {
@@ -149,7 +168,7 @@ func environ(ts *testscript.TestScript) []string {
 	var env []string
 	for _, name := range []string{
 		"PATH", "HOME", "WORK", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "RUNTIME_DIRECTORY", "STATE_DIRECTORY",
-		"DWAAR_CONFIG", "A", "B", "C", "D", "E", "F", "GOCOVERDIR",
+		"DWAAR_CONFIG", "A", "B", "C", "D", "E", "F", "GOCOVERDIR", "GORACE",
 	} {
 		if v := ts.Getenv(name); v != "" {
 			env = append(env, name+"="+v)

@@ -38,9 +38,12 @@ type server struct {
 
 // run serves until a signal comes.
 func (s *server) run(ctx context.Context) error {
+	told := make(chan os.Signal, 4)
+	signal.Notify(told, syscall.SIGHUP, syscall.SIGTERM, os.Interrupt) // before anybody hears that it is ready
+	defer signal.Stop(told)
 	socket, err := s.socket()
 	if err != nil {
-		return err
+		return errors.Join(err, s.engine.Shutdown(ctx))
 	}
 	warnings, text, err := s.load(ctx)
 	if err != nil {
@@ -50,12 +53,12 @@ func (s *server) run(ctx context.Context) error {
 		return errors.Join(err, s.engine.Shutdown(ctx))
 	}
 	s.introduce(warnings, text, socket)
-	return s.serveUntilTold(ctx, socket)
+	return s.serveUntilTold(ctx, socket, told)
 }
 
 // serveUntilTold runs the parts of the program. Only the engine's ends by itself,
 // when it has drained: until then the socket answers and a second signal counts.
-func (s *server) serveUntilTold(ctx context.Context, socket *control.Socket) error {
+func (s *server) serveUntilTold(ctx context.Context, socket *control.Socket, told <-chan os.Signal) error {
 	stopping, stop := context.WithCancel(ctx)
 	over, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -63,7 +66,7 @@ func (s *server) serveUntilTold(ctx context.Context, socket *control.Socket) err
 
 	var group run.Group
 	group.Add(func() error { return s.engine.Run(stopping) }, func(error) { stop() })
-	group.Add(func() error { return s.signals(over, stop) }, func(error) { end() })
+	group.Add(func() error { return s.signals(over, told, stop) }, func(error) { end() })
 	if socket != nil {
 		group.Add(func() error { return s.answer(over, socket) }, func(error) { end() })
 	}
@@ -86,24 +89,20 @@ func (s *server) answer(ctx context.Context, socket *control.Socket) error {
 }
 
 // signals does what signals ask for, until ctx ends.
-func (s *server) signals(ctx context.Context, stop context.CancelFunc) error {
-	c := make(chan os.Signal, 4)
-	signal.Notify(c, syscall.SIGHUP, syscall.SIGTERM, os.Interrupt)
-	defer signal.Stop(c)
-	for told := false; ; {
+func (s *server) signals(ctx context.Context, told <-chan os.Signal, stop context.CancelFunc) error {
+	for ending := false; ; {
 		select {
 		case <-ctx.Done():
 			return nil
-		case sig := <-c:
+		case sig := <-told:
 			switch {
-			case sig == syscall.SIGHUP && !told:
-				s.reloadForSignal(ctx)
 			case sig == syscall.SIGHUP:
-			case told:
+				s.reloadForSignal(ctx)
+			case ending:
 				s.log.Warn("ending at once", slog.String(keySignal, sig.String()))
 				return s.engine.Shutdown(ctx) // the second call: it hurries the first one
 			default:
-				told = true
+				ending = true
 				s.log.Info("ending", slog.String(keySignal, sig.String()))
 				s.tell(s.notify.stopping("waiting for connections to end"))
 				stop()

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/control"
+	"dwaar.dev/dwaar/host/engine"
+	"dwaar.dev/dwaar/sdk"
+)
+
+// fakeApp is an app with an environment of its own that prints into a text.
+func fakeApp(env map[string]string) (*app, *strings.Builder) {
+	var printed strings.Builder
+	lookup := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
+	return &app{in: strings.NewReader(""), out: &printed, err: &printed, lookup: lookup}, &printed
+}
+
+func TestWhereNobodyWroteAConfigurationTheDemonstrationServes(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if _, err := os.Stat("/etc/dwaar/Dwaarfile"); err == nil {
+		t.Skip("this machine has a configuration in /etc/dwaar")
+	}
+	a, _ := fakeApp(nil)
+	src, err := a.readOrDefault("")
+	if err != nil || src.name != defaultName || string(src.text) != defaultText {
+		t.Errorf("it reads %+v, %v", src, err)
+	}
+	g, err := a.build(src, new(host.Store))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Release()
+	if got := len(g.Servers); got != 5 {
+		t.Errorf("it has %d servers", got)
+	}
+	if _, err := a.readOrDefault("missing"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file that is named and missing: %v", err)
+	}
+	if err := os.WriteFile("dwaar.toml", []byte("[layer4]"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if src, err := a.readOrDefault(""); err != nil || src.name != "dwaar.toml" {
+		t.Errorf("beside dwaar.toml it reads %+v, %v", src, err)
+	}
+}
+
+func TestTheIntroductionSaysWhatListensWhatRoutesDoAndWhatToTry(t *testing.T) {
+	t.Parallel()
+	a, printed := fakeApp(nil)
+	s := &server{app: a, config: "Dwaarfile", engine: engine.New(engine.Options{})}
+	defer func() {
+		if err := s.engine.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	socket, err := control.Listen(filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	s.intro("server :443\n", socket)
+	for _, want := range []string{
+		"serves Dwaarfile\n\nserver :443\n", "control socket " + socket.Path(), "\n  dwaar status --control " + socket.Path() + "\n",
+		"\n  dwaar connections --control ", "\n  dwaar reload --control ",
+	} {
+		if !strings.Contains(printed.String(), want) {
+			t.Errorf("%q is missing in:\n%s", want, printed)
+		}
+	}
+	printed.Reset()
+	s.config = defaultName
+	s.intro("server :443\n", nil)
+	for _, want := range []string{"Write ./Dwaarfile", "curl http://127.0.0.1:8443/", "curl -k https://127.0.0.1:8443/", "nc 127.0.0.1 8443"} {
+		if !strings.Contains(printed.String(), want) {
+			t.Errorf("%q is missing in:\n%s", want, printed)
+		}
+	}
+}
+
+func TestTheServiceManagerIsToldOneMessageAtATime(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	n := newNotifier(func(string) string { return path })
+	if err := n.ready("two\nlines"); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 100)
+	size, err := l.Read(buf)
+	if diff := cmp.Diff("READY=1\nSTATUS=two; lines", string(buf[:size])); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	if err := newNotifier(func(string) string { return "" }).reloading(); err != nil {
+		t.Errorf("without a service manager: %v", err)
+	}
+	if err := (notifier{path + "-missing"}).reloading(); err == nil {
+		t.Error("a service manager that is not there heard it")
+	}
+}
+
+func TestTheMonotonicClockGoesOn(t *testing.T) {
+	t.Parallel()
+	first := monotonic()
+	if second := monotonic(); first <= 0 || second < first {
+		t.Errorf("it showed %v and then %v", first, second)
+	}
+}
+
+func TestDurationsAreSecondsForPrograms(t *testing.T) {
+	t.Parallel()
+	got := inSeconds(nil, slog.Duration("total", 1500*time.Millisecond))
+	if got.Value.Float64() != 1.5 {
+		t.Errorf("1.5 s is %v", got)
+	}
+	if other := slog.Int("n", 1); !inSeconds(nil, other).Equal(other) {
+		t.Error("a number was changed")
+	}
+}
+
+func TestTheVersionIsTheModulesOrTheCommits(t *testing.T) {
+	t.Parallel()
+	info := &debug.BuildInfo{Main: debug.Module{Version: "v1.2.3"}}
+	if got := versionOf(info); got != "v1.2.3" {
+		t.Errorf("a release is %s", got)
+	}
+	info.Main.Version = "(devel)"
+	info.Settings = []debug.BuildSetting{{Key: "vcs.revision", Value: "0123456789abcdef"}, {Key: "vcs.modified", Value: "true"}}
+	if got := versionOf(info); got != "devel-0123456789ab-dirty" {
+		t.Errorf("a commit is %s", got)
+	}
+}
+
+func TestAmountsAndAgesAreShort(t *testing.T) {
+	t.Parallel()
+	var got []string
+	for _, n := range []int64{0, 1023, 1024, 1536 << 10, 1 << 40} {
+		got = append(got, bytes(n))
+	}
+	for _, d := range []time.Duration{0, 59 * time.Second, 61 * time.Second, 90 * time.Minute, 49 * time.Hour} {
+		got = append(got, ageOf(d))
+	}
+	want := []string{"0B", "1023B", "1.0KiB", "1.5MiB", "1.0TiB", "0s", "59s", "1m1s", "1h30m", "2d1h"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestACaretStandsBelowItsPlaceAlsoBehindTabsAndWideText(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	files := map[string][]string{"f": {"\tproxy ä x"}}
+	excerpt(&b, sdk.Pos{File: "f", Line: 1, Col: 10}, files)
+	excerpt(&b, sdk.Pos{File: "f", Line: 2, Col: 1}, files) // behind the end: nothing
+	excerpt(&b, sdk.Pos{File: "missing", Line: 1, Col: 1}, files)
+	if diff := cmp.Diff("    \tproxy ä x\n    \t        ^\n", b.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -45,7 +45,8 @@ func (c *Conn) relayed(r relay.Result) Outcome {
 	case relay.Up:
 		o.Code.By = ByUpstream
 	}
-	if killed := c.life.killed.Load(); killed != nil && r.By == relay.Self {
+	// Kill may have closed the socket under the relay that was just beginning.
+	if killed := c.life.killed.Load(); killed != nil && r.Reason != relay.Finished {
 		o.Code.By, o.Code.Why = killed.By, killed.Why
 		return o
 	}

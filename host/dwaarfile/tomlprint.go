@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -79,8 +80,9 @@ func keyOf(n *sdk.Node, s *scope) (string, sdk.Node, bool) {
 	if s.holds&sdk.HoldsServers == 0 || s.find(n.Name) != nil {
 		return n.Name, *n, true
 	}
-	key := strings.Join(append([]string{n.Name}, n.Texts()...), " ")
-	if names := splitKey(key); len(names) == len(n.Args)+1 && names[0] == n.Name && !hasReference(key) && s.find(key) == nil {
+	names := append([]string{n.Name}, n.Texts()...)
+	key := strings.Join(names, " ")
+	if slices.Equal(splitKey(key), names) && !hasReference(key) && s.find(key) == nil {
 		without := *n
 		without.Args = nil
 		return key, without, true

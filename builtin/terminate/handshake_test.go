@@ -88,6 +88,21 @@ func TestAClientThatRefusesTheCertificateIsNamedAsTheOneWhoDid(t *testing.T) {
 	}
 }
 
+func TestAnAlertIsFollowedByTheEndNotByAReset(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	k.pair("a", "a.example")
+	s := k.serve(own+"}\n}", nil)
+	conn := raw(t, s.Addr)
+	if _, err := io.WriteString(conn, "\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00"+strings.Repeat("x", 40<<10)); err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(conn)
+	if err != nil || len(got) == 0 || got[0] != recordAlert {
+		t.Errorf("the client got %x, %v", got, err)
+	}
+}
+
 func TestClientsThatStopInTheMiddleKeepNobodyOut(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)

@@ -3,11 +3,15 @@ package terminate_test
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
+	"net"
 	"testing"
+	"time"
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/hosttest"
+	"dwaar.dev/dwaar/sdk"
 )
 
 // after hands a connection on when it has seen a number of bytes, as a matcher does
@@ -73,4 +77,40 @@ func TestTLSInsideTLSIsTerminatedTwice(t *testing.T) {
 	if got, err := io.ReadAll(conn); string(got) != "hello" || err != nil {
 		t.Errorf("the echo said %q, %v", got, err)
 	}
+}
+
+// clock keeps the deadline that was set last.
+type clock struct {
+	net.Conn
+	deadline time.Time
+}
+
+func (c *clock) SetDeadline(at time.Time) error {
+	c.deadline = at
+	return c.Conn.SetDeadline(at)
+}
+
+func TestTheDeadlineOfTheHandshakeEndsWithIt(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	k.pair("a", "a.example")
+	h, _, err := k.load(own + "}\n}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, there := net.Pipe()
+	go func() { _ = tls.Client(there, k.config("a.example")).Handshake() }()
+	sock := &clock{Conn: here, deadline: time.Unix(1, 0)}
+	c := host.NewConn(sock, 1, sdk.Flow{Network: "unix", MaxHead: 1 << 10}, &host.Env{Heads: host.NewHeads(1 << 20)})
+	err = h.Handle(t.Context(), c, func(context.Context, *host.Conn) error {
+		if !sock.deadline.IsZero() {
+			t.Errorf("the deadline %v is left to the next handler", sock.deadline)
+		}
+		return net.ErrClosed
+	})
+	if !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the handshake: %v", err)
+	}
+	_ = there.Close()
+	c.Finish(err)
 }

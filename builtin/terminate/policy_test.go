@@ -322,3 +322,25 @@ func TestASessionIsNotResumedForANameThatIsNoLongerConfigured(t *testing.T) {
 		t.Errorf("a.example is served, resumed %v", state.DidResume)
 	}
 }
+
+func TestAReplacedTrustPoolCountsFromTheNextHandshake(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	k.pair("a", "a.example")
+	k.trust("ca.pem")
+	c := k.config("a.example")
+	known := k.client("known", "known")
+	c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &known, nil }
+	const config = own + "client_auth {\ntrust_pool DIR/ca.pem\n}\n}\n}"
+	s := k.serve(config, nil)
+	if _, err := talk(t, s.Addr, c); err != nil {
+		t.Fatal(err)
+	}
+	certtest.Put(t, k.dir+"/ca.pem", certtest.NewCA(t).PEM)
+	if _, _, err := k.load(config); err != nil { // it looks at the files at once
+		t.Fatal(err)
+	}
+	if _, err := talk(t, s.Addr, c); err == nil {
+		t.Error("a client of the old authority is served")
+	}
+}

@@ -74,6 +74,9 @@ func (l *loader) toml(name string, src []byte, args []sdk.Word, s *scope) []sdk.
 		l.errs.Add(at, err)
 		return nil
 	}
+	if l.o.Raw {
+		s = guess(l.g, firstKey(root))
+	}
 	t := &tomlReader{loader: l, args: args}
 	return globalFirst(t.block(root, s))
 }
@@ -118,6 +121,18 @@ func tooDeep(text string) int {
 		}
 	}
 	return 0
+}
+
+// firstKey returns the name of the first directive.
+func firstKey(root *tomlValue) string {
+	if list := root.get(blockKey); list != nil && len(list.elems) > 0 {
+		k, _ := listName(list.elems[0])
+		return k.name
+	}
+	if len(root.keys) == 0 || root.keys[0].name == globalKey {
+		return ""
+	}
+	return root.keys[0].name
 }
 
 // globalFirst puts the global options before the first directive, as in a

@@ -22,7 +22,7 @@ const maxInline = 80
 // same text; it fails with [ErrTree] if that cannot be.
 func PrintTOML(w io.Writer, tree []sdk.Node, g *sdk.Grammar) error {
 	p := &tomlPrinter{}
-	p.section(tree, topScope(g), nil, false)
+	p.section(tree, guess(g, firstNode(tree)), nil, false)
 	for _, n := range tree {
 		if isNote(&n) {
 			p.notes(n.Above)
@@ -87,7 +87,7 @@ func keyOf(n *sdk.Node, s *scope) (string, sdk.Node, bool) {
 		without.Args = nil
 		return key, without, true
 	}
-	return n.Name, *n, len(splitKey(n.Name)) == 1
+	return n.Name, *n, slices.Equal(splitKey(n.Name), names[:1])
 }
 
 // section writes the directives of a block behind the header of its table: first

@@ -149,6 +149,9 @@ func TestFromBytesToRouteAndFactsNothingIsAllocated(t *testing.T) {
 		if l.n == 0 {
 			t.Errorf("%s: the route has no facts", c.flight)
 		}
+		if raceDetector {
+			continue
+		}
 		if n := testing.AllocsPerRun(100, func() {
 			if _, err := pick(rs, f, head, cuts, l); err != nil {
 				t.Error(err)

@@ -1,0 +1,5 @@
+//go:build !race
+
+package matchtest
+
+const raceDetector = false

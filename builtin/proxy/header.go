@@ -1,9 +1,10 @@
 package proxy
 
 import (
-	"encoding/binary"
-	"fmt"
+	"net"
 	"net/netip"
+
+	"github.com/pires/go-proxyproto"
 
 	"dwaar.dev/dwaar/sdk"
 )
@@ -27,53 +28,27 @@ func (v version) of(f *sdk.Flow) []byte {
 
 // header names both addresses, or says that there are none: UNKNOWN in version 1,
 // LOCAL in version 2. The zero AddrPort is what Unix sockets and checks have. Of
-// two families both are written as IPv6 (RFC 4291, section 2.5.5.2).
+// two families version 2 writes both as IPv6 (RFC 4291, section 2.5.5.2); version 1
+// has no form for that.
 func (v version) header(from, to netip.AddrPort) []byte {
-	known := from.IsValid() && to.IsValid()
-	v4 := known && from.Addr().Is4() && to.Addr().Is4()
-	if known && !v4 {
-		from, to = in6(from), in6(to)
+	h := &proxyproto.Header{Version: byte(v), Command: proxyproto.LOCAL, TransportProtocol: proxyproto.UNSPEC}
+	if protocol, ok := v.protocol(from.Addr(), to.Addr()); ok {
+		h.Command, h.TransportProtocol = proxyproto.PROXY, protocol
+		h.SourceAddr, h.DestinationAddr = net.TCPAddrFromAddrPort(from), net.TCPAddrFromAddrPort(to)
 	}
-	if v == v2 {
-		return binaryHeader(from, to, known, v4)
+	b, err := h.Format()
+	if err != nil { // of addresses that protocol has accepted: a defect
+		panic("formatting a PROXY header: " + err.Error())
 	}
+	return b
+}
+
+func (v version) protocol(from, to netip.Addr) (p proxyproto.AddressFamilyAndProtocol, ok bool) {
 	switch {
-	case !known:
-		return []byte("PROXY UNKNOWN\r\n")
-	case v4:
-		return fmt.Appendf(nil, "PROXY TCP4 %s %s %d %d\r\n", from.Addr(), to.Addr(), from.Port(), to.Port())
+	case !from.IsValid() || !to.IsValid():
+		return proxyproto.UNSPEC, false
+	case from.Is4() && to.Is4():
+		return proxyproto.TCPv4, true
 	}
-	return fmt.Appendf(nil, "PROXY TCP6 %s %s %d %d\r\n", from.Addr(), to.Addr(), from.Port(), to.Port())
-}
-
-func in6(a netip.AddrPort) netip.AddrPort {
-	return netip.AddrPortFrom(netip.AddrFrom16(a.Addr().As16()), a.Port())
-}
-
-// signature begins a header of version 2.
-const signature = "\r\n\r\n\x00\r\nQUIT\n"
-
-// The bytes behind the signature: version and command, family and transport.
-const (
-	commandLocal = 0x20
-	commandProxy = 0x21
-	unspecified  = 0x00
-	tcp4         = 0x11
-	tcp6         = 0x21
-)
-
-func binaryHeader(from, to netip.AddrPort, known, v4 bool) []byte {
-	b := []byte(signature)
-	if !known {
-		return append(b, commandLocal, unspecified, 0, 0)
-	}
-	src, dst, family := from.Addr().AsSlice(), to.Addr().AsSlice(), byte(tcp6)
-	if v4 {
-		family = tcp4
-	}
-	b = append(b, commandProxy, family)
-	b = binary.BigEndian.AppendUint16(b, uint16(len(src)+len(dst)+4))
-	b = append(append(b, src...), dst...)
-	b = binary.BigEndian.AppendUint16(b, from.Port())
-	return binary.BigEndian.AppendUint16(b, to.Port())
+	return proxyproto.TCPv6, v == v2 || from.Is4() == to.Is4()
 }

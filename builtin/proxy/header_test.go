@@ -22,6 +22,9 @@ func TestHeadersReadBackAsTheAddressesTheyName(t *testing.T) {
 		{"[2001:db8::9]:1234", "192.0.2.1:443", "[2001:db8::9]:1234", "192.0.2.1:443"},
 	} {
 		for _, v := range []version{v1, v2} {
+			if mixed := strings.HasPrefix(c.from, "[") != strings.HasPrefix(c.to, "["); mixed && v == v1 {
+				continue // it has no form for that
+			}
 			b := v.header(netip.MustParseAddrPort(c.from), netip.MustParseAddrPort(c.to))
 			rest := bufio.NewReader(bytes.NewReader(append(b, "rest"...)))
 			h, err := proxyproto.Read(rest)
@@ -58,6 +61,9 @@ func TestWithoutAddressesTheHeaderSaysSo(t *testing.T) {
 	var none netip.AddrPort
 	if got := string(v1.header(none, none)); got != "PROXY UNKNOWN\r\n" {
 		t.Errorf("got %q", got)
+	}
+	if got := string(v1.header(netip.MustParseAddrPort("192.0.2.9:1"), netip.MustParseAddrPort("[::1]:1"))); got != "PROXY UNKNOWN\r\n" {
+		t.Errorf("of two families %q", got)
 	}
 	h, err := proxyproto.Read(bufio.NewReader(bytes.NewReader(v2.header(none, none))))
 	if err != nil || h.Command != proxyproto.LOCAL {

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"dwaar.dev/dwaar/host"
+	"github.com/pires/go-proxyproto"
+
 	"dwaar.dev/dwaar/host/hosttest"
 )
 
@@ -159,7 +161,7 @@ func TestTheHeaderComesBeforeTLS(t *testing.T) {
 	s := hosttest.Serve(t, h, nil)
 	exchange(t, s.Addr, "")
 	const handshake = "\x16"
-	if b := <-got; !strings.HasPrefix(b, signature) || !strings.HasSuffix(b, handshake) {
+	if b := <-got; !strings.HasPrefix(b, string(proxyproto.SIGV2)) || !strings.HasSuffix(b, handshake) {
 		t.Errorf("the upstream got %q", b)
 	}
 }

@@ -174,7 +174,14 @@ func builtinRules() []rule {
 		why: "a matcher imports sdk only, so that the same source is a native matcher and a plugin; " +
 			"if this package holds a handler, list it in handlers() of host/internal/archtest/rules.go",
 	}
-	http, addresses := matcher, matcher
+	handler := rule{
+		packages: handlers(),
+		imports:  []string{"sdk", "host", "host/relay", "builtin/internal/..."},
+		tests:    []string{"sdk/...", "host/...", "builtin/..."},
+		why:      "builtin never imports graph, engine or wasm: a handler that holds routes gets them from its Builder",
+	}
+	http, addresses, proxy := matcher, matcher, handler
+	proxy.packages, proxy.modules = []string{"builtin/proxy"}, []string{"github.com/pires/go-proxyproto"}
 	http.packages, http.modules = []string{"builtin/http"}, []string{"golang.org/x/net/http2/hpack"}
 	addresses.packages, addresses.modules = []string{"builtin/remoteip", "builtin/remoteiplist", "builtin/localip"}, []string{"github.com/gaissmai/bart"}
 	return []rule{
@@ -190,13 +197,7 @@ func builtinRules() []rule {
 			tests:    []string{"sdk/...", "host/realtest"},
 			why:      "builtin/internal holds wire formats that several matchers and handlers read: it knows the words at most",
 		},
-		{
-			packages: handlers(),
-			imports:  []string{"sdk", "host", "host/relay", "builtin/internal/..."},
-			tests:    []string{"sdk/...", "host/...", "builtin/..."},
-			why:      "builtin never imports graph, engine or wasm: a handler that holds routes gets them from its Builder",
-		},
-		http, addresses, matcher,
+		proxy, handler, http, addresses, matcher,
 	}
 }
 

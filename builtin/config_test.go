@@ -44,33 +44,39 @@ func registry() *host.Registry {
 }
 
 func env(name string) (string, bool) {
-	v, ok := map[string]string{"OFFICE": "192.0.2.0/24", "WRONG": "nowhere"}[name]
+	v, ok := map[string]string{"OFFICE": "192.0.2.0/24", "WRONG": "nowhere", "NESTED": "{env.OFFICE}"}[name]
 	return v, ok
 }
 
-// load reads and builds a configuration and prints what comes of it: errors, or
-// warnings and the graph.
-func load(name string, src []byte) string {
-	r := registry()
-	g := graph.Grammar(r)
-	parse := dwaarfile.Parse
-	if strings.HasSuffix(name, ".toml") {
-		parse = dwaarfile.ParseTOML
-	}
-	tree, err := parse(name, src, g, dwaarfile.Options{Env: env})
-	if err != nil {
+// load reads and builds a configuration and prints what comes of it: errors, those
+// of what could be read beside those of reading, or warnings and the graph.
+func load(name string, src []byte, r *host.Registry) string {
+	tree, err := parse(name, src, graph.Grammar(r))
+	if tree == nil && err != nil {
 		return errorLines(err)
 	}
-	built, err := graph.Build(tree, r, graph.Options{Env: env})
-	if err != nil {
+	built, buildErr := graph.Build(tree, r, graph.Options{Env: env})
+	var all sdk.Errors
+	all.Add(sdk.Pos{File: name}, err)
+	all.Add(sdk.Pos{File: name}, buildErr)
+	if built != nil {
+		defer built.Release()
+	}
+	if err := all.Err(); err != nil {
 		return errorLines(err)
 	}
-	defer built.Release()
 	var b strings.Builder
 	for _, w := range built.Warnings {
 		fmt.Fprintf(&b, "warning: %s\n", w)
 	}
 	return b.String() + built.String()
+}
+
+func parse(name string, src []byte, g *sdk.Grammar) ([]sdk.Node, error) {
+	if strings.HasSuffix(name, ".toml") {
+		return dwaarfile.ParseTOML(name, src, g, dwaarfile.Options{Env: env})
+	}
+	return dwaarfile.Parse(name, src, g, dwaarfile.Options{Env: env})
 }
 
 func errorLines(err error) string {
@@ -85,49 +91,123 @@ func errorLines(err error) string {
 	return b.String()
 }
 
-// Each archive holds cases: NAME.dwaar or NAME.toml, and NAME.want.
-func TestConfigurationsLoadAsTheirGoldenFilesSay(t *testing.T) {
-	paths, err := filepath.Glob("../testdata/config/*.txtar")
-	if err != nil || len(paths) == 0 {
-		t.Fatal("no golden files", err)
-	}
-	for _, path := range paths {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) { goldenFile(t, path) })
-	}
+// archive is a file of cases, each NAME.dwaar or NAME.toml with NAME.want. All its
+// other sections are files beside the configuration.
+type archive struct {
+	path string
+	name string
+	text *txtar.Archive
 }
 
-func goldenFile(t *testing.T, path string) {
-	a, err := txtar.ParseFile(path)
+func archives(t *testing.T) []archive {
+	t.Helper()
+	dir, err := filepath.Abs("../testdata/config")
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := &txtar.Archive{Comment: a.Comment}
+	paths, err := filepath.Glob(filepath.Join(dir, "*.txtar"))
+	if err != nil || len(paths) == 0 {
+		t.Fatal("no golden files", err)
+	}
+	var all []archive
+	for _, path := range paths {
+		text, err := txtar.ParseFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, archive{path, strings.TrimSuffix(filepath.Base(path), ".txtar"), text})
+	}
+	return all
+}
+
+// caseName splits the name of a section: file is what a case is loaded as, or ""
+// for a section that is no case.
+func caseName(section string) (name, file string) {
+	if name, ok := strings.CutSuffix(section, ".dwaar"); ok {
+		return name, "Dwaarfile"
+	}
+	if name, ok := strings.CutSuffix(section, ".toml"); ok {
+		return name, "Dwaarfile.toml"
+	}
+	return section, ""
+}
+
+// registry returns what the cases can name: what is built in, and for the archive
+// about shapes a matcher that takes one argument of each.
+func (a archive) registry() *host.Registry {
+	r := registry()
+	if a.name == "shapes" {
+		r.Matcher(shapeSpec(), func(*sdk.Node) (sdk.Matcher, error) { return never{}, nil })
+	}
+	return r
+}
+
+// shapeSpec is what a program that embeds the loader could bring: options of the
+// shapes that no builtin has.
+func shapeSpec() sdk.Spec {
+	return sdk.Spec{Name: "shape", Doc: "Nothing", Block: &sdk.Block{Options: []sdk.Spec{
+		{Name: "float", Doc: "A number", Args: []sdk.Arg{sdk.One("N", sdk.Float)}},
+		{Name: "time", Doc: "A time", Args: []sdk.Arg{sdk.One("T", sdk.Time)}},
+	}}}
+}
+
+type never struct{}
+
+func (never) Match(*sdk.Flow) (sdk.Verdict, error) { return sdk.No, nil }
+
+func TestConfigurationsLoadAsTheirGoldenFilesSay(t *testing.T) {
+	for _, a := range archives(t) {
+		t.Run(a.name, func(t *testing.T) { a.compare(t) })
+	}
+}
+
+// compare loads the cases in a directory of their own, so that they name files as
+// they stand there and a message has the same text wherever that is.
+func (a archive) compare(t *testing.T) {
+	soon := a.unpack(t)
+	out := &txtar.Archive{Comment: a.text.Comment}
 	wants := map[string]string{}
-	for _, f := range a.Files {
+	for _, f := range a.text.Files {
 		if name, ok := strings.CutSuffix(f.Name, ".want"); ok {
 			wants[name] = string(f.Data)
 		}
 	}
-	for _, f := range a.Files {
-		ext := filepath.Ext(f.Name)
-		if ext == ".want" {
+	for _, f := range a.text.Files {
+		if filepath.Ext(f.Name) == ".want" {
 			continue
 		}
-		name := strings.TrimSuffix(f.Name, ext)
-		got := load("Dwaarfile"+map[string]string{".toml": ".toml"}[ext], f.Data)
-		out.Files = append(out.Files, f, txtar.File{Name: name + ".want", Data: []byte(got)})
-		if updating() {
+		out.Files = append(out.Files, f)
+		name, file := caseName(f.Name)
+		if file == "" {
 			continue
 		}
-		if diff := cmp.Diff(wants[name], got); diff != "" {
+		got := strings.ReplaceAll(load(file, f.Data, a.registry()), soon, "$SOON")
+		out.Files = append(out.Files, txtar.File{Name: name + ".want", Data: []byte(got)})
+		if diff := cmp.Diff(wants[name], got); diff != "" && !updating() {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 	if updating() {
-		if err := os.WriteFile(path, txtar.Format(out), 0o644); err != nil {
+		if err := os.WriteFile(a.path, txtar.Format(out), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// unpack makes the test work in a directory with the archive's files, and with
+// certificates if it is about them. It returns the day on which soon.crt ends.
+func (a archive) unpack(t *testing.T) (soon string) {
+	t.Chdir(t.TempDir())
+	for _, f := range a.text.Files {
+		if _, file := caseName(f.Name); file == "" && filepath.Ext(f.Name) != ".want" {
+			writeFile(t, f.Name, f.Data)
+		}
+	}
+	soon = "no day"
+	if a.name == "terminate" || a.name == "proxy" {
+		soon = writeCertificates(t)
+	}
+	return soon
 }
 
 // loaderFiles are the sources that can refuse or question a configuration. The
@@ -135,7 +215,7 @@ func goldenFile(t *testing.T, path string) {
 func loaderFiles(t *testing.T) []string {
 	t.Helper()
 	var files []string
-	for _, pattern := range []string{"../sdk/shape.go", "../host/template.go", "../host/schema/*.go", "../host/graph/*.go", "*/*.go", "*/internal/*/*.go"} {
+	for _, pattern := range []string{"../sdk/shape.go", "../host/template.go", "../host/schema/*.go", "../host/graph/*.go", "*/*.go", "internal/*/*.go", "*/internal/*/*.go"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -191,7 +271,7 @@ func callee(call *ast.CallExpr) string {
 	return ""
 }
 
-var verb = regexp.MustCompile(`%[#+]?[a-zA-Z]`)
+var verb = regexp.MustCompile(`%[#+]?(?:\[\d+\])?[a-zA-Z]`)
 
 // pattern is a regular expression for what a format prints.
 func pattern(format string) *regexp.Regexp {

@@ -90,7 +90,7 @@ func (s Shape) fitsOther(text string) error {
 			err = errors.New("must be the name of a matcher set, @name")
 		}
 	case Regexp:
-		_, err = syntax.Parse(text, syntax.Perl)
+		err = fitsRegexp(text)
 	}
 	return err
 }
@@ -142,7 +142,14 @@ func fitsProto(text string) error {
 func fitsFloat(text string) error {
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) || f < 0 {
-		return errors.New("must be a positive decimal number")
+		return errors.New("must be a decimal number, 0 or more")
+	}
+	return nil
+}
+
+func fitsRegexp(text string) error {
+	if _, err := syntax.Parse(text, syntax.Perl); err != nil {
+		return fmt.Errorf("must be a regular expression (RE2): %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	}
 	return nil
 }

@@ -96,8 +96,6 @@ func (c *config) option(o *sdk.Node) {
 		for _, w := range o.Args {
 			c.protocols = append(c.protocols, protocolNamed(w.Text))
 		}
-	default:
-		c.faults = append(c.faults, sdk.Errorf(o.Pos, "%s is no option of http", o.Name))
 	}
 }
 

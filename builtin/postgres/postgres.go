@@ -80,10 +80,8 @@ func New(n *sdk.Node) (sdk.Matcher, error) {
 		case "tls":
 			m.tls = tlsNamed(o.Args[0].Text)
 			if m.tls == enabled && (n.Find("user") != nil || n.Find("client") != nil) {
-				faults = append(faults, sdk.Errorf(o.Pos, "tls enabled and user or client never hold together, the client sends them encrypted: match them in a subroute behind postgres_tls and tls"))
+				faults = append(faults, sdk.Errorf(o.Pos, "tls enabled and user or client never hold together, the client sends them encrypted: leave either out"))
 			}
-		default:
-			faults = append(faults, sdk.Errorf(o.Pos, "%s is no option of postgres", o.Name))
 		}
 	}
 	if err := faults.Err(); err != nil {

@@ -107,6 +107,9 @@ func (a *address) split(text string) error {
 		a.host = text
 		return nil
 	}
+	if strings.Count(text, "[") != strings.Count(text, "]") {
+		return sdk.Errorf(a.word.Pos, "%q has a bracket without its partner: write IPv6 addresses as [2001:db8::1]:443", a.word.Text)
+	}
 	at := lastColon(text)
 	if at < 0 {
 		return sdk.Errorf(a.word.Pos, "%q has no port: write %s:443", a.word.Text, a.word.Text)

@@ -127,7 +127,7 @@ func (u *upstream) setServerName(n *sdk.Node) error {
 func (u *upstream) setClientAuth(n *sdk.Node) error {
 	pair, err := tls.LoadX509KeyPair(n.Args[0].Text, n.Args[1].Text)
 	if err != nil {
-		return sdk.Errorf(n.Args[0].Pos, "reading the certificate: %v", err)
+		return sdk.Errorf(n.Args[0].Pos, "reading the certificate %s and its key %s: %s", n.Args[0].Text, n.Args[1].Text, strings.TrimPrefix(err.Error(), "tls: "))
 	}
 	u.tls.config.Certificates = []tls.Certificate{pair}
 	u.text += digest(pair.Certificate...)
@@ -178,14 +178,15 @@ func (u *upstream) setCurves(n *sdk.Node) error {
 }
 
 func (u *upstream) setExcept(n *sdk.Node) error {
+	var errs sdk.Errors
 	for _, w := range n.Args {
 		port, err := parsePort(w.Text)
 		if err != nil {
-			return sdk.Errorf(w.Pos, "tls_except_ports: %s is no port: write a number from 1 to 65535", w.Text)
+			errs.Add(w.Pos, sdk.Errorf(w.Pos, "tls_except_ports: %s is no port: write a number from 1 to 65535", w.Text))
 		}
 		u.tls.except = append(u.tls.except, port)
 	}
-	return nil
+	return errs.Err()
 }
 
 func (u *upstream) setRenegotiation(n *sdk.Node) error {

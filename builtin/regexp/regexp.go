@@ -67,7 +67,7 @@ func New(n *sdk.Node) (sdk.Matcher, error) {
 	}
 	var err error
 	if m.re, err = regexp.Compile(pattern.Text); err != nil {
-		return nil, sdk.Errorf(pattern.Pos, "%q is no regular expression: %s", pattern.Text, strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		return nil, sdk.Errorf(pattern.Pos, "%v", err) // its shape was checked
 	}
 	m.prefix = anchored(pattern.Text)
 	if m.hex && strings.Trim(m.prefix, hexDigits) != "" {

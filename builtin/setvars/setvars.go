@@ -50,10 +50,6 @@ func New(b host.Builder, n *sdk.Node) (host.Handler, error) {
 	}
 	for i := range n.Block {
 		line := &n.Block[i]
-		if len(line.Args) != 1 {
-			errs.Add(line.Pos, sdk.Errorf(line.Pos, "vars: write one value behind %s, in quotes if it has spaces", line.Name))
-			continue
-		}
 		errs.Add(line.Pos, h.add(b, line.Name, line.Pos, line.Args[0]))
 	}
 	if err := errs.Err(); err != nil {

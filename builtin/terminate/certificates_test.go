@@ -291,7 +291,7 @@ func TestFaultsInAConfigurationAreErrorsWithTheirPlace(t *testing.T) {
 		},
 		"more keys than certificates": {
 			"route {\ntls {\ncert DIR/a.crt\nkey DIR/a.key\nkey DIR/b.key\n}\n}",
-			"Dwaarfile:5:1: 2 keys for 1 certificates: write one key for each cert, in the same order",
+			"Dwaarfile:5:1: 2 key and 1 cert: write one key for each cert, in the same order",
 		},
 		"versions the wrong way round": {
 			"route {\ntls {\ncert DIR/a.crt\nkey DIR/a.key\nprotocols tls1.3 tls1.2\n}\n}",

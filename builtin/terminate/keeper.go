@@ -53,7 +53,7 @@ func ownKeeper(b host.Builder, n *sdk.Node, certs []*sdk.Node) (*keeper, error) 
 	case len(certs) == 0:
 		return nil, sdk.Errorf(private[0].Pos, "key without cert: write cert FILE beside it")
 	case len(private) != 0 && len(private) != len(certs):
-		return nil, sdk.Errorf(private[len(private)-1].Pos, "%d keys for %d certificates: write one key for each cert, in the same order", len(private), len(certs))
+		return nil, sdk.Errorf(private[len(private)-1].Pos, "%d key and %d cert: write one key for each cert, in the same order", len(private), len(certs))
 	}
 	var s sources
 	for i, c := range certs {

@@ -106,7 +106,7 @@ func (m *conditions) option(n *sdk.Node) error {
 	case "sni_regexp":
 		re, err := regexp.Compile(n.Args[0].Text)
 		if err != nil {
-			return sdk.Errorf(n.Args[0].Pos, "%q is no regular expression: write RE2 syntax", n.Args[0].Text)
+			return sdk.Errorf(n.Args[0].Pos, "%v", err) // its shape was checked
 		}
 		m.pattern = re
 	case "alpn":

@@ -65,12 +65,14 @@ func New(n *sdk.Node) (sdk.Matcher, error) {
 		return nil, err
 	}
 	m := &Matcher{name: name}
+	var faults sdk.Errors
 	for _, w := range n.Args[1:] {
 		v, err := parseValue(w)
-		if err != nil {
-			return nil, err
-		}
+		faults.Add(w.Pos, err)
 		m.values = append(m.values, v)
+	}
+	if err := faults.Err(); err != nil {
+		return nil, err
 	}
 	return m, nil
 }

@@ -144,7 +144,7 @@ func TestWrongArgumentsSayWhatToWrite(t *testing.T) {
 		"{} x":              `1:1: "{}" names no variable: write a name, or a placeholder like {tls.server_name}`,
 		"mode a{tls.x":      `1:2: "a{tls.x" has a brace without its partner: write a placeholder as {tls.server_name}`,
 		"mode a{x}":         `1:2: {x} names no fact: write {vars.x}, or a matcher's fact like {tls.server_name}`,
-		"regexp mode (":     "1:3: \"(\" is no regular expression: missing closing ): `(`",
+		"regexp mode (":     "1:3: error parsing regexp: missing closing ): `(`",
 		"regexp x} a":       `1:2: "x}" names no variable: write a name, or a placeholder like {tls.server_name}`,
 		"regexp a.b mode x": `1:1: "a.b" cannot name captures: write letters a to z, digits and _`,
 	} {

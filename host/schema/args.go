@@ -7,7 +7,7 @@ import (
 )
 
 // args checks number and shape of a directive's arguments.
-func (c *checker) args(n *sdk.Node, spec *sdk.Spec, beside []sdk.Spec) {
+func (c *checker) args(n *sdk.Node, spec *sdk.Spec) {
 	words := n.Args
 	for i, arg := range spec.Args {
 		if arg.AnyOrder {
@@ -29,10 +29,6 @@ func (c *checker) args(n *sdk.Node, spec *sdk.Spec, beside []sdk.Spec) {
 		return
 	}
 	w := words[0]
-	if !w.Quoted && sdk.Find(beside, w.Text) != nil {
-		c.add(sdk.Errorf(w.Pos, "%s takes no further argument, and %q is a directive: write it on a line of its own", n.Name, w.Text))
-		return
-	}
 	c.add(sdk.Errorf(w.Pos, "%s takes no further argument, %q is one too many: write %s", n.Name, w.Text, Usage(spec)))
 }
 

@@ -53,10 +53,7 @@ func (c *checker) within(n *sdk.Node, check func()) {
 }
 
 func (c *checker) top(n *sdk.Node, first bool) {
-	if n.Name == "" {
-		if !first {
-			c.add(sdk.Errorf(n.Pos, "the block of global options must come first: move it to the top of the file"))
-		}
+	if n.Name == "" && first {
 		c.block(n, &c.g.Global, nil)
 		return
 	}
@@ -65,7 +62,7 @@ func (c *checker) top(n *sdk.Node, first bool) {
 		c.add(sdk.Errorf(n.Pos, "unknown directive %q at the top level: %s", n.Name, c.topHint(n)))
 		return
 	}
-	c.directive(n, spec, nil, nil)
+	c.directive(n, spec, nil)
 }
 
 func (c *checker) topHint(n *sdk.Node) string {
@@ -78,10 +75,9 @@ func (c *checker) topHint(n *sdk.Node) string {
 	return suggestion(n.Name, names(c.g.Top))
 }
 
-// directive checks one node by its spec. beside are the nodes it stands among, for
-// hints; outer is the spec whose block that is.
-func (c *checker) directive(n *sdk.Node, spec, outer *sdk.Spec, beside []sdk.Spec) {
-	c.args(n, spec, beside)
+// directive checks one node by its spec. outer is the spec of the block it is in.
+func (c *checker) directive(n *sdk.Node, spec, outer *sdk.Spec) {
+	c.args(n, spec)
 	switch {
 	case n.Block != nil && spec.Block == nil:
 		c.add(sdk.Errorf(n.Pos, "%s takes no block: write %s", n.Name, Usage(spec)))
@@ -113,7 +109,7 @@ func (c *checker) block(n *sdk.Node, spec, outer *sdk.Spec) {
 			} else if !twice {
 				seen[ks.Name] = kid.Pos
 			}
-			c.directive(kid, ks, spec, beside)
+			c.directive(kid, ks, spec)
 		})
 	}
 }

@@ -34,7 +34,7 @@ const (
 func Compile(prefix string, name, pattern sdk.Word) (*Pattern, error) {
 	re, err := regexp.Compile(pattern.Text)
 	if err != nil {
-		return nil, sdk.Errorf(pattern.Pos, "%q is no regular expression: %s", pattern.Text, reason(err))
+		return nil, sdk.Errorf(pattern.Pos, "%v", err) // its shape was checked
 	}
 	if n := re.NumSubexp() + 1; n > maxGroups {
 		return nil, sdk.Errorf(pattern.Pos, "%q captures %d groups, more than %d: write (?:…) for a group that nobody reads", pattern.Text, n-1, maxGroups-1)
@@ -68,10 +68,6 @@ func prefixed(prefix string, name sdk.Word) (string, error) {
 		return "", sdk.Errorf(name.Pos, "%q is too long to name captures: write at most %d letters", name.Text, most)
 	}
 	return prefix + name.Text + ".", nil
-}
-
-func reason(err error) string {
-	return strings.TrimPrefix(err.Error(), "error parsing regexp: ")
 }
 
 func isKey(s string) bool {

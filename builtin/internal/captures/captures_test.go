@@ -48,7 +48,7 @@ func TestGroupsAreFactsByNumberAndByName(t *testing.T) {
 func TestNamesThatCannotBeFactsAreErrors(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, pattern, want string }{
-		{"", "[", "2:2: \"[\" is no regular expression: missing closing ]: `[`"},
+		{"", "[", "2:2: error parsing regexp: missing closing ]: `[`"},
 		{"a b", "x", `1:1: "a b" cannot name captures: write letters a to z, digits and _`},
 		{"", "(?P<aB>x)", `2:2: "aB" cannot name a fact: write at most 25 letters a to z, digits and _`},
 		{"abcdefghijklmnopqrstuvwxyz", "x", `1:1: "abcdefghijklmnopqrstuvwxyz" is too long to name captures: write at most 23 letters`},

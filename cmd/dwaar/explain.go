@@ -1,0 +1,216 @@
+package main
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/sdk"
+)
+
+const explainHelp = `Shows how a configuration routes the first bytes of a connection: what every
+matcher says of them, which route takes the connection, and what it knows then.
+Nothing is started and nobody is connected to. The bytes come as --hex, from --file
+(- is the standard input), or there are none: a client that says nothing.
+
+  dwaar explain --hex '16 03 01'
+  printf 'GET / HTTP/1.1\r\nHost: example.com\r\n\r\n' | dwaar explain --file -
+
+It explains the first matching phase; what a handler makes of the bytes (TLS), and
+routes behind it, are not tried.`
+
+// explainOptions are the flags of explain.
+type explainOptions struct {
+	config, listener, hex, file, remote string
+	json                                bool
+}
+
+func explainCommand(a *app) *cobra.Command {
+	var o explainOptions
+	cmd := &cobra.Command{
+		Use:   "explain",
+		Short: "Show how the first bytes of a connection are routed, and why",
+		Long:  explainHelp,
+		Args:  cobra.NoArgs,
+		RunE:  do(func(*cobra.Command, []string) error { return a.explain(o) }),
+	}
+	configFlag(cmd, &o.config)
+	f := cmd.Flags()
+	f.StringVar(&o.listener, "listener", "", "`ADDR` the client connects to, as configured [the first one]")
+	f.StringVar(&o.hex, "hex", "", "the `BYTES`, in hexadecimal; spaces and colons may stand between them")
+	f.StringVar(&o.file, "file", "", "`FILE` with the bytes")
+	f.StringVar(&o.remote, "remote", "127.0.0.1:50000", "`ADDR` the client comes from")
+	jsonFlag(cmd, &o.json)
+	cmd.MarkFlagsMutuallyExclusive("hex", "file")
+	return cmd
+}
+
+func (a *app) explain(o explainOptions) error {
+	head, err := a.head(o)
+	if err != nil {
+		return err
+	}
+	remote, err := netip.ParseAddrPort(o.remote)
+	if err != nil {
+		return usageError{fmt.Sprintf("--remote %s is no address: write --remote 192.0.2.1:50000", o.remote)}
+	}
+	src, err := a.read(o.config)
+	if err != nil {
+		return err
+	}
+	g, err := a.build(src, nil)
+	if err != nil {
+		return err
+	}
+	defer g.Release()
+	server, listener, err := findListener(g, o.listener)
+	if err != nil {
+		return err
+	}
+	f := sdk.Flow{
+		Head: head, Network: "tcp", Remote: host.Plain(remote), Local: listener.Addr, Accepted: time.Now(),
+		Listener: listener.Name, MaxHead: server.Limits.MaxHead,
+	}
+	if listener.Network == "unix" {
+		f.Network, f.Remote, f.Local = "unix", netip.AddrPort{}, netip.AddrPort{}
+	}
+	f.Head = f.Head[:min(len(f.Head), f.MaxHead)]
+	now := server.Explain(&f, len(f.Head) == f.MaxHead)
+	later := now
+	if now.Need > 0 {
+		later = server.Explain(&f, true)
+	}
+	if o.json {
+		return a.printJSON(viewOf(listener.Name, &f, &now, &later))
+	}
+	a.printExplanation(listener.Name, &f, &now, &later)
+	return nil
+}
+
+// head reads the bytes to be explained.
+func (a *app) head(o explainOptions) ([]byte, error) {
+	switch {
+	case o.file == "-":
+		return readAll(a.in)
+	case o.file != "":
+		f, err := os.Open(o.file)
+		if err != nil {
+			return nil, fmt.Errorf("reading the bytes: %w", err)
+		}
+		defer f.Close()
+		return readAll(f)
+	}
+	head, err := hex.DecodeString(strings.NewReplacer(" ", "", ":", "", "\n", "").Replace(o.hex))
+	if err != nil {
+		return nil, usageError{fmt.Sprintf("--hex is not hexadecimal: %v; write --hex '16 03 01'", err)}
+	}
+	return head, nil
+}
+
+// findListener returns the listener of that name, or the first one.
+func findListener(g *graph.Graph, name string) (*graph.Server, *graph.Listener, error) {
+	var names []string
+	for _, s := range g.Servers {
+		for i := range s.Listeners {
+			if l := &s.Listeners[i]; name == "" || l.Name == name {
+				return s, l, nil
+			}
+			names = append(names, s.Listeners[i].Name)
+		}
+	}
+	return nil, nil, usageError{fmt.Sprintf("--listener %s is none of the configuration's: %s", name, strings.Join(names, " "))}
+}
+
+func (a *app) printExplanation(listener string, f *sdk.Flow, now, later *graph.Explanation) {
+	fmt.Fprintf(a.out, "%s, %d bytes from %s\n\n", listener, len(f.Head), f.Remote)
+	for i := range now.Routes {
+		r := &now.Routes[i]
+		name := ""
+		if r.Name != "" {
+			name = "  (" + r.Name + ")"
+		}
+		fmt.Fprintf(a.out, "%d. %s%s: %s\n", i+1, r.Text, name, r.Answer)
+		if len(r.Members) > 1 {
+			for _, m := range r.Members {
+				fmt.Fprintf(a.out, "     %s: %s\n", m.Text, m.Answer)
+			}
+		}
+	}
+	if now.Need > 0 {
+		fmt.Fprintf(a.out, "\nundecided: dwaar waits for at least %d more; if no more come, ", now.Need-len(f.Head))
+	} else {
+		fmt.Fprintln(a.out)
+	}
+	fmt.Fprint(a.out, conclusion(later))
+}
+
+// conclusion says who takes the connection.
+func conclusion(x *graph.Explanation) string {
+	switch {
+	case x.Err != nil:
+		return fmt.Sprintf("the connection is closed: %v\n", x.Err)
+	case x.Picked < 0:
+		return "no route takes the connection: it is closed\n"
+	}
+	r := &x.Routes[x.Picked]
+	var b strings.Builder
+	fmt.Fprintf(&b, "route %d at %s takes the connection\n", x.Picked+1, r.Pos)
+	for line := range strings.Lines(r.Chain) {
+		fmt.Fprintf(&b, "     %s\n", strings.TrimSuffix(line, "\n"))
+	}
+	for _, f := range x.Facts {
+		fmt.Fprintf(&b, "{%s} is %q\n", f.Name, f.Value)
+	}
+	return b.String()
+}
+
+// explanation is what explain says to programs.
+type explanation struct {
+	Listener string            `json:"listener"`
+	Bytes    int               `json:"bytes"`
+	Need     int               `json:"need,omitempty"`  // undecided: until there are so many bytes
+	Route    int               `json:"route"`           // from 1; if undecided, what it is when no more bytes come; 0: none
+	At       string            `json:"at,omitempty"`    // where the route stands
+	Error    string            `json:"error,omitempty"` // of a matcher that is broken
+	Facts    map[string]string `json:"facts"`
+	Routes   []routeAnswer     `json:"routes"`
+}
+
+type routeAnswer struct {
+	Condition string         `json:"condition"`
+	Answer    string         `json:"answer"`
+	Members   []memberAnswer `json:"matchers"`
+}
+
+type memberAnswer struct {
+	Matcher string `json:"matcher"`
+	Answer  string `json:"answer"`
+}
+
+func viewOf(listener string, f *sdk.Flow, now, later *graph.Explanation) explanation {
+	v := explanation{Listener: listener, Bytes: len(f.Head), Need: now.Need, Route: later.Picked + 1, Facts: map[string]string{}}
+	if later.Picked >= 0 {
+		v.At = later.Routes[later.Picked].Pos.String()
+	}
+	if later.Err != nil {
+		v.Error = later.Err.Error()
+	}
+	for _, fact := range later.Facts {
+		v.Facts[fact.Name] = fact.Value
+	}
+	for _, r := range now.Routes {
+		one := routeAnswer{Condition: r.Text, Answer: r.Answer.String(), Members: []memberAnswer{}}
+		for _, m := range r.Members {
+			one.Members = append(one.Members, memberAnswer{m.Text, m.Answer.String()})
+		}
+		v.Routes = append(v.Routes, one)
+	}
+	return v
+}

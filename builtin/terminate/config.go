@@ -117,12 +117,12 @@ func (r *reader) clientAuth(n *sdk.Node) *clientAuth {
 }
 
 // poolFiles returns the files of trust_pool, of which "file" may be the first word,
-// as in a Caddyfile.
+// as in a Caddyfile. A file of that name is ./file: in TOML every word is quoted.
 func poolFiles(n *sdk.Node) []string {
 	var files []string
 	for _, t := range n.All("trust_pool") {
 		args := t.Args
-		if len(args) > 0 && args[0].Text == "file" && !args[0].Quoted && (len(args) > 1 || t.Block != nil) {
+		if len(args) > 0 && args[0].Text == "file" && (len(args) > 1 || t.Block != nil) {
 			args = args[1:]
 		}
 		for _, w := range args {

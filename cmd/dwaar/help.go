@@ -127,9 +127,45 @@ func (a *app) explainDirective(name string) error {
 		found = true
 	}
 	if !found {
+		found = a.explainOption(name)
+	}
+	if !found {
 		return usageError{fmt.Sprintf("there is nothing to say about %q: `dwaar help directives` lists what there is", name)}
 	}
 	return nil
+}
+
+// explainOption says of which directives name is an option, and what it does there.
+func (a *app) explainOption(name string) bool {
+	found := false
+	for _, g := range groups(graph.Grammar(registry())) {
+		for i := range g.specs {
+			eachOption(&g.specs[i], g.specs[i].Name, func(in string, o *sdk.Spec) {
+				if o.Name != name {
+					return
+				}
+				if found {
+					fmt.Fprintln(a.out)
+				}
+				found = true
+				fmt.Fprintf(a.out, "OPTION OF THE %s %s\n\n", strings.ToUpper(g.role), in)
+				_ = schema.Help(a.out, o) // whoever closes his end of the pipe has read enough
+			})
+		}
+	}
+	return found
+}
+
+// eachOption visits the options in the block of a directive, and in theirs.
+func eachOption(s *sdk.Spec, in string, visit func(in string, o *sdk.Spec)) {
+	if s.Block == nil || s.Negates {
+		return
+	}
+	for i := range s.Block.Options {
+		o := &s.Block.Options[i]
+		visit(in, o)
+		eachOption(o, in+" › "+o.Name, visit)
+	}
 }
 
 // listDirectives prints a line for everything there is.

@@ -33,6 +33,9 @@ func (n notifier) send(lines ...string) error {
 // ready says that the program serves, and what.
 func (n notifier) ready(status string) error { return n.send("READY=1", "STATUS="+oneLine(status)) }
 
+// status says what the program is doing.
+func (n notifier) status(text string) error { return n.send("STATUS=" + oneLine(text)) }
+
 // reloading says that a reload begins, and when: a service of Type=notify-reload
 // needs the time of the monotonic clock.
 func (n notifier) reloading() error {

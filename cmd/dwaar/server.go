@@ -130,6 +130,9 @@ func (s *server) reloadForSignal(ctx context.Context) {
 func (s *server) reload(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.engine.Stats().State == engine.Stopping {
+		return engine.ErrStopping // and the service manager is not told that it is ready again
+	}
 	s.tell(s.notify.reloading())
 	warnings, _, err := s.load(ctx)
 	s.about.Lock()
@@ -196,6 +199,7 @@ func (s *server) drain() {
 	cancel()
 	_ = s.engine.Drain(ctx) // closes the listeners; that connections are left is no error here
 	s.log.Info("accepting no more connections until the next reload")
+	s.tell(s.notify.status("drained: accepting no more connections until the next reload"))
 }
 
 func (s *server) aboutNow() control.About {

@@ -9,15 +9,11 @@
 //	type hello struct{}
 //
 //	func (hello) Match(f *sdk.Flow) (sdk.Verdict, error) {
-//		const want = "HELLO "
-//		n := min(len(f.Head), len(want))
-//		if string(f.Head[:n]) != want[:n] {
-//			return sdk.No, nil // the first impossible byte
+//		c := f.Cursor()
+//		if !c.Literal("HELLO ") {
+//			return c.No(), nil // at the first impossible byte; Need while all are right
 //		}
-//		if n < len(want) {
-//			return sdk.Need(len(want)), nil
-//		}
-//		return sdk.Yes, nil
+//		return c.Yes(), nil
 //	}
 //
 // Package sdk/matchtest checks the laws that every matcher obeys.

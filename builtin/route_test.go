@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"dwaar.dev/dwaar/host/dwaarfile"
@@ -210,6 +211,29 @@ func BenchmarkTenRoutes(b *testing.B) {
 			for b.Loop() {
 				if _, err := pick(rs, f, head, nil, l); err != nil {
 					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// The last of n routes by server name: a run of them is one lookup.
+func BenchmarkLastOfManyNames(b *testing.B) {
+	head := flight(b, "tls/go-post-quantum.bin")
+	for _, n := range []int{1, 10, 100, 1000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			var sets, routes strings.Builder
+			for i := range n - 1 {
+				fmt.Fprintf(&sets, "@n%d tls sni n%d.example.org\n", i, i)
+				fmt.Fprintf(&routes, "route @n%d {\nclose\n}\n", i)
+			}
+			last := "@last tls sni *.example.com *.example.test example.com\n"
+			rs := routesOf(b, "layer4 {\n:1 {\n"+sets.String()+last+routes.String()+"route @last {\nclose\n}\n}\n}\n")
+			f, l := &sdk.Flow{}, &factLog{}
+			b.ReportAllocs()
+			for b.Loop() {
+				if name, err := pick(rs, f, head, nil, l); name != "@last" || err != nil {
+					b.Fatal(name, err)
 				}
 			}
 		})

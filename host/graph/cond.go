@@ -69,7 +69,7 @@ func (e *evaluator) eval(c *cond) sdk.Answer {
 func (e *evaluator) ask(i int) sdk.Answer {
 	in := &e.instances[i]
 	entry := &e.memo.entries[i]
-	if entry.known && entry.answer.Decided() {
+	if e.known(entry) && entry.answer.Decided() {
 		return entry.answer
 	}
 	for _, s := range in.sources {
@@ -78,7 +78,7 @@ func (e *evaluator) ask(i int) sdk.Answer {
 		}
 	}
 	if !e.waits(entry) {
-		entry.answer, entry.known = e.match(i, in), true
+		entry.answer, entry.phase = e.match(i, in), e.memo.phase
 		entry.datagrams = len(e.flow.Bounds)
 	}
 	if e.final {
@@ -87,9 +87,12 @@ func (e *evaluator) ask(i int) sdk.Answer {
 	return entry.answer
 }
 
+// known says that an instance was asked in this phase.
+func (e *evaluator) known(entry *entry) bool { return entry.phase == e.memo.phase }
+
 // waits says that an instance has judged what there is and asked for more.
 func (e *evaluator) waits(entry *entry) bool {
-	if !entry.known {
+	if !e.known(entry) {
 		return false
 	}
 	if e.flow.Bounds != nil {

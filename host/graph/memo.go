@@ -12,12 +12,13 @@ type Memo struct {
 	routes  *Routes
 	outer   sdk.Facts // what was known before this phase
 	current int       // the instance that is being asked
+	phase   uint32    // numbers the phases it was used for: entries of others are blank
 }
 
 type entry struct {
 	answer    sdk.Answer
-	known     bool // answer is one
-	datagrams int  // how many there were when it was given
+	phase     uint32 // of the answer
+	datagrams int    // how many there were when it was given
 }
 
 type found struct {
@@ -38,7 +39,10 @@ func (m *Memo) reset(rs *Routes, outer sdk.Facts) {
 		m.entries = make([]entry, n)
 	}
 	m.entries = m.entries[:n]
-	clear(m.entries)
+	if m.phase++; m.phase == 0 { // after 2³² phases a number comes again
+		clear(m.entries[:cap(m.entries)])
+		m.phase = 1
+	}
 	m.facts, m.arena = m.facts[:0], m.arena[:0]
 	m.routes, m.outer, m.current = rs, outer, 0
 }

@@ -31,7 +31,7 @@ func faults() []fault {
 		{"a later route that is ready wins", "host/graph/pick.go", "		case !answer.Decided():\n			return nil, answer.Verdict.NeedBytes(), nil", "		case !answer.Decided():\n			need = answer.Verdict.NeedBytes()", graph, laws},
 		{"an error is looked at last", "host/graph/pick.go", "			return nil, 0, answer.Err", "			continue", graph, laws},
 		{"the final pick is forgotten", "host/graph/serve.go", "			final = true\n", "			return nil, nil\n", graph, laws},
-		{"a decided matcher is asked again", "host/graph/cond.go", "	if entry.known && entry.answer.Decided() {\n		return entry.answer\n	}\n", "", graph, ""},
+		{"a decided matcher is asked again", "host/graph/cond.go", "	if e.known(entry) && entry.answer.Decided() {\n		return entry.answer\n	}\n", "", graph, ""},
 		{"a matcher is asked before its bytes are there", "host/graph/cond.go", "	return len(e.flow.Head) < entry.answer.Verdict.NeedBytes()", "	return false", graph, ""},
 		{"facts of those that did not match are kept", "host/graph/cond.go", "	e.memo.forget(mark)\n	if n := v.NeedBytes()", "	if n := v.NeedBytes()", graph, ""},
 		{"facts under a negation count", "host/graph/cond.go", "	case all:\n		for i := range c.kids {\n			c.kids[i].positive(visit)", "	case all, no:\n		for i := range c.kids {\n			c.kids[i].positive(visit)", graph, laws},
@@ -49,6 +49,7 @@ func faults() []fault {
 		{"tls takes a record for the whole hello", "builtin/tls/records.go", "	if s.records++; s.records == 2 {", "	if s.records++; s.records == 3 {", "./builtin/tls", ""},
 		{"tls asks for a byte too many", "builtin/tls/records.go", "sdk.Need(s.at + min(need-s.length(), s.left+1))", "sdk.Need(s.at + 1 + min(need-s.length(), s.left+1))", "./builtin/tls", "Law|Planted|Cut"},
 		{"postgres takes a message before it is whole", "builtin/postgres/message.go", "	if len(head) < length {", "	if len(head) < length-1 {", "./builtin/postgres", ""},
+		{"what another connection's matchers said is remembered", "host/graph/memo.go", "	if m.phase++; m.phase == 0 {", "	if m.phase == 0 {", graph, ""},
 		{"a chain that does not end stops", "host/graph/routes.go", "		if !l.routes[i].chain.ends && i+1 < len(l.routes) {", "		if false {", graph, laws},
 	}
 }

@@ -24,7 +24,7 @@ import "dwaar.dev/dwaar/sdk"
 func Spec() sdk.Spec {
 	return sdk.Spec{
 		Name:  "ssh",
-		Doc:   "the identification line of an SSH client",
+		Doc:   "The identification line of an SSH client",
 		Facts: []sdk.Fact{{Key: "version", Doc: "the line without its end: SSH-2.0-OpenSSH_9.2p1"}},
 	}
 }

@@ -52,15 +52,15 @@ import (
 func Spec() sdk.Spec {
 	return sdk.Spec{
 		Name: "tls",
-		Doc:  "a TLS ClientHello, complete over any number of segments and records",
+		Doc:  "A TLS ClientHello, complete over any number of segments and records",
 		Block: &sdk.Block{Options: []sdk.Spec{
-			{Name: "sni", Doc: "the server name is one of these; *.example.com: exactly one label", Args: []sdk.Arg{sdk.Some("NAME", sdk.Host)}},
-			{Name: "sni_regexp", Doc: "the pattern is found in the server name", Args: []sdk.Arg{sdk.One("PATTERN", sdk.Regexp)}},
-			{Name: "alpn", Doc: "the client offers one of these protocols", Args: []sdk.Arg{sdk.Some("PROTO", sdk.Proto)}},
-			{Name: "version", Doc: "the highest version that the client offers is one of these", Args: []sdk.Arg{versions()}},
-			{Name: "ja4", Doc: "the JA4 fingerprint is one of these; without arguments: only make the fact ja4", Args: []sdk.Arg{sdk.List("FINGERPRINT", sdk.Free)}},
-			{Name: "remote_ip", Doc: "the client's address is in one of these ranges", Args: []sdk.Arg{sdk.Some("CIDR", sdk.CIDR)}, Hoist: true},
-			{Name: "local_ip", Doc: "the address that the client connected to is in one of these ranges", Args: []sdk.Arg{sdk.Some("CIDR", sdk.CIDR)}, Hoist: true},
+			{Name: "sni", Doc: "The server name is one of these; *.example.com: exactly one label", Args: []sdk.Arg{sdk.Some("NAME", sdk.Host)}},
+			{Name: "sni_regexp", Doc: "The pattern is found in the server name", Args: []sdk.Arg{sdk.One("PATTERN", sdk.Regexp)}},
+			{Name: "alpn", Doc: "The client offers one of these protocols", Args: []sdk.Arg{sdk.Some("PROTO", sdk.Proto)}},
+			{Name: "version", Doc: "The highest version that the client offers is one of these", Args: []sdk.Arg{versions()}},
+			{Name: "ja4", Doc: "The JA4 fingerprint is one of these; without arguments: only make the fact ja4", Args: []sdk.Arg{sdk.List("FINGERPRINT", sdk.Free)}},
+			{Name: "remote_ip", Doc: "The client's address is in one of these ranges", Args: []sdk.Arg{sdk.Some("CIDR", sdk.CIDR)}, Hoist: true},
+			{Name: "local_ip", Doc: "The address that the client connected to is in one of these ranges", Args: []sdk.Arg{sdk.Some("CIDR", sdk.CIDR)}, Hoist: true},
 		}},
 		Facts: []sdk.Fact{
 			{Key: "server_name", Doc: "the server name, lower case, without a final dot"},

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
@@ -14,6 +16,7 @@ import (
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/control"
 	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/sdk"
 )
 
 // root is where the repository begins.
@@ -64,6 +67,22 @@ func TestTheReferenceIsWhatHelpPrints(t *testing.T) {
 	golden(t, "docs/reference.md", b.String())
 }
 
+func TestEveryDescriptionIsASentenceWithoutItsDot(t *testing.T) {
+	t.Parallel()
+	check := func(in string, s *sdk.Spec) {
+		first, _ := utf8.DecodeRuneInString(s.Doc)
+		if !unicode.IsUpper(first) || strings.HasSuffix(s.Doc, ".") {
+			t.Errorf("%s, %s: %q", in, s.Name, s.Doc)
+		}
+	}
+	for _, g := range groups(graph.Grammar(registry())) {
+		for i := range g.specs {
+			check(g.title, &g.specs[i])
+			eachOption(&g.specs[i], g.specs[i].Name, check)
+		}
+	}
+}
+
 func TestTheDocumentationHasEveryCommand(t *testing.T) {
 	t.Parallel()
 	a, _ := fakeApp(nil)
@@ -110,7 +129,7 @@ func TestTheReadmeListsMatchersAndHandlers(t *testing.T) {
 		fmt.Fprintf(&b, "\n| %s | |\n|---|---|\n", g.role)
 		for _, s := range g.specs {
 			doc, _, _ := strings.Cut(s.Doc, ". ")
-			fmt.Fprintf(&b, "| `%s` | %s |\n", s.Name, strings.ReplaceAll(doc, "|", `\|`))
+			fmt.Fprintf(&b, "| `%s` | %s |\n", s.Name, prose(doc))
 		}
 	}
 	b.WriteByte('\n')

@@ -42,7 +42,7 @@ func writeReference(w io.Writer) error {
 }
 
 func referenceEntry(b *strings.Builder, s *sdk.Spec) {
-	fmt.Fprintf(b, "\n### %s\n\n```\n%s\n```\n\n%s.%s\n", s.Name, schema.Usage(s), s.Doc, bracketed(s.Default))
+	fmt.Fprintf(b, "\n### %s\n\n```\n%s\n```\n\n%s.%s\n", s.Name, schema.Usage(s), prose(s.Doc), bracketed(s.Default))
 	if len(s.Aliases) > 0 {
 		fmt.Fprintf(b, "\nAlso written: %s.\n", strings.Join(s.Aliases, ", "))
 	}
@@ -59,7 +59,7 @@ func referenceEntry(b *strings.Builder, s *sdk.Spec) {
 		if i == 0 {
 			b.WriteString("\n| fact | what it is |\n|---|---|\n")
 		}
-		fmt.Fprintf(b, "| `{%s.%s}` | %s |\n", s.Name, f.Key, strings.ReplaceAll(f.Doc, "|", `\|`))
+		fmt.Fprintf(b, "| `{%s.%s}` | %s |\n", s.Name, f.Key, prose(f.Doc))
 	}
 }
 
@@ -70,16 +70,21 @@ func referenceOptions(b *strings.Builder, block *sdk.Block, indent string) {
 	}
 	for i := range specs {
 		o := &specs[i]
-		fmt.Fprintf(b, "%s- `%s`: %s%s\n", indent, schema.Usage(o), o.Doc, bracketed(o.Default))
+		fmt.Fprintf(b, "%s- `%s`: %s%s\n", indent, schema.Usage(o), prose(o.Doc), bracketed(o.Default))
 		if o.Block != nil && !o.Negates {
 			referenceOptions(b, o.Block, indent+"  ")
 		}
 	}
 }
 
+// prose keeps text from being read as Markdown.
+func prose(text string) string {
+	return strings.NewReplacer("*", `\*`, "|", `\|`, "<", "&lt;", "[", `\[`).Replace(text)
+}
+
 func bracketed(text string) string {
 	if text == "" {
 		return ""
 	}
-	return " [" + text + "]"
+	return " [" + prose(text) + "]"
 }

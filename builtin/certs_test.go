@@ -20,6 +20,7 @@ import (
 //	soon.crt, soon.key        for soon.example.com, ending in a week
 //	both.pem                  good.crt and good.key in one file
 //	lone/good.pem             good.crt and no key
+//	huge.crt                  two MiB of zeros
 //	pairs/, bare/, keyless/   directories: with good.crt and good.key, with neither,
 //	                          with good.crt alone
 //
@@ -30,6 +31,7 @@ func writeCertificates(t *testing.T) (soon string) {
 	cert, key := pair(t, "good", now.AddDate(1, 0, 0))
 	writeFile(t, "both.pem", append(append([]byte{}, cert...), key...))
 	writeFile(t, "lone/good.pem", cert)
+	writeFile(t, "huge.crt", make([]byte, 2<<20))
 	writeFile(t, "pairs/good.crt", cert)
 	writeFile(t, "pairs/good.key", key)
 	writeFile(t, "bare/README", []byte("nothing here yet\n"))

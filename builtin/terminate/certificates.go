@@ -35,6 +35,7 @@ func globalSources(b host.Builder) (s sources, errs sdk.Errors) {
 			errs.Add(n.Pos, s.addDir(n.Args[0]))
 			continue
 		}
+		errs.Add(n.Pos, fitsFiles(n.Args))
 		names, cert, key := n.Args[:len(n.Args)-2], n.Args[len(n.Args)-2], n.Args[len(n.Args)-1]
 		source := keys.Source{Files: []keys.Files{{Cert: cert.Text, Key: key.Text}}}
 		for _, w := range names {
@@ -57,6 +58,20 @@ func (s *sources) addDir(w sdk.Word) error {
 	}
 	s.add(w.Pos, keys.Source{Files: files, Dir: w.Text})
 	return nil
+}
+
+// fitsFiles finds the key left out: the name is taken for the certificate then.
+func fitsFiles(args []sdk.Word) error {
+	if len(args) != 2 || exists(args[0].Text) || !exists(args[1].Text) {
+		return nil
+	}
+	return sdk.Errorf(args[0].Pos, "certificate %s %s: two words are the files CERT and KEY, and there is no %s: write certificate NAME… CERT KEY, with one file twice if it holds both",
+		args[0].Text, args[1].Text, args[0].Text)
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
 }
 
 func fitsName(w sdk.Word) error {

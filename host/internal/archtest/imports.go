@@ -114,7 +114,7 @@ func forbiddenModule(p *Package, f *File, r *rule, path string) string {
 		return p.Path + " must not use cgo: dwaar is one static binary that cross-compiles"
 	}
 	for _, s := range soles() {
-		if below(s.path, path) && p.Path != s.importer {
+		if below(s.path, path) && p.Path != s.importer && (!f.Test || !matchAny(s.tests, p.Path)) {
 			return p.Path + " must not import " + path + ": only " + s.importer + " does: " + s.why
 		}
 	}

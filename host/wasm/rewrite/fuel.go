@@ -1,0 +1,82 @@
+package rewrite
+
+// Schedule names the costs below and the rules by which they are charged. Another
+// schedule gives other counts for the same input, so it is part of what a recorded
+// evaluation or a cached module is good for.
+//
+// An instruction costs 1 and what stands here. A region is a function without its
+// loops, or a loop without the loops in it. A basic block begins at the start of a
+// function and behind every loop, if, else, end, br, br_if, br_table, return and
+// unreachable; what follows br, br_table, return or unreachable in the same block
+// can never run and is free. If all blocks of a region cost regionFuel or less
+// together, they are charged at its head, whether they run or not; otherwise each
+// one that costs blockFuel or more is charged where it begins, and only the others
+// at the head. The global is compared with zero at heads and before what costs by
+// its length (memory.fill, copy and init, memory.grow, table operations); a module
+// may return with less than nothing, which the host treats like the trap.
+const Schedule = "f1"
+
+const (
+	regionFuel = 48
+	blockFuel  = 4
+
+	fuelEntry        = 16 // a function, and 1 for each parameter and result
+	fuelLoop         = 8  // its head
+	fuelDivide       = 8  // integer division and remainder
+	fuelFloat        = 3
+	fuelFloatDivide  = 10
+	fuelConvert      = 6 // between integer and float, and rounding
+	fuelRoot         = 16
+	fuelVector       = 4
+	fuelVectorAccess = 1
+	fuelVectorHeavy  = 12
+	fuelVectorRoot   = 24 // and division
+	fuelIndirect     = 5
+	fuelTable        = 3
+	fuelRefFunc      = 300
+	fuelBulk         = 120
+	bulkShift        = 3 // and the length / 8
+	tableShift       = 0 // and the number of elements
+	fuelGrow         = 500
+	growShift        = 14 // and the number of pages << 14
+)
+
+// FuelImport is what the host charges for each call of one of its functions,
+// before it works, beside a quarter of the bytes that are passed. The rewriter
+// cannot: functions are also called through tables.
+const FuelImport = 400
+
+// region is what is charged at one head.
+type region struct {
+	depth uint32 // labels around its head
+	total int64  // of all blocks
+	head  int64  // what is charged there
+}
+
+// block is a basic block.
+type block struct {
+	pos    int // where it begins
+	region int
+	fuel   int64
+	opens  bool // it begins at the head of its region
+	dead   bool // it can never run
+}
+
+// share decides what is charged where: it moves the fuel of blocks to the heads of
+// their regions, as Schedule says.
+func share(regions []region, blocks []block) {
+	for i := range blocks {
+		if b := &blocks[i]; b.dead {
+			b.fuel = 0
+		} else {
+			regions[b.region].total += b.fuel
+		}
+	}
+	for i := range blocks {
+		b := &blocks[i]
+		if r := &regions[b.region]; b.opens || r.total <= regionFuel || b.fuel < blockFuel {
+			r.head += b.fuel
+			b.fuel = 0
+		}
+	}
+}

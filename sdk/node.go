@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -20,9 +21,9 @@ func (p Pos) String() string {
 		return p.File
 	}
 	if p.File == "" {
-		return fmt.Sprintf("%d:%d", p.Line, p.Col)
+		return strconv.Itoa(p.Line) + ":" + strconv.Itoa(p.Col)
 	}
-	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col)
+	return p.File + ":" + strconv.Itoa(p.Line) + ":" + strconv.Itoa(p.Col)
 }
 
 func (p Pos) compare(q Pos) int {

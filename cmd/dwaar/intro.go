@@ -39,7 +39,7 @@ func (s *server) intro(text string, socket *control.Socket) {
 		}
 	}
 	b.WriteString("\n\n")
-	if s.config == defaultName {
+	if s.demo {
 		b.WriteString(demoTries)
 	} else {
 		for line := range strings.Lines(ownTries) {

@@ -134,7 +134,7 @@ func newServer(a *app, o serveOptions, log *slog.Logger, writer *engine.LogWrite
 	s := &server{
 		app: a, log: log, config: src.name, store: new(host.Store), notify: newNotifier(a.getenv),
 		engine:  engine.New(engine.Options{Log: log, Writer: writer, Getenv: a.getenv, Inherited: inherited}),
-		control: o.control,
+		control: o.control, demo: string(src.text) == defaultText,
 	}
 	if s.control == "" {
 		s.control = a.getenv("DWAAR_CONTROL")

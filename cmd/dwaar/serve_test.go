@@ -81,7 +81,7 @@ func TestTheIntroductionSaysWhatListensWhatRoutesDoAndWhatToTry(t *testing.T) {
 		}
 	}
 	printed.Reset()
-	s.config = defaultName
+	s.config, s.demo = defaultName, true
 	s.intro("server :443\n", nil)
 	for _, want := range []string{"Write ./Dwaarfile", "curl http://127.0.0.1:8443/", "curl -k https://127.0.0.1:8443/", "nc 127.0.0.1 8443"} {
 		if !strings.Contains(printed.String(), want) {

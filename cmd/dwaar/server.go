@@ -25,6 +25,7 @@ type server struct {
 	log     *slog.Logger
 	config  string // the file, as it was found when the program began
 	control string // the flag
+	demo    bool   // it is the demonstration, built in or at the root of the repository
 	store   *host.Store
 	engine  *engine.Engine
 	notify  notifier

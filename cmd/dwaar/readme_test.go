@@ -80,19 +80,38 @@ func (r *reader) write(t *testing.T, name, text string) {
 	}
 }
 
-// begin does what the first block says: it installs and serves.
+// begin does what the first block says, with other ports, and what the README says
+// of the command itself.
 func (r *reader) begin(t *testing.T, text string) {
 	t.Helper()
 	_, block, _ := strings.Cut(text, "```sh\n")
 	block, _, _ = strings.Cut(block, "```")
-	install, serve, _ := strings.Cut(strings.TrimSpace(block), "\n")
+	serve, test, _ := strings.Cut(strings.TrimSpace(block), "\n")
+	if target, ok := strings.CutPrefix(test, "make "); !ok || !hasTarget(t, target) {
+		t.Errorf("the second command is %q, which the Makefile does not know", test)
+	}
+	const install = "go install ./cmd/dwaar"
+	if !strings.Contains(text, "`"+install+"`") {
+		t.Errorf("the README does not say %q", install)
+	}
 	cmd := r.command(install)
 	cmd.Dir = root
 	if out, err := realtest.Run(t, cmd); err != nil {
 		t.Fatalf("%s: %v\n%s", install, err, out)
 	}
-	p := realtest.Start(t, r.command("exec "+serve))
-	p.WaitFor(t, `"msg":"serving"`)
+	cmd = r.command("exec " + serve)
+	cmd.Dir = root
+	cmd.Env = append(cmd.Env, "DWAAR_CONFIG="+filepath.Join(r.dir, "Dwaarfile"))
+	realtest.Start(t, cmd).WaitFor(t, `"msg":"serving"`)
+}
+
+func hasTarget(t *testing.T, target string) bool {
+	t.Helper()
+	makefile, err := os.ReadFile(root + "/Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Contains(string(makefile), "\n"+target+":")
 }
 
 func (r *reader) command(line string) *exec.Cmd {

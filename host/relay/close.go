@@ -14,7 +14,7 @@ const (
 
 // close closes both ends, each in the way that tells its peer the truth. Both
 // halves have left.
-func (l *Link) close() {
+func (l *link) close() {
 	var cut [2]bool // ends[i] has not got everything
 	l.mu.Lock()
 	for i := range l.ends {
@@ -33,7 +33,7 @@ func (l *Link) close() {
 
 // part closes s, whose other end may have broken, and which may miss bytes. It
 // says whether s was cut.
-func (l *Link) part(s *side, otherBroke, cut bool) bool {
+func (l *link) part(s *side, otherBroke, cut bool) bool {
 	switch {
 	case s.gone.Load() || cut:
 		s.reset()
@@ -56,7 +56,7 @@ var errStopped = errors.New("waiting for the send queue: stopped")
 
 // flush waits until the peer of s has everything that was written to it, or
 // the link is stopped: by its timer after Options.Linger, or by Kill.
-func (l *Link) flush(s *side) error {
+func (l *link) flush(s *side) error {
 	var (
 		n     int
 		err   error

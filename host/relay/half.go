@@ -10,7 +10,7 @@ import (
 
 // half is one direction of a link and the goroutine that serves it.
 type half struct {
-	l        *Link
+	l        *link
 	src, dst *side
 	in       source
 	raw      rawSource  // in, for a plain socket
@@ -26,7 +26,7 @@ type half struct {
 }
 
 // join makes the half of l that reads src and writes dst.
-func (h *half) join(l *Link, src, dst *side) {
+func (h *half) join(l *link, src, dst *side) {
 	h.l, h.src, h.dst = l, src, dst
 	if canReceive && src.raw != nil && src.socket == src.conn {
 		h.raw.init(src)

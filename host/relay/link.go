@@ -8,9 +8,6 @@ import (
 )
 
 const (
-	// defaultLinger leaves a slow mobile client the time to fetch what its
-	// kernel's window holds, and bounds how long a dead one keeps a descriptor.
-	defaultLinger = 10 * time.Second
 	// windUp is how long an ended link waits for connections that do not obey
 	// a deadline (a wrapper that sleeps, close_notify into a full socket)
 	// before their sockets are closed under them.
@@ -20,9 +17,9 @@ const (
 	probeEvery = 15 * time.Second
 )
 
-// Link is two joined connections, made by Start. Its methods may be called
-// from any goroutine, also after it has ended.
-type Link struct {
+// link is two connections joined by two goroutines: the portable [Runner].
+type link struct {
+	handle Link
 	o      Options
 	probe  time.Duration
 	born   time.Time
@@ -48,14 +45,15 @@ type Link struct {
 // on, returns at once, and calls o.Done when the link has ended and both are
 // closed. Deadlines that were set on them are cleared.
 func Start(down, up Endpoint, o Options) *Link {
-	return start(down, up, o, probeEvery)
+	return &start(down, up, o, probeEvery).handle
 }
 
-func start(down, up Endpoint, o Options, probe time.Duration) *Link {
+func start(down, up Endpoint, o Options, probe time.Duration) *link {
 	if o.Linger <= 0 {
-		o.Linger = defaultLinger
+		o.Linger = DefaultLinger
 	}
-	l := &Link{o: o, probe: probe, born: time.Now(), over: make(chan struct{}), running: 2}
+	l := &link{o: o, probe: probe, born: time.Now(), over: make(chan struct{}), running: 2}
+	l.handle = LinkTo(l)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.timer = time.AfterFunc(probe, l.tick)
@@ -74,28 +72,25 @@ func start(down, up Endpoint, o Options, probe time.Duration) *Link {
 	return l
 }
 
-// Kill ends the link for reason r. It does not wait: Done tells. The first
-// reason stays; a link that has ended, or is about to because an end broke,
-// keeps its own, but Kill still cuts short what it waits for.
-func (l *Link) Kill(r Reason) {
+// Kill is [Link.Kill].
+func (l *link) Kill(r Reason) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.stop(Self, r)
 }
 
-// Counts returns the bytes written so far to the upstream and to the client.
-// They are final, and equal to those of the Result, once Done is called.
-func (l *Link) Counts() (up, down int64) {
+// Counts is [Link.Counts].
+func (l *link) Counts() (up, down int64) {
 	return l.halves[0].n.Load(), l.halves[1].n.Load()
 }
 
 // touch notes that a byte moved.
-func (l *Link) touch() { l.moved.Store(int64(l.age())) }
+func (l *link) touch() { l.moved.Store(int64(l.age())) }
 
-func (l *Link) age() time.Duration { return time.Since(l.born) }
+func (l *link) age() time.Duration { return time.Since(l.born) }
 
 // blame records why the link ends, once. l.mu is held.
-func (l *Link) blame(by Side, r Reason, err error) {
+func (l *link) blame(by Side, r Reason, err error) {
 	if !l.caused {
 		l.caused = true
 		l.res.By, l.res.Reason, l.res.Err = by, r, err
@@ -103,7 +98,7 @@ func (l *Link) blame(by Side, r Reason, err error) {
 }
 
 // stop ends the link now: both halves are woken and leave. l.mu is held.
-func (l *Link) stop(by Side, r Reason) {
+func (l *link) stop(by Side, r Reason) {
 	if l.ended {
 		return
 	}
@@ -121,7 +116,7 @@ func (l *Link) stop(by Side, r Reason) {
 // broke notes that s can receive no more. What it had sent is still to be
 // delivered by the half that reads it; the half that writes it is woken, for
 // it has nowhere to write to. l.mu is held.
-func (l *Link) broke(s *side, err error) {
+func (l *link) broke(s *side, err error) {
 	if l.ended || s.gone.Load() {
 		return
 	}
@@ -140,7 +135,7 @@ func (l *Link) broke(s *side, err error) {
 }
 
 // leave is the last thing a half does. The second one closes both ends.
-func (l *Link) leave() {
+func (l *link) leave() {
 	l.mu.Lock()
 	l.running--
 	last := l.running == 0
@@ -162,7 +157,7 @@ func (l *Link) leave() {
 }
 
 // tick enforces whatever is due and sets the timer anew.
-func (l *Link) tick() {
+func (l *link) tick() {
 	l.mu.Lock()
 	now := l.age()
 	slam := l.ended && !l.closed && now >= l.slamAt
@@ -179,7 +174,7 @@ func (l *Link) tick() {
 }
 
 // enforce ends the link if a limit is reached. l.mu is held.
-func (l *Link) enforce(now time.Duration) {
+func (l *link) enforce(now time.Duration) {
 	for i := range l.halves {
 		if h := &l.halves[i]; h.writing.Load() && h.src.wasReset() {
 			l.broke(h.src, errReset)
@@ -191,7 +186,7 @@ func (l *Link) enforce(now time.Duration) {
 }
 
 // limit returns the limit that is due first, and when. l.mu is held.
-func (l *Link) limit() (at time.Duration, r Reason) {
+func (l *link) limit() (at time.Duration, r Reason) {
 	if l.lingerAt > 0 {
 		return l.lingerAt, Reset
 	}
@@ -210,7 +205,7 @@ func (l *Link) limit() (at time.Duration, r Reason) {
 }
 
 // halfClose returns the limit for a link that one end has finished.
-func (l *Link) halfClose() time.Duration {
+func (l *link) halfClose() time.Duration {
 	if l.mute && (l.o.HalfClose <= 0 || l.o.HalfClose > l.o.Linger) {
 		return l.o.Linger
 	}
@@ -218,7 +213,7 @@ func (l *Link) halfClose() time.Duration {
 }
 
 // culprit returns the end that kept the link from moving. l.mu is held.
-func (l *Link) culprit(r Reason) Side {
+func (l *link) culprit(r Reason) Side {
 	if r == Expired {
 		return Self
 	}
@@ -234,7 +229,7 @@ func (l *Link) culprit(r Reason) Side {
 }
 
 // rearm sets the timer to what is due next. l.mu is held.
-func (l *Link) rearm() {
+func (l *link) rearm() {
 	if l.closed {
 		return
 	}

@@ -41,6 +41,10 @@ type NetConner interface{ NetConn() net.Conn }
 // that was read counts as broken; other links are not touched.
 var ErrPanic = errors.New("panic")
 
+// DefaultLinger leaves a slow mobile client the time to fetch what its kernel's
+// window holds, and bounds how long a dead one keeps a descriptor.
+const DefaultLinger = 10 * time.Second
+
 // Options are the limits of a link and whom to tell when it has ended. The
 // zero value is useful: no limit but Linger.
 type Options struct {
@@ -55,7 +59,7 @@ type Options struct {
 	// Lifetime ends the link so long after Start, whatever moves. 0 means never.
 	Lifetime time.Duration
 	// Linger is how long the other end may take to receive what a broken end
-	// had sent, before it is reset. 0 means 10 seconds.
+	// had sent, before it is reset. 0 means DefaultLinger.
 	Linger time.Duration
 	// Done is called exactly once, after both descriptors are closed and
 	// everything about the link is final, from a goroutine of the link. It may

@@ -1,0 +1,53 @@
+// Package reactor relays plain sockets without a goroutine, a stack or a buffer
+// per connection: a few event loops, each of which serves thousands of pairs.
+// It is relay.Start for Linux, and passes the same suite; what is not a plain
+// socket, TLS for one, it gives to relay.Start.
+//
+//	reactors, err := reactor.New(runtime.NumCPU())
+//	if errors.Is(err, errors.ErrUnsupported) {
+//		return relay.Start // another system
+//	}
+//	defer reactors.Close()
+//	link := reactors.Start(relay.Endpoint{Conn: client, Head: peeked}, relay.Endpoint{Conn: upstream},
+//		relay.Options{Idle: time.Hour, Done: logEnd})
+//
+// # The loop
+//
+// A reactor is an epoll and one goroutine that waits for it in the kernel. A
+// round is: take the events and note them, carry out commands, look at timers,
+// give each pair on the run list its turn.
+//
+//	epoll ──▶ mark ──▶ obey ──▶ expire ──▶ work ──┐
+//	  ▲     (notes)  (queue)   (wheel)  (run list)│
+//	  └───────────────────────────────────────────┘
+//
+// Sockets are registered once, edge-triggered. What an edge says is kept as a
+// bit until it is used up, because the kernel does not say it again. A pair
+// whose turn ended only because others wait stays on the run list, and the next
+// look at the epoll does not wait.
+//
+// Other goroutines do not touch pairs. They put commands into a queue and, if
+// the reactor sleeps, ring its eventfd. A descriptor is closed only by its
+// reactor and only after all events of a round are noted; an event carries
+// slot and generation, so that one for a pair that is gone is known as such.
+//
+// # Moving bytes
+//
+// Small messages are received into the reactor's one buffer and sent from it: a
+// silent or a small pair holds none. After two full receives a direction is
+// bulk, and spliced through a borrowed pipe, until eight moves in a row were
+// small. Pipes go back as soon as they are empty.
+//
+// A destination that takes nothing stops its source. The rest of one receive is
+// kept in a buffer of 16 KiB; where too many are in use, only what was taken is
+// received. A pipe is filled only when it is empty, so that EAGAIN says
+// something of the socket; and what splice says of an end or of nothing to read
+// is checked by recv, because splice does not see past urgent data. A pair that
+// met urgent data is not spliced any more.
+//
+// # Memory
+//
+// A pair is a slot of a slab without pointers, at which the garbage collector
+// does not look, and a handle: about 300 bytes. Limits are a timer wheel
+// threaded through the slots; a byte that moves sets no timer.
+package reactor

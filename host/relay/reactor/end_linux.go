@@ -1,0 +1,253 @@
+package reactor
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"dwaar.dev/dwaar/host/relay"
+)
+
+// doing is what a pair was at when an end broke.
+type doing uint8
+
+const (
+	nothing doing = iota
+	opening
+	reading
+	writing
+	finishing
+)
+
+// describe makes the error of a Result.
+func (d doing) describe(by relay.Side, errno unix.Errno) error {
+	switch d {
+	case opening:
+		return fmt.Errorf("opening %v: %w", by, os.NewSyscallError("epoll_ctl", errno))
+	case reading:
+		return fmt.Errorf("reading from %v: %w", by, os.NewSyscallError("recv", errno))
+	case writing:
+		return fmt.Errorf("writing to %v: %w", by, os.NewSyscallError("send", errno))
+	case finishing:
+		return fmt.Errorf("finishing towards %v: %w", by, os.NewSyscallError("shutdown", errno))
+	}
+	return nil
+}
+
+// reasonOf tells a reset from other failures. After the reset itself has been
+// reported the kernel says EPIPE to a write and ENOTCONN to a shutdown.
+func reasonOf(errno unix.Errno) relay.Reason {
+	switch errno {
+	case unix.ECONNRESET, unix.EPIPE, unix.ENOTCONN:
+		return relay.Reset
+	}
+	return relay.Broken
+}
+
+// sideOf names end e.
+func sideOf(e int) relay.Side { return relay.Down + relay.Side(e) }
+
+// begin makes a pair of two descriptors. What can be read or written comes as
+// the first event; that an end takes its first bytes is assumed.
+func (r *reactor) begin(l *link, b *beginning) {
+	i, s := r.slab.take(l)
+	l.slot = i
+	r.links.Add(1)
+	s.born, s.moved = r.now, r.now
+	s.idle, s.half = int64(b.o.Idle), int64(b.o.HalfClose)
+	s.life, s.linger = int64(b.o.Lifetime), int64(b.o.Linger)
+	if s.linger <= 0 {
+		s.linger = int64(relay.DefaultLinger)
+	}
+	for e := range s.ends {
+		s.ends[e].fd = b.fds[e]
+		s.ends[e].set(writable)
+		if l.heads != nil && len(l.heads[e]) > 0 {
+			s.ends[e].set(headed)
+			r.enqueue(i, s)
+		}
+	}
+	for e := range s.ends {
+		if err := register(r.epoll, s.ends[e].fd, key{i<<1 | int32(e), s.generation}); err != nil {
+			errno, _ := err.(unix.Errno)
+			r.broke(i, s, e, opening, errno)
+			r.enqueue(i, s)
+		}
+	}
+	r.rearm(i, s)
+}
+
+// blame records why the pair ends, once.
+func (s *slot) blame(by relay.Side, reason relay.Reason) {
+	if !s.caused {
+		s.caused = true
+		s.by, s.reason = by, reason
+	}
+}
+
+// askError looks whether the error that an event reported is one of the
+// connection. It may be a message for the error queue.
+func (r *reactor) askError(i int32, s *slot, e int) {
+	s.ends[e].clear(failed)
+	if errno := socketError(s.ends[e].fd); errno != 0 {
+		r.broke(i, s, e, reading, errno)
+	}
+}
+
+// broke notes that end e can receive no more. What it had sent is still to be
+// delivered; what was on the way to it is dropped.
+func (r *reactor) broke(i int32, s *slot, e int, at doing, errno unix.Errno) {
+	end := &s.ends[e]
+	if end.is(gone) {
+		return
+	}
+	end.set(gone | readable | hung)
+	if !s.caused {
+		s.blame(sideOf(e), reasonOf(errno))
+		s.doing, s.errno = at, errno
+	}
+	if s.lingerAt == 0 {
+		s.lingerAt = r.now + s.linger
+	}
+	r.forget(r.slab.links[i], s, 1-e)
+	r.rearm(i, s)
+}
+
+// finish tells the other end that end e has sent everything. If that is the
+// last news for both, closing them tells it.
+func (r *reactor) finish(i int32, s *slot, e int) {
+	src := &s.ends[e]
+	src.set(done)
+	if src.is(gone) {
+		return
+	}
+	src.set(orderly)
+	if s.first == relay.Self {
+		s.first = sideOf(e)
+	}
+	s.moved = r.now
+	if s.ends[1-e].is(done) {
+		return
+	}
+	if errno := finishSending(s.ends[1-e].fd); errno != 0 {
+		r.broke(i, s, 1-e, finishing, errno)
+	}
+	r.rearm(i, s)
+}
+
+// settle ends the pair if there is nothing more to do for it, and says whether
+// it goes on.
+func (r *reactor) settle(i int32, s *slot) bool {
+	down, up := &s.ends[0], &s.ends[1]
+	switch {
+	case down.is(gone) && up.is(gone):
+		r.end(i, s)
+	case down.is(gone):
+		return r.settleBroken(i, s, down)
+	case up.is(gone):
+		return r.settleBroken(i, s, up)
+	case down.is(done) && up.is(done):
+		s.blame(s.first, relay.Finished)
+		r.end(i, s)
+	default:
+		return true
+	}
+	return false
+}
+
+// settleBroken begins to flush towards the other end once it was written all
+// that the broken one had sent.
+func (r *reactor) settleBroken(i int32, s *slot, broken *end) bool {
+	if !broken.is(done) {
+		return true
+	}
+	s.flushing = true
+	r.flush(i, s)
+	return false
+}
+
+// The pauses between two looks at a send queue, doubled until the last:
+// loopback is done within the first, and 50 ms are nothing beside the round
+// trips of a slow peer.
+const (
+	firstLook = int64(time.Millisecond)
+	lastLook  = int64(50 * time.Millisecond)
+)
+
+// flush ends the pair once the end that did not break has acknowledged
+// everything, or broke as well. A reset before would throw away what its
+// kernel has not sent.
+func (r *reactor) flush(i int32, s *slot) {
+	whole := &s.ends[0]
+	if whole.is(gone) {
+		whole = &s.ends[1]
+	}
+	if whole.is(gone) || unsent(whole.fd) == 0 {
+		r.end(i, s)
+		return
+	}
+	pause := min(firstLook<<s.pause, lastLook)
+	if pause < lastLook {
+		s.pause++
+	}
+	r.wheel.set(&r.slab, i, ticksUntil(min(r.now+pause, s.lingerAt)))
+}
+
+// kill ends the pair now.
+func (r *reactor) kill(i int32, reason relay.Reason) {
+	s := r.slab.at(i)
+	s.blame(relay.Self, reason)
+	r.end(i, s)
+}
+
+// missing says whether an end that has not broken lacks bytes that the other
+// one, src, had sent.
+func (s *slot) missing(e int) bool {
+	end, src := &s.ends[e], &s.ends[1-e]
+	switch {
+	case end.is(gone):
+		return false
+	case src.pending():
+		return true
+	case src.is(gone):
+		return !src.is(done) && received(src.fd) > 0 || unsent(end.fd) > 0
+	}
+	return !src.is(done) && received(src.fd) > 0
+}
+
+// end closes both sockets, each in the way that tells its peer the truth, and
+// tells the result.
+func (r *reactor) end(i int32, s *slot) {
+	l := r.slab.links[i]
+	cut := [2]bool{s.missing(0), s.missing(1)}
+	for e := range s.ends {
+		r.forget(l, s, e)
+		closeFD(s.ends[e].fd, cut[e] || s.ends[0].is(gone) || s.ends[1].is(gone))
+	}
+	up, down := l.Counts()
+	res := relay.Result{
+		Up: up, Down: down, By: s.by, Reason: s.reason,
+		DownFinished: s.ends[0].is(orderly), UpFinished: s.ends[1].is(orderly),
+		Cut: cut[0] || cut[1], Err: s.doing.describe(s.by, s.errno),
+	}
+	if s.panicked {
+		res.Err = relay.ErrPanic
+	}
+	r.wheel.stop(&r.slab, i)
+	r.slab.give(i)
+	r.links.Add(-1)
+	done := l.done
+	l.slot, l.done, l.heads = none, nil, nil
+	if done != nil {
+		r.tells.Add(1)
+		go r.tell(done, res)
+	}
+}
+
+// tell calls Done, which may wait for something, from a goroutine of its own.
+func (r *reactor) tell(done func(relay.Result), res relay.Result) {
+	defer r.tells.Done()
+	done(res)
+}

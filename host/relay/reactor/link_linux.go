@@ -1,0 +1,110 @@
+package reactor
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"dwaar.dev/dwaar/host/relay"
+)
+
+// link is what the outside has of a pair: a handle, and the counts. It
+// implements relay.Runner.
+type link struct {
+	handle  relay.Link
+	reactor *reactor
+	done    func(relay.Result)
+	counts  [2]atomic.Int64 // written to the upstream, to the client
+	heads   *[2][]byte      // what of them is still to be written; nil: nothing
+	slot    int32           // only the reactor's goroutine uses it; none before and after
+}
+
+// Kill is relay.Link.Kill.
+func (l *link) Kill(r relay.Reason) { l.reactor.queue.push(command{link: l, reason: r}) }
+
+// Counts is relay.Link.Counts.
+func (l *link) Counts() (up, down int64) { return l.counts[0].Load(), l.counts[1].Load() }
+
+// command is what another goroutine wants of a reactor: the start of a link,
+// or its end. It names the link, which knows its slot while it has one: a
+// command for a link that has ended finds nothing, whoever has the slot now.
+type command struct {
+	link   *link
+	begin  *beginning
+	reason relay.Reason
+}
+
+// beginning is what a link starts with.
+type beginning struct {
+	fds [2]int32
+	o   relay.Options
+}
+
+// queue brings commands to a reactor, and wakes it if it sleeps.
+type queue struct {
+	wake   int         // the eventfd
+	asleep atomic.Bool // the reactor waits, or is about to
+	filled atomic.Bool // there is something in list, or closing is set
+
+	mu      sync.Mutex
+	list    []command
+	closing bool // the reactor is to end all and return
+	closed  bool // it takes nothing any more
+}
+
+// push enters c, and says whether it will be looked at.
+func (q *queue) push(c command) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closing {
+		return false
+	}
+	q.list = append(q.list, c)
+	q.ring()
+	return true
+}
+
+// close makes the reactor end. It may be called again.
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closing = true
+	q.ring()
+}
+
+// ring tells the reactor that something has come. q.mu is held, so that the
+// eventfd is still open.
+func (q *queue) ring() {
+	q.filled.Store(true)
+	if !q.closed && q.asleep.CompareAndSwap(true, false) {
+		ring(q.wake)
+	}
+}
+
+// mayWait says whether the reactor may wait: what comes from now on rings.
+func (q *queue) mayWait() bool {
+	q.asleep.Store(true)
+	if q.filled.Load() {
+		q.asleep.Store(false)
+		return false
+	}
+	return true
+}
+
+// woken ends what mayWait began.
+func (q *queue) woken() { q.asleep.Store(false) }
+
+// take returns what has come, in exchange for an empty list.
+func (q *queue) take(empty []command) (list []command, closing bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	list, q.list = q.list, empty
+	q.filled.Store(false)
+	return list, q.closing
+}
+
+// shut says that the reactor has left: nobody may ring any more.
+func (q *queue) shut() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = true
+}

@@ -1,0 +1,215 @@
+package reactor
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"dwaar.dev/dwaar/host/relay"
+)
+
+const (
+	// batch is how many events are taken at once.
+	batch = 256
+	// quantum is how much one direction may move before the other pairs have
+	// their turn: with eight of them busy a small request waits half a
+	// millisecond.
+	quantum = 256 << 10
+	// stepCost is what a system call counts at least towards the quantum.
+	stepCost = 4 << 10
+	// mostIdleCommands is how long a list of commands may be to be used again.
+	mostIdleCommands = 1 << 10
+)
+
+// reactor is one epoll and the goroutine that waits for it. All fields but
+// queue and the shared counters are that goroutine's.
+type reactor struct {
+	epoll int
+	queue queue
+	base  time.Time // of the clock
+	now   int64     // when this round began, since base
+
+	slab  slab
+	wheel wheel
+	pipes pipes
+	keeps keeps
+
+	buf    [keepSize]byte // what is received and sent at once
+	events [batch]unix.EpollEvent
+	busy   bool    // the last wait gave several events: look before waiting
+	run    []int32 // slots with something to do
+	later  []int32 // the list that was worked off last
+	due    []int32
+	idle   []command // an empty list
+
+	links *atomic.Int64   // of all reactors
+	tells *sync.WaitGroup // calls of Done
+}
+
+// loop runs until the queue is closed, and ends what is left then.
+func (r *reactor) loop() {
+	for {
+		n := r.await()
+		r.now = int64(time.Since(r.base))
+		r.mark(r.events[:n])
+		if r.queue.filled.Load() && r.obey() {
+			r.leave()
+			return
+		}
+		r.expire()
+		r.work()
+		r.pipes.trim(r.now)
+	}
+}
+
+// await waits for events, unless there is something to do without them.
+func (r *reactor) await() int {
+	if len(r.run) > 0 || r.busy {
+		n := poll(r.epoll, r.events[:])
+		r.busy = n > 1
+		if n > 0 || len(r.run) > 0 {
+			return n
+		}
+	}
+	if !r.queue.mayWait() {
+		return 0
+	}
+	n := wait(r.epoll, r.events[:], r.patience())
+	r.queue.woken()
+	r.busy = n > 1
+	return n
+}
+
+// patience returns how many milliseconds may pass until a timer is due.
+func (r *reactor) patience() int {
+	at, ok := r.wheel.next()
+	at <<= tickShift
+	if r.pipes.trimAt != 0 && (!ok || r.pipes.trimAt < at) {
+		at, ok = r.pipes.trimAt, true
+	}
+	if !ok {
+		return -1
+	}
+	left := time.Duration(at) - time.Since(r.base)
+	return int(min(max(left+time.Millisecond-1, 0)/time.Millisecond, time.Hour/time.Millisecond))
+}
+
+// mark notes what the events say. Nothing is closed before all are noted.
+func (r *reactor) mark(events []unix.EpollEvent) {
+	for k := range events {
+		i, e, s := r.slab.find(keyOf(&events[k]))
+		if s == nil {
+			continue // the eventfd, or a pair that is gone
+		}
+		s.ends[e].note(events[k].Events)
+		if events[k].Events&unix.EPOLLPRI != 0 {
+			s.ends[0].set(unfit)
+			s.ends[1].set(unfit)
+		}
+		r.enqueue(i, s)
+	}
+}
+
+// note translates an event.
+func (e *end) note(events uint32) {
+	if events&(unix.EPOLLIN|unix.EPOLLPRI) != 0 {
+		e.set(readable)
+	}
+	if events&unix.EPOLLOUT != 0 {
+		e.set(writable)
+	}
+	if events&(unix.EPOLLRDHUP|unix.EPOLLHUP) != 0 {
+		e.set(readable | hung)
+	}
+	if events&unix.EPOLLPRI != 0 {
+		e.set(hung)
+	}
+	if events&unix.EPOLLERR != 0 {
+		e.set(failed)
+	}
+}
+
+// enqueue puts slot i on the run list.
+func (r *reactor) enqueue(i int32, s *slot) {
+	if !s.queued {
+		s.queued = true
+		r.run = append(r.run, i)
+	}
+}
+
+// work gives every slot on the run list its turn.
+func (r *reactor) work() {
+	list := r.run
+	r.run = r.later[:0]
+	for _, i := range list {
+		s := r.slab.at(i)
+		if !s.queued {
+			continue // it ended meanwhile
+		}
+		s.queued = false
+		if r.turn(i, s) {
+			r.enqueue(i, s)
+		}
+	}
+	r.later = list
+}
+
+// turn does what can be done for a pair now, and says whether more could be. A
+// panic costs the pair, not the others.
+func (r *reactor) turn(i int32, s *slot) (again bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.panicked = true
+			s.blame(relay.Self, relay.Broken)
+			r.end(i, s)
+		}
+	}()
+	for e := range s.ends {
+		if s.ends[e].is(failed) {
+			r.askError(i, s, e)
+		}
+	}
+	if s.flushing {
+		r.flush(i, s)
+		return false
+	}
+	first := r.pump(i, s, 0)
+	second := r.pump(i, s, 1)
+	return r.settle(i, s) && (first || second)
+}
+
+// obey carries out the commands, and says whether the reactor is to end.
+func (r *reactor) obey() (closing bool) {
+	list, closing := r.queue.take(r.idle)
+	for k := range list {
+		c := &list[k]
+		switch {
+		case c.begin != nil:
+			r.begin(c.link, c.begin)
+		case c.link.slot != none:
+			r.kill(c.link.slot, c.reason)
+		}
+	}
+	clear(list)
+	r.idle = list[:0]
+	if cap(list) > mostIdleCommands {
+		r.idle = nil
+	}
+	return closing
+}
+
+// leave ends every pair and closes the epoll, last.
+func (r *reactor) leave() {
+	for _, l := range r.slab.links {
+		if l != nil {
+			r.kill(l.slot, relay.Drained)
+		}
+	}
+	for _, p := range r.pipes.idle {
+		r.pipes.drop(p)
+	}
+	r.queue.shut()
+	_, _ = unix.Close(r.queue.wake), unix.Close(r.epoll)
+}

@@ -1,0 +1,253 @@
+package reactor
+
+import (
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// bulkAfter full receives make a direction bulk: splice costs more calls
+	// than it saves copies below some 32 KiB.
+	bulkAfter = 2
+	// smallAfter receives of less than a buffer make it small again.
+	smallAfter = 8
+)
+
+// pump moves what end e of a pair has sent to the other end, and says whether
+// it stopped only because others have their turn.
+func (r *reactor) pump(i int32, s *slot, e int) bool {
+	src, dst := &s.ends[e], &s.ends[1-e]
+	for budget := quantum; budget > 0; {
+		if src.is(done) || dst.is(gone) {
+			return false
+		}
+		if !src.pending() && src.is(eof) {
+			r.finish(i, s, e)
+			return false
+		}
+		if !dst.is(writable) || !src.pending() && !src.is(readable) {
+			return false
+		}
+		budget -= max(r.move(i, s, e), stepCost)
+	}
+	return true
+}
+
+// move does one step of pump: what waits is written, or something is received.
+// It returns how many bytes were moved.
+func (r *reactor) move(i int32, s *slot, e int) int {
+	src := &s.ends[e]
+	switch {
+	case src.is(headed):
+		return r.writeHead(i, s, e)
+	case src.keep != none:
+		return r.writeKept(i, s, e)
+	case src.piped > 0:
+		return r.writePiped(i, s, e)
+	case src.is(bulk) && !src.is(unfit):
+		return r.spliceIn(i, s, e)
+	}
+	return r.exchange(i, s, e)
+}
+
+// exchange receives once and sends that.
+func (r *reactor) exchange(i int32, s *slot, e int) int {
+	if !r.keeps.reserve() {
+		return r.exchangeExactly(i, s, e)
+	}
+	n := r.receive(i, s, e, r.buf[:], 0)
+	sent := r.write(i, s, e, r.buf[:n])
+	if src := &s.ends[e]; sent < n && !s.ends[1-e].is(gone) {
+		src.keep = r.keeps.keep(r.buf[sent:n])
+		src.from, src.to = 0, int32(n-sent)
+	} else {
+		r.keeps.release()
+	}
+	return n
+}
+
+// exchangeExactly takes from the receive queue only what the other end has
+// taken: one call more, for when there is no memory left to keep the rest.
+func (r *reactor) exchangeExactly(i int32, s *slot, e int) int {
+	n := r.receive(i, s, e, r.buf[:], unix.MSG_PEEK)
+	sent := r.write(i, s, e, r.buf[:n])
+	for left := sent; left > 0; {
+		m, errno := recv(s.ends[e].fd, r.buf[:left], 0)
+		if errno != 0 || m == 0 {
+			break
+		}
+		left -= m
+	}
+	if sent < n {
+		s.ends[e].set(readable)
+	}
+	return sent
+}
+
+// receive receives once into b and notes what that tells of the end.
+func (r *reactor) receive(i int32, s *slot, e int, b []byte, how int) int {
+	src := &s.ends[e]
+	n, errno := recv(src.fd, b, how)
+	switch {
+	case errno == unix.EAGAIN:
+		src.clear(readable)
+		if src.is(gone) {
+			src.set(eof)
+		}
+	case errno != 0:
+		src.set(eof)
+		r.broke(i, s, e, reading, errno)
+	case n == 0:
+		src.set(eof)
+	case n < len(b) && !src.is(hung):
+		src.clear(readable) // a short one is the last
+	}
+	if !src.is(bulk) {
+		src.grade(n == len(b), bulkAfter, bulk)
+	}
+	return n
+}
+
+// grade counts the receives in a row that speak for a change to or from bulk,
+// and makes it after so many.
+func (e *end) grade(change bool, after uint8, to flags) {
+	if !change {
+		e.streak = 0
+		return
+	}
+	if e.streak++; e.streak >= after {
+		e.flags = e.flags&^bulk | to
+		e.streak = 0
+	}
+}
+
+// write sends what it can of b to the end opposite e.
+func (r *reactor) write(i int32, s *slot, e int, b []byte) int {
+	if len(b) == 0 {
+		return 0
+	}
+	n, errno := send(s.ends[1-e].fd, b)
+	r.wrote(i, s, e, n, n < len(b), errno)
+	return n
+}
+
+// wrote notes what a write to the end opposite e has told.
+func (r *reactor) wrote(i int32, s *slot, e, n int, blocked bool, errno unix.Errno) {
+	if n > 0 {
+		s.moved = r.now
+		r.slab.links[i].counts[e].Add(int64(n))
+	}
+	switch {
+	case errno != 0 && errno != unix.EAGAIN:
+		r.broke(i, s, 1-e, writing, errno)
+	case blocked:
+		s.ends[1-e].clear(writable)
+	}
+}
+
+// writeHead goes on with the head of end e.
+func (r *reactor) writeHead(i int32, s *slot, e int) int {
+	l := r.slab.links[i]
+	n := r.write(i, s, e, l.heads[e])
+	if l.heads[e] = l.heads[e][n:]; len(l.heads[e]) > 0 {
+		return n
+	}
+	l.heads[e] = nil
+	s.ends[e].clear(headed)
+	if !s.ends[1-e].is(headed) {
+		l.heads = nil
+	}
+	return n
+}
+
+// writeKept goes on with what was refused before.
+func (r *reactor) writeKept(i int32, s *slot, e int) int {
+	src := &s.ends[e]
+	n := r.write(i, s, e, r.keeps.bufs[src.keep][src.from:src.to])
+	if src.from += int32(n); src.from == src.to {
+		r.keeps.drop(src.keep)
+		src.keep = none
+	}
+	return n
+}
+
+// spliceIn moves from end e into an empty pipe, and out of it.
+func (r *reactor) spliceIn(i int32, s *slot, e int) int {
+	src := &s.ends[e]
+	if src.pipe == noPipe() && !r.borrow(s, src) {
+		return r.exchange(i, s, e)
+	}
+	n, errno := splice(src.fd, src.pipe.w, pipeSize)
+	if n > 0 {
+		src.piped = int32(n)
+		src.grade(n < keepSize, smallAfter, 0)
+		return r.writePiped(i, s, e)
+	}
+	r.returnPipe(src)
+	if errno == unix.EINVAL {
+		src.set(unfit)
+	}
+	// It may have ended, or broken, or be drained, or stand before an urgent
+	// byte, where splice sees nothing (EAGAIN) or an end (0): recv knows.
+	if n = r.exchange(i, s, e); n > 0 && errno == 0 {
+		s.ends[0].set(unfit)
+		s.ends[1].set(unfit)
+	}
+	return n
+}
+
+// borrow gives src a pipe, unless there is none or its sockets would block in
+// splice, which has no flag against that.
+func (r *reactor) borrow(s *slot, src *end) bool {
+	if !s.checked {
+		s.checked = true
+		if blocking(s.ends[0].fd) || blocking(s.ends[1].fd) {
+			s.ends[0].set(unfit)
+			s.ends[1].set(unfit)
+			return false
+		}
+	}
+	p, ok := r.pipes.lend(r.now)
+	if ok {
+		src.pipe = p
+	}
+	return ok
+}
+
+// returnPipe gives back the pipe of src, which may hold bytes.
+func (r *reactor) returnPipe(src *end) {
+	switch {
+	case src.pipe == noPipe():
+		return
+	case src.piped > 0:
+		r.pipes.drop(src.pipe)
+	default:
+		r.pipes.giveBack(src.pipe, r.now)
+	}
+	src.pipe, src.piped = noPipe(), 0
+}
+
+// writePiped moves what is in the pipe of end e to the other end.
+func (r *reactor) writePiped(i int32, s *slot, e int) int {
+	src := &s.ends[e]
+	n, errno := splice(src.pipe.r, s.ends[1-e].fd, int(src.piped))
+	src.piped -= int32(n)
+	r.wrote(i, s, e, n, errno == unix.EAGAIN, errno)
+	if src.piped == 0 {
+		r.returnPipe(src)
+	}
+	return n
+}
+
+// forget drops what was received from src and not written.
+func (r *reactor) forget(l *link, s *slot, e int) {
+	src := &s.ends[e]
+	if src.keep != none {
+		r.keeps.drop(src.keep)
+		src.keep = none
+	}
+	if src.is(headed) {
+		l.heads[e] = nil
+		src.clear(headed)
+	}
+	r.returnPipe(src)
+}

@@ -1,0 +1,160 @@
+package reactor
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"dwaar.dev/dwaar/host/relay"
+)
+
+// Reactors relay plain sockets in a few event loops. Its methods may be called
+// from any goroutine.
+type Reactors struct {
+	all   []*reactor
+	turn  atomic.Uint32
+	loops sync.WaitGroup
+	tells sync.WaitGroup
+	pipes atomic.Int32 // that may still be made
+	keeps atomic.Int32 // that may still be used
+	links atomic.Int64
+	most  int32 // pipes
+}
+
+// New starts n reactors; 0 stands for one per processor. Where there are none,
+// which is everywhere but on Linux, the error is errors.ErrUnsupported. The
+// program should leave the scheduler one processor more than there are
+// reactors (runtime.GOMAXPROCS): a goroutine beside a busy reactor otherwise
+// waits for it.
+func New(n int) (*Reactors, error) {
+	if n <= 0 {
+		n = runtime.NumCPU()
+	}
+	rs := &Reactors{most: pipeBudget()}
+	rs.pipes.Store(rs.most)
+	rs.keeps.Store(mostKept)
+	for range n {
+		r, err := newReactor(rs)
+		if err != nil {
+			rs.Close()
+			return nil, fmt.Errorf("starting reactors: %w", err)
+		}
+		rs.all = append(rs.all, r)
+		rs.loops.Go(r.loop)
+	}
+	return rs, nil
+}
+
+func newReactor(rs *Reactors) (*reactor, error) {
+	epoll, wake, err := newEpoll()
+	if err != nil {
+		return nil, err
+	}
+	r := &reactor{
+		epoll: epoll,
+		base:  time.Now(),
+		slab:  newSlab(),
+		wheel: newWheel(),
+		links: &rs.links,
+		tells: &rs.tells,
+	}
+	r.pipes.left, r.keeps.left = &rs.pipes, &rs.keeps
+	r.queue.wake = wake
+	return r, nil
+}
+
+// Start is relay.Start. Two ends that are plain sockets, bare or in a
+// *net.TCPConn, a *net.UnixConn or a *relay.Conn, are relayed by a reactor;
+// their descriptors are taken out of their connections, which are closed: no
+// Read or Write may be under way. All others are given to relay.Start. Done
+// is called from a goroutine of its own and may wait. After Close, all links
+// are relay.Start's.
+func (rs *Reactors) Start(down, up relay.Endpoint, o relay.Options) *relay.Link {
+	if !plain(down) || !plain(up) || !take(&down) || !take(&up) {
+		return relay.Start(down, up, o)
+	}
+	r := rs.all[int(rs.turn.Add(1))%len(rs.all)]
+	l := &link{reactor: r, done: o.Done, slot: none}
+	l.handle = relay.LinkTo(l)
+	if len(down.Head)+len(up.Head) > 0 {
+		l.heads = &[2][]byte{down.Head, up.Head}
+	}
+	if !r.queue.push(command{link: l, begin: &beginning{fds: [2]int32{int32(down.FD), int32(up.FD)}, o: o}}) {
+		return relay.Start(down, up, o)
+	}
+	return &l.handle
+}
+
+// Close ends the links that reactors still relay, for the reason
+// relay.Drained, and returns when all is closed and every Done has returned; so
+// do not call it from Done. Links that were given to relay.Start go on.
+func (rs *Reactors) Close() {
+	for _, r := range rs.all {
+		r.queue.close()
+	}
+	rs.loops.Wait()
+	rs.tells.Wait()
+}
+
+// Stats is what the reactors hold now.
+type Stats struct {
+	Links int // pairs of sockets
+	Pipes int // two descriptors each, idle ones included
+	Kept  int // buffers of 16 KiB with what a destination refused
+}
+
+// Stats counts. Links that were given to relay.Start are not among them.
+func (rs *Reactors) Stats() Stats {
+	return Stats{
+		Links: int(rs.links.Load()),
+		Pipes: int(rs.most - rs.pipes.Load()),
+		Kept:  int(mostKept - rs.keeps.Load()),
+	}
+}
+
+// plain says whether e is a socket with nothing on it. The types are exactly
+// these: one that merely embeds them may hold bytes of its own.
+func plain(e relay.Endpoint) bool {
+	switch e.Conn.(type) {
+	case nil, *net.TCPConn, *net.UnixConn, *relay.Conn:
+		return true
+	}
+	return false
+}
+
+// take makes e a bare descriptor. Where that fails e stays what it is.
+func take(e *relay.Endpoint) bool {
+	if e.Conn == nil {
+		return true
+	}
+	fd, err := duplicate(e.Conn)
+	if err != nil {
+		return false
+	}
+	_ = e.Conn.Close() // its own number; the socket lives on in ours
+	e.Conn, e.FD = nil, fd
+	return true
+}
+
+// duplicate returns another descriptor of c's socket. It is never one of the
+// first three: on 1 and 2 a broken pipe ends the process.
+func duplicate(c net.Conn) (fd int, err error) {
+	raw, err := c.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return none, err
+	}
+	failed := raw.Control(func(number uintptr) {
+		fd, err = unix.FcntlInt(number, unix.F_DUPFD_CLOEXEC, 3)
+	})
+	if failed != nil {
+		return none, failed
+	}
+	return fd, os.NewSyscallError("fcntl", err)
+}

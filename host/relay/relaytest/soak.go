@@ -84,7 +84,7 @@ func newAct(t *testing.T, start Start, way route, rnd *rand.Rand) *act {
 		[]*relay.Endpoint{&down, &up}[i].Head = s.id.bytes(int(head))
 		s.sent = head
 	}
-	a.link = begin(start, down, up, relay.Options{})
+	a.link = begin(start, down, up, relay.Options{Linger: patience})
 	return a
 }
 

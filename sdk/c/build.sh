@@ -1,0 +1,15 @@
+#!/bin/sh
+# Builds a matcher written in C: build.sh SOURCE.c [OUTPUT.wasm]
+# Needs clang and the linker wasm-ld (Debian: apt install clang lld).
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+source=${1:?usage: build.sh SOURCE.c [OUTPUT.wasm]}
+output=${2:-$(basename "$source" .c).wasm}
+for tool in clang wasm-ld; do
+	command -v $tool >/dev/null || { echo "$tool is missing: apt install clang lld" >&2; exit 1; }
+done
+object=$(mktemp)
+trap 'rm -f "$object"' EXIT
+# Not linked by clang: it would run the result through whatever wasm-opt it finds.
+clang --target=wasm32 -std=c11 -O2 -mbulk-memory -ffreestanding -Wall -Wextra -I "$here" -c "$source" -o "$object"
+wasm-ld --no-entry --stack-first -z stack-size=8192 --strip-all "$object" -o "$output"

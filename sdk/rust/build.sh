@@ -1,0 +1,26 @@
+#!/bin/sh
+# Builds a matcher written in Rust: build.sh SOURCE.rs [OUTPUT.wasm]
+# Needs rustc, its library for wasm32 and a linker (Debian: apt install rustc
+# libstd-rust-dev-wasm32 lld; or rustup target add wasm32-unknown-unknown).
+# RUSTC names another compiler than the first that has the library.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+source=${1:?usage: build.sh SOURCE.rs [OUTPUT.wasm]}
+output=${2:-$(basename "$source" .rs).wasm}
+target=wasm32-unknown-unknown
+
+# can COMPILER: it has the library.
+can() { command -v "$1" >/dev/null && [ -d "$("$1" --print sysroot)/lib/rustlib/$target" ]; }
+
+for rustc in ${RUSTC:-rustc /usr/bin/rustc}; do
+	! can "$rustc" || break
+	rustc=
+done
+[ -n "$rustc" ] || { echo "rustc for $target is missing: apt install rustc libstd-rust-dev-wasm32 lld" >&2; exit 1; }
+
+build=$(mktemp -d)
+trap 'rm -rf "$build"' EXIT
+set -- --edition 2021 --target $target -C opt-level=2 -C panic=abort -C strip=symbols
+"$rustc" "$@" --crate-type rlib --crate-name dwaar "$here/dwaar.rs" -o "$build/libdwaar.rlib"
+"$rustc" "$@" --crate-type cdylib --crate-name matcher --extern "dwaar=$build/libdwaar.rlib" -C lto=fat \
+	-C link-arg=--stack-first -C link-arg=-zstack-size=8192 "$source" -o "$output"

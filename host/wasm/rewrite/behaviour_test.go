@@ -155,6 +155,7 @@ func TestFuelIsWhatTheScheduleSays(t *testing.T) {
 		{"three rounds of a loop", "i:", countDown, 3, 16 + 1 + 2 + 3*(8+6)},
 		{"a division", "i:i", code{}.get(0).i32(3).op(0x6d), 9, 18 + 4 + 8},
 		{"a square root", "d:d", code{}.get(0).op(0x9f), 9, 18 + 3 + 16},
+		{"a load", "i:i", code{}.get(0).op(0x2d, 0, 0), 9, 18 + 3 + fuelLoadFar},
 		{"a reference", ":", code{0xd2, 0, 0x1a}, 0, 16 + 3 + 300},
 		{"a filled kilobyte", ":", mb, 0, 16 + 5 + 120 + 1000/8},
 		{"growing by two pages", "i:i", code{}.get(0).op(opMemoryGrow, 0), 2, 18 + 3 + 500 + 2<<14},

@@ -11,7 +11,7 @@ package rewrite
 // can never run and is free. If all blocks of a region cost regionFuel or less
 // together, they are charged at its head, whether they run or not; otherwise each
 // one that costs blockFuel or more is charged where it begins, and only the others
-// at the head. The global is compared with zero at heads and before what costs by
+// at the head. For this decision loads count 1. The global is compared with zero at heads and before what costs by
 // its length (memory.fill, copy and init, memory.grow, table operations); a module
 // may return with less than nothing, which the host treats like the trap.
 const Schedule = "f1"
@@ -34,6 +34,11 @@ const (
 	fuelIndirect     = 5
 	fuelTable        = 3
 	fuelRefFunc      = 300
+	fuelLoadNear     = 1  // a load, from a memory that never exceeds nearPages,
+	fuelLoadMiddle   = 5  // middlePages,
+	fuelLoadFar      = 16 // or that does: each may wait for a more distant cache
+	nearPages        = 1
+	middlePages      = 16
 	fuelBulk         = 120
 	bulkShift        = 3 // and the length / 8
 	tableShift       = 0 // and the number of elements
@@ -58,23 +63,52 @@ type block struct {
 	pos    int // where it begins
 	region int
 	fuel   int64
-	opens  bool // it begins at the head of its region
-	dead   bool // it can never run
+	loads  int64 // how many there are: what they cost beyond 1 is not in fuel yet
+	opens  bool  // it begins at the head of its region
+	dead   bool  // it can never run
+}
+
+// loadFuel is what a load costs beyond 1. What counts is how far the module itself
+// says its memory may grow, not what the host allows it.
+func loadFuel(m *module, grows bool) int64 {
+	if len(m.memories) == 0 {
+		return 0
+	}
+	size := m.memories[0]
+	most := uint32(1 << 16)
+	switch {
+	case !grows:
+		most = size.min
+	case size.bounded:
+		most = size.max
+	}
+	switch {
+	case most <= nearPages:
+		return fuelLoadNear
+	case most <= middlePages:
+		return fuelLoadMiddle
+	default:
+		return fuelLoadFar
+	}
 }
 
 // share decides what is charged where: it moves the fuel of blocks to the heads of
 // their regions, as Schedule says.
-func share(regions []region, blocks []block) {
-	for i := range blocks {
-		if b := &blocks[i]; b.dead {
-			b.fuel = 0
-		} else {
+func share(regions []region, blocks []block, load int64) {
+	for _, b := range blocks {
+		if !b.dead {
 			regions[b.region].total += b.fuel
 		}
 	}
 	for i := range blocks {
 		b := &blocks[i]
-		if r := &regions[b.region]; b.opens || r.total <= regionFuel || b.fuel < blockFuel {
+		r := &regions[b.region]
+		atHead := b.opens || r.total <= regionFuel || b.fuel < blockFuel
+		b.fuel += b.loads * load
+		switch {
+		case b.dead:
+			b.fuel = 0
+		case atHead:
 			r.head += b.fuel
 			b.fuel = 0
 		}

@@ -47,6 +47,7 @@ type instruction struct {
 	extra     int16 // fuel above 1: schedule f1
 	act       action
 	value     ValueType // that a store writes
+	load      bool      // it reads memory
 }
 
 // instructions are found by opcode, or by the number behind a prefix.
@@ -66,6 +67,7 @@ type row struct {
 	extra     int16
 	act       action
 	value     ValueType
+	load      bool
 }
 
 // newInstructions spreads the rows below over the opcodes.
@@ -86,7 +88,7 @@ func newInstructions() *instructions {
 			for op := int(r.from); op <= int(r.to); op++ {
 				s.to[op] = instruction{
 					known: true, operands: r.operands, pop: r.pop, push: r.push,
-					extra: r.extra, act: r.act, value: r.value,
+					extra: r.extra, act: r.act, value: r.value, load: r.load,
 				}
 			}
 		}
@@ -130,7 +132,7 @@ func plainRows() []row {
 		{from: 0x24, to: 0x24, operands: [3]operand{globalIndex}, pop: 1},
 		{from: 0x25, to: 0x25, operands: [3]operand{tableIndex}, pop: 1, push: 1, extra: fuelTable},
 		{from: 0x26, to: 0x26, operands: [3]operand{tableIndex}, pop: 2, extra: fuelTable, act: actShape},
-		{from: 0x28, to: 0x35, operands: access, pop: 1, push: 1}, // loads
+		{from: 0x28, to: 0x35, operands: access, pop: 1, push: 1, load: true},
 		store(0x36, 0x36, I32), store(0x37, 0x37, I64), store(0x38, 0x38, F32), store(0x39, 0x39, F64),
 		store(0x3a, 0x3b, I32), store(0x3c, 0x3e, I64),
 		{from: 0x3f, to: 0x3f, operands: [3]operand{zeroByte}, push: 1}, // memory.size

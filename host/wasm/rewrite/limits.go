@@ -10,13 +10,13 @@ type Limits struct {
 	TableSize    uint32 // elements of all tables at the start, of each later on, and of all segments [65,536]
 	Tables       int    // [16]
 	Body         int    // bytes of one function [64 KiB]
-	Blocks       int    // of one function: whatever branches or is branched to, each target of a br_table counted [5,000]
+	Blocks       int    // of one function: blocks, loops, arms of ifs, conditional branches, each target of a br_table, bulk operations [5,000]
 	Locals       int    // of one function, parameters counted [4,096]
 	LocalsBlocks int    // their product [250,000]
-	Squares      int    // sum over all functions of Blocks² [50 million]
+	Squares      int    // sum over all functions of Blocks² [100 million]
 	Functions    int    // with code [20,000]
 	Types        int    // [4,096]
-	Items        int    // imports, exports, globals and segments together [20,000]
+	Items        int    // imports, exports, globals and segments together [65,536]: the Go linker makes a segment of every stretch between zeros
 	Params       int    // of a function or block type [64]
 	Results      int    // of a function or block type [16]
 	Manifest     int    // bytes of the section dwaar.manifest [64 KiB]
@@ -35,10 +35,10 @@ func (l Limits) filled() Limits {
 		Blocks:       cmp.Or(l.Blocks, 5_000),
 		Locals:       cmp.Or(l.Locals, 4_096),
 		LocalsBlocks: cmp.Or(l.LocalsBlocks, 250_000),
-		Squares:      cmp.Or(l.Squares, 50_000_000),
+		Squares:      cmp.Or(l.Squares, 100_000_000),
 		Functions:    cmp.Or(l.Functions, 20_000),
 		Types:        cmp.Or(l.Types, 4_096),
-		Items:        cmp.Or(l.Items, 20_000),
+		Items:        cmp.Or(l.Items, 64<<10),
 		Params:       cmp.Or(l.Params, 64),
 		Results:      cmp.Or(l.Results, 16),
 		Manifest:     cmp.Or(l.Manifest, 64<<10),

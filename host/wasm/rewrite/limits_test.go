@@ -47,7 +47,7 @@ func TestEachLimitHoldsAtItsBorder(t *testing.T) {
 			for ; n > 0; n -= d.Blocks * d.Blocks {
 				g.fn("", ":", "", blocks(int(math.Sqrt(float64(min(n, d.Blocks*d.Blocks))))))
 			}
-		}), "sum of their squares is above 50000000", 0},
+		}), "sum of their squares is above 100000000", 0},
 		{"functions", d.Functions, withGuest(func(g *guest, n int) {
 			for range n {
 				g.fn("", ":", "", nil)
@@ -58,14 +58,14 @@ func TestEachLimitHoldsAtItsBorder(t *testing.T) {
 			for i := range n - 1 {
 				g.export(fmt.Sprint(i), Memory, 0)
 			}
-		}), "20001 items in its export section", 0},
+		}), "65537 items in its export section", 0},
 		{"items together", d.Items, withGuest(func(g *guest, n int) {
 			for range n - 3 { // and the memory's export
 				g.global(I32, false, code{}.i32(0))
 			}
 			g.passiveElem()
 			g.passiveData("")
-		}), "20001 imports, exports, globals and segments together", 0},
+		}), "65537 imports, exports, globals and segments together", 0},
 		{"parameters", d.Params, withGuest(func(g *guest, n int) { g.typ(strings.Repeat("i", n) + ":") }), "65 parameters", 0},
 		{"results", d.Results, withGuest(func(g *guest, n int) { g.typ(":" + strings.Repeat("i", n)) }), "17 results", 0},
 		{"bytes of manifest", d.Manifest, withGuest(func(g *guest, n int) { g.custom(manifestTitle, make([]byte, n)) }), "65537 bytes of manifest", 0},

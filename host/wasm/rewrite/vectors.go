@@ -56,16 +56,16 @@ func vectorRows() []row {
 func vectorExceptions() []row {
 	access := [3]operand{alignment, offset32}
 	rows := []row{
-		{from: 0, to: 10, operands: access, pop: 1, push: 1, extra: fuelVectorAccess},
+		{from: 0, to: 10, operands: access, pop: 1, push: 1, extra: fuelVectorAccess, load: true},
 		{from: 11, to: 11, operands: access, pop: 2, extra: fuelVectorAccess, act: actStore, value: V128},
 		{from: 12, to: 12, operands: [3]operand{bytes16}, push: 1, extra: fuelVector},
 		{from: 13, to: 13, operands: [3]operand{bytes16}, pop: 2, push: 1, extra: fuelVector}, // shuffle
-		{from: 84, to: 87, operands: [3]operand{alignment, offset32, lane}, pop: 2, push: 1, extra: fuelVector},
+		{from: 84, to: 87, operands: [3]operand{alignment, offset32, lane}, pop: 2, push: 1, extra: fuelVector, load: true},
 		{
 			from: 88, to: 91, operands: [3]operand{alignment, offset32, lane}, pop: 2,
 			extra: fuelVector, act: actStore, value: V128,
 		},
-		{from: 92, to: 93, operands: access, pop: 1, push: 1, extra: fuelVectorAccess},
+		{from: 92, to: 93, operands: access, pop: 1, push: 1, extra: fuelVectorAccess, load: true},
 	}
 	for _, l := range []struct{ op, pop byte }{ // extract_lane takes one, replace_lane two
 		{21, 1}, {22, 1}, {23, 2}, {24, 1}, {25, 1}, {26, 2}, {27, 1}, {28, 2}, {29, 1}, {30, 2}, {31, 1}, {32, 2}, {33, 1}, {34, 2},
@@ -75,7 +75,9 @@ func vectorExceptions() []row {
 	for _, op := range []byte{98, 103, 104, 105, 106, 116, 117, 122, 148, 248, 249, 250, 251, 252, 253, 254, 255} {
 		rows = append(rows, row{from: op, to: op, pop: 1, push: 1, extra: fuelVectorHeavy}) // popcnt, rounding, conversion
 	}
-	rows = append(rows, row{from: 213, to: 213, pop: 2, push: 1, extra: fuelVectorHeavy}) // i64x2.mul
+	for _, op := range []byte{204, 213} {
+		rows = append(rows, row{from: op, to: op, pop: 2, push: 1, extra: fuelVectorHeavy}) // i64x2: shr_s, mul
+	}
 	for _, op := range []byte{227, 239} {
 		rows = append(rows, row{from: op, to: op, pop: 1, push: 1, extra: fuelVectorRoot})
 	}

@@ -111,7 +111,11 @@ func (w *walker) step() {
 	if w.err != nil {
 		return
 	}
-	w.blocks[len(w.blocks)-1].fuel += 1 + int64(in.extra)
+	b := &w.blocks[len(w.blocks)-1]
+	b.fuel += 1 + int64(in.extra)
+	if in.load {
+		b.loads++
+	}
 	w.pop(int(in.pop))
 	acts[in.act](w, in)
 	w.push(int(in.push))

@@ -1,17 +1,19 @@
 package host
 
 import (
+	"io"
 	"maps"
 	"slices"
 	"sync"
 )
 
 // Store keeps what graphs share: upstream state, certificates, watched files. A
-// value stays while a graph holds its key, or while it is [Held] by connections.
-// The zero value is empty and ready.
+// value stays while a graph holds its key, or while it is [Held] by connections. One
+// that is an [io.Closer] is closed when it goes. The zero value is empty and ready.
 type Store struct {
 	mu     sync.Mutex
 	values map[string]*shared
+	idle   map[string]*shared // those that no graph holds
 }
 
 type shared struct {
@@ -27,6 +29,7 @@ func (s *Store) Hold(key string, make func() (any, error)) (any, error) {
 	s.sweep()
 	if v := s.values[key]; v != nil {
 		v.holds++
+		delete(s.idle, key)
 		return v.value, nil
 	}
 	value, err := make()
@@ -34,7 +37,7 @@ func (s *Store) Hold(key string, make func() (any, error)) (any, error) {
 		return nil, err
 	}
 	if s.values == nil {
-		s.values = map[string]*shared{}
+		s.values, s.idle = map[string]*shared{}, map[string]*shared{}
 	}
 	s.values[key] = &shared{value, 1}
 	return value, nil
@@ -45,7 +48,9 @@ func (s *Store) Drop(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if v := s.values[key]; v != nil {
-		v.holds--
+		if v.holds--; v.holds <= 0 {
+			s.idle[key] = v
+		}
 	}
 	s.sweep()
 }
@@ -64,9 +69,14 @@ func (s *Store) Values() []any {
 
 // sweep forgets what nobody holds.
 func (s *Store) sweep() {
-	for key, v := range s.values {
-		if held, ok := v.value.(Held); v.holds <= 0 && (!ok || !held.Held()) {
-			delete(s.values, key)
+	for key, v := range s.idle {
+		if held, ok := v.value.(Held); ok && held.Held() {
+			continue
+		}
+		delete(s.idle, key)
+		delete(s.values, key)
+		if c, ok := v.value.(io.Closer); ok {
+			_ = c.Close() // nobody is left who could do anything about it
 		}
 	}
 }

@@ -122,7 +122,15 @@ func TestBuffersComeInPowersOfTwoWithinTheirLimit(t *testing.T) {
 	}
 }
 
-type heldValue struct{ held bool }
+type heldValue struct {
+	held   bool
+	closed int
+}
+
+func (h *heldValue) Close() error {
+	h.closed++
+	return nil
+}
 
 func (h *heldValue) Held() bool { return h.held }
 
@@ -145,6 +153,9 @@ func TestSharedValuesLiveAsLongAsSomebodyHoldsThem(t *testing.T) {
 	v.held = false
 	if len(s.Values()) != 0 {
 		t.Error("nobody holds it, and it is kept")
+	}
+	if v.closed != 1 {
+		t.Errorf("it was closed %d times", v.closed)
 	}
 	_, err := s.Hold("bad", func() (any, error) { return nil, errors.New("no") })
 	if fmt.Sprint(err) != "no" || len(s.Values()) != 0 {

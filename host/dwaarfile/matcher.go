@@ -63,7 +63,7 @@ func (p *parser) wants(l *line) bool {
 
 // isMatcher says that a word is a matcher where one is wanted.
 func (p *parser) isMatcher(name string) bool {
-	return sdk.Find(p.g.Matchers, name) != nil || p.plugins[name]
+	return sdk.Find(p.g.Matchers, name) != nil || p.isPlugin(name)
 }
 
 // matcher reads a matcher with its arguments and options. An unknown one takes

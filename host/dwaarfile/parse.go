@@ -1,6 +1,8 @@
 package dwaarfile
 
 import (
+	"strings"
+
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -162,6 +164,12 @@ func (l *loader) learnPlugins(global []sdk.Node) {
 			l.plugins[n.Args[0].Text] = true
 		}
 	}
+}
+
+// isPlugin says that a word names a plugin, or NAME.MATCHER one of its matchers.
+func (l *loader) isPlugin(word string) bool {
+	name, _, _ := strings.Cut(word, ".")
+	return l.plugins[name]
 }
 
 // directive reads one directive, which is several nodes if it is an import.

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"strconv"
 	"strings"
 
 	"dwaar.dev/dwaar/sdk"
@@ -16,7 +17,12 @@ type instance struct {
 	first   *[4]uint64 // bytes that may come first; nil: any
 	reads   bool       // it reads facts of other members of its set
 	sources []int      // the instances that supply them
+	code    bool       // the number with which it says yes is its fact "code"
 }
+
+// codeFact is the fact that the graph sets, of matchers whose description names it:
+// those of plugins.
+const codeFact = "code"
 
 // cond is what a route demands: a tree over instances. The zero cond is always
 // met.
@@ -114,6 +120,10 @@ func (e *evaluator) match(i int, in *instance) sdk.Answer {
 		e.memo.forget(mark)
 		return sdk.Answer{Err: &MatchError{in.text, err}}
 	case v > 0:
+		if in.code {
+			var digits [10]byte
+			e.memo.Set(codeFact, strconv.AppendInt(digits[:0], int64(v), 10))
+		}
 		return sdk.Answer{Verdict: sdk.Yes}
 	}
 	e.memo.forget(mark)

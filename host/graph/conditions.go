@@ -116,6 +116,7 @@ func (c *conditions) leaf(n *sdk.Node, e *host.MatcherEntry) cond {
 	m, err := e.New(n)
 	c.scope.errs.Add(n.Pos, err)
 	in := instance{name: n.Name, text: text, m: m}
+	in.code = slices.ContainsFunc(e.Spec.Facts, func(f sdk.Fact) bool { return f.Key == codeFact })
 	if s, ok := m.(sdk.Starter); ok {
 		in.first = s.First()
 	}
@@ -259,8 +260,8 @@ func (c *conditions) hint(name string) string {
 	return "defined are " + strings.Join(defined, ", ")
 }
 
-// knows says whether a fact is supplied: by name, by everybody of its first part,
-// or always.
+// knows says whether a fact is supplied: by name, by everybody of its first part
+// (that of a plugin's matcher has a dot itself), or always.
 func knows(known map[string]bool, name string) bool {
 	of, key, _ := strings.Cut(name, ".")
 	switch of {
@@ -269,7 +270,8 @@ func knows(known map[string]bool, name string) bool {
 	case "conn":
 		return slices.Contains(host.ConnFacts(), key)
 	}
-	return known[name] || known[of+".*"]
+	last := name[:max(strings.LastIndexByte(name, '.'), 0)]
+	return known[name] || known[of+".*"] || known[last+".*"]
 }
 
 func factSet(names []string) map[string]bool {

@@ -1,0 +1,24 @@
+// Package wasm runs matchers that strangers wrote as WebAssembly modules. Each is a
+// [sdk.Matcher] like a native one, and can do no harm: it reads what ABI version 1
+// (package abi) shows it, takes a bounded amount of fuel and memory, and is put back
+// to where it was after every evaluation, so that nothing of one connection is left
+// for the next.
+//
+// A configuration declares plugins; Load compiles them and makes their matchers
+// known, so that everything behind it takes them for builtins:
+//
+//	h := wasm.New(wasm.Options{Log: log})   // one for a process
+//	defer h.Close()
+//	loaded, err := h.Load(tree, registry, store)   // err: sdk.Errors, all at once
+//	g, buildErr := graph.Build(tree, loaded.Registry(), graph.Options{Store: store})
+//	loaded.Release()                        // g holds its modules now
+//
+// A module is compiled once, whatever number of names and configurations use it, and
+// kept in the store as long as a graph holds it. An evaluation takes an instance of
+// its pool, makes it that of its configuration, writes the window, calls match, and
+// restores what was written: it never waits for I/O, and allocates nothing.
+//
+// Modules are checked, rewritten (package rewrite) and compiled in this process. The
+// limits of the rewriter bound how long that takes, and nothing can interrupt it: who
+// may write the configuration or the modules it names can keep a reload busy.
+package wasm

@@ -1,0 +1,132 @@
+package wasm
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+
+	"dwaar.dev/dwaar/sdk"
+	"dwaar.dev/dwaar/sdk/abi"
+)
+
+// Matcher is a matcher of a module, configured. It is safe for use from many
+// goroutines, as long as a graph holds its module.
+type Matcher struct {
+	name   string // as the configuration writes it
+	export int    // its number in the module
+	plugin *Plugin
+	module *Module
+	config *configured
+	facts  *ManifestMatcher // that it may set; nil: any
+}
+
+// Match asks the guest. The number of a yes is the guest's. An error is an [*Error]:
+// it says nothing of the bytes.
+func (m *Matcher) Match(f *sdk.Flow) (sdk.Verdict, error) {
+	left := sdk.Parse(f, spend).of(m, f)
+	fuel := min(m.plugin.budget(len(f.Head)), *left)
+	if fuel <= 0 {
+		return m.failed(f, &Error{Fuel, "this connection has used up what all its evaluations may take"})
+	}
+	pool := m.module.pool
+	if m.config.own != nil {
+		pool = m.config.own
+	}
+	in, err := pool.get()
+	if err != nil {
+		return m.failed(f, err)
+	}
+	answer, used, err := in.evaluate(m, f, fuel)
+	*left -= used
+	if err != nil {
+		pool.put(in)
+		return m.failed(f, err)
+	}
+	if answer > 0 {
+		in.facts.tell(f)
+	}
+	pool.put(in)
+	return verdict(answer, f), nil
+}
+
+// verdict is an answer as the sdk's word. What can never be there is unknown, and a
+// guest that asks for what it has gets one byte more.
+func verdict(answer int32, f *sdk.Flow) sdk.Verdict {
+	if answer >= 0 || answer == abi.Unknown {
+		return sdk.Verdict(answer)
+	}
+	n := max(int(-answer), len(f.Head)+1)
+	if f.MaxHead > 0 && n > f.MaxHead && f.Bounds == nil {
+		return sdk.Unknown
+	}
+	return sdk.Need(n)
+}
+
+// failed counts an evaluation without an answer and does with it what on_error says.
+func (m *Matcher) failed(f *sdk.Flow, err error) (sdk.Verdict, error) {
+	kind := Trap
+	if e, ok := err.(*Error); ok {
+		kind = e.Kind
+	}
+	m.module.failures[kind].Add(1)
+	if m.plugin.OnError == OnErrorClose {
+		return sdk.No, err
+	}
+	m.module.tell(&instance{call: call{matcher: m, flow: f}}, slog.LevelError,
+		fmt.Sprintf("%v: on_error %s stands for its answer", err, m.plugin.OnError))
+	if m.plugin.OnError == OnErrorMatch {
+		return sdk.Yes, nil
+	}
+	return sdk.No, nil
+}
+
+// Sets says that it may set any fact of its own, unless the manifest lists them.
+func (m *Matcher) Sets() []string {
+	if m.facts != nil {
+		return nil
+	}
+	return []string{m.name + ".*"}
+}
+
+// mayset says whether a fact is one that the manifest names, if it names any.
+func (m *Matcher) mayset(key string) bool {
+	if m.facts == nil {
+		return true
+	}
+	for i := range m.facts.Facts {
+		if m.facts.Facts[i].Key == key {
+			return true
+		}
+	}
+	return false
+}
+
+// spent is what the evaluations of one connection have left, for each matcher.
+type spent struct{ list []account }
+
+type account struct {
+	matcher *Matcher
+	left    int64
+}
+
+// spend is the fill of [sdk.Parse]: nothing of spent depends on the head.
+func spend(*sdk.Flow, *spent) {}
+
+// Reset forgets the connection.
+func (s *spent) Reset() { s.list = s.list[:0] }
+
+// of returns the account of a matcher.
+func (s *spent) of(m *Matcher, f *sdk.Flow) *int64 {
+	for i := range s.list {
+		if s.list[i].matcher == m {
+			return &s.list[i].left
+		}
+	}
+	full := m.plugin.budget(max(f.MaxHead, len(f.Head)))
+	left := int64(math.MaxInt64)
+	if full <= left/fullHeads {
+		left = fullHeads * full
+	}
+	s.list = append(s.list, account{m, left})
+	return &s.list[len(s.list)-1].left
+}

@@ -160,8 +160,10 @@ func TestFuelIsWhatTheScheduleSays(t *testing.T) {
 		{"a filled kilobyte", ":", mb, 0, 16 + 5 + 120 + 1000/8},
 		{"growing by two pages", "i:i", code{}.get(0).op(opMemoryGrow, 0), 2, 18 + 3 + 500 + 2<<14},
 		{"both arms of a small if", "i:", code{}.get(0).op(opIf, emptyBlock, 0x01, opElse, 0x01, 0x01, opEnd), 1, 17 + 8},
+		{"an arm that does not run, of a small if", "i:", append(append(code{}.get(0).op(opIf, emptyBlock), dear[:18]...), opEnd), 0, 17 + 2 + 12 + 2},
 		{"one arm of a dear if", "i:", append(append(code{}.get(0).op(opIf, emptyBlock), dear...), opElse, 0x01, 0x01, 0x01, opEnd), 0, 17 + 2 + 4 + 1},
 		{"the other arm", "i:", append(append(code{}.get(0).op(opIf, emptyBlock), dear...), opElse, 0x01, 0x01, 0x01, opEnd), 1, 17 + 2 + 61 + 1},
+		{"little behind a return", "i:", code{opReturn, 0x01}, 0, 17 + 1},
 		{"nothing behind a return", "i:", append(code{opReturn}, dear...), 0, 17 + 1},
 	}
 	g := newGuest()

@@ -24,7 +24,7 @@ func (m *Marks) Add(address, n uint32) {
 }
 
 // rangeMask is a bit for each stretch of 1<<shift bytes that a range touches, and
-// perhaps one more, modulo 64.
+// for the one behind it if it ends at its border, modulo 64.
 func rangeMask(address, n uint32, shift int) uint64 {
 	over := min((uint64(address)&(1<<shift-1)+uint64(n))>>shift, 63)
 	return bits.RotateLeft64(^uint64(0)>>(63-over), int(uint64(address)>>shift&63))

@@ -78,6 +78,7 @@ func TestModulesThatReachForMoreAreRefused(t *testing.T) {
 		{"an else without if", f(":", code{opElse}), "an else without an if"},
 		{"operands that are not there", f(":", code{opI32Add}), "takes 2 operands, and there are 0"},
 		{"operands of the block around", f(":", code{}.i32(1).op(opBlock, emptyBlock, 0x1a, opEnd, 0x1a)), "takes 1 operands, and there are 0"},
+		{"operands of the arm that ended", f(":", code{}.i32(1).op(opIf, emptyBlock, 0x00, opElse, 0x1a, opEnd)), "takes 1 operands, and there are 0"},
 		{"operands that are left over", f(":", code{}.i32(1)), "ends with 1 operands, and its type says 0"},
 		{"a number of six bytes", f(":", code{opI32Const, 0x80, 0x80, 0x80, 0x80, 0x80, 0, 0x1a}), "longer than 5 bytes"},
 		{"a number of 33 bits", f(":", code{opI32Const, 0x80, 0x80, 0x80, 0x80, 0x10, 0x1a}), "does not fit into 32 bits"},

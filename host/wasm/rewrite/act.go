@@ -65,7 +65,7 @@ func (w *walker) branchIn(*instruction) {
 // loop opens a region of its own.
 func (w *walker) loop(*instruction) {
 	w.enter(frame{region: len(w.regions), loop: true})
-	w.regions = append(w.regions, region{depth: uint32(len(w.frames) - 1)})
+	w.regions = append(w.regions, region{})
 	w.newBlock(w.top().region, true, false)
 }
 

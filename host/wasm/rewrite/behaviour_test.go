@@ -193,6 +193,8 @@ func TestExhaustionTraps(t *testing.T) {
 	g.fn("recursion", ":", "", code{0x10, 1, 0x10, 1})
 	g.fn("fill", ":", "", code{}.i32(0).i32(0).i32(60_000).op(miscPrefix, 11, 0))
 	g.fn("grow", ":", "", code{}.i32(100).op(opMemoryGrow, 0, 0x1a))
+	dear := append(repeat(30, code{0xd2, 0, 0x1a}), code{}.i32(0).i32(7).op(0x36, 0, 0)...)
+	g.fn("dear", ":", "", append(append(code{}.i32(1).op(opIf, emptyBlock, opBlock, emptyBlock), dear...), opEnd, opEnd))
 	each(t, func(t *testing.T, r wazero.Runtime) {
 		in := instantiate(t, r, g, Options{})
 		for _, e := range in.res.Exports {
@@ -205,7 +207,7 @@ func TestExhaustionTraps(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), "unreachable") || in.global(FuelGlobal) >= 0 {
 				t.Errorf("%s: %v with %d units left", e.Name, err, in.global(FuelGlobal))
 			}
-			if in.Memory().Size() != 1<<16 {
+			if in.Memory().Size() != 1<<16 || in.memory()[0] != 0 {
 				t.Errorf("%s: did it before it was paid", e.Name)
 			}
 		}

@@ -128,20 +128,22 @@ func (e *emitter) body() {
 	e.out = append(e.out, w.src[from:w.end]...)
 }
 
-// charge takes what a block costs; heads look at what is left.
+// charge takes what a block costs; heads and dear blocks look at what is left.
 func (e *emitter) charge(b *block, entry bool) {
-	if !b.opens {
-		e.out = e.out.load(e.in.fuel).i64(b.fuel).op(opI64Sub).store(e.in.fuel)
-		return
-	}
-	r := e.w.regions[b.region]
-	cost := r.head + fuelLoop
-	if entry {
+	cost := b.fuel
+	switch head := e.w.regions[b.region].head; {
+	case entry:
 		sig := e.signature()
-		cost = r.head + fuelEntry + int64(len(sig.Params)+len(sig.Results))
+		cost = head + fuelEntry + int64(len(sig.Params)+len(sig.Results))
+	case b.opens:
+		cost = head + fuelLoop
 	}
 	e.out = e.out.load(e.in.fuel).i64(cost).op(opI64Sub)
-	e.keep(e.in.fuel, r.depth+1)
+	if b.opens || cost >= checkFuel {
+		e.keep(e.in.fuel, b.depth+1)
+		return
+	}
+	e.out = e.out.store(e.in.fuel)
 }
 
 // keep stores the number on the stack and branches out if it is negative.

@@ -19,6 +19,7 @@ const Schedule = "f1"
 const (
 	regionFuel = 48
 	blockFuel  = 4
+	checkFuel  = 256 // what can run unpaid between two heads is bounded by this and the length of a function
 
 	fuelEntry        = 16 // a function, and 1 for each parameter and result
 	fuelLoop         = 8  // its head
@@ -53,14 +54,14 @@ const FuelImport = 400
 
 // region is what is charged at one head.
 type region struct {
-	depth uint32 // labels around its head
-	total int64  // of all blocks
-	head  int64  // what is charged there
+	total int64 // of all blocks
+	head  int64 // what is charged there
 }
 
 // block is a basic block.
 type block struct {
-	pos    int // where it begins
+	pos    int    // where it begins
+	depth  uint32 // labels around it
 	region int
 	fuel   int64
 	loads  int64 // how many there are: what they cost beyond 1 is not in fuel yet

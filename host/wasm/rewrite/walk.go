@@ -238,7 +238,8 @@ func (w *walker) push(n int) {
 
 // newBlock begins a basic block behind the current instruction.
 func (w *walker) newBlock(region int, opens, dead bool) {
-	w.blocks = append(w.blocks, block{pos: w.pos, region: region, opens: opens, dead: dead})
+	depth := uint32(max(len(w.frames)-1, 0))
+	w.blocks = append(w.blocks, block{pos: w.pos, depth: depth, region: region, opens: opens, dead: dead})
 }
 
 // edit notes that the code changes from the given position to the current one.

@@ -107,9 +107,10 @@ const (
 	WindowTail  = 16      // zero bytes behind the head, and behind the configuration
 )
 
-// Where a window of [WindowSize] has room for what the host writes.
+// Where a host that uses [Window] writes. Guests get addresses and need only the last
+// number: with the greatest head and [WindowTail] it is the size of the window.
 const (
-	windowStrings = InfoSize                        // three strings of MaxString, rounded up
-	windowBounds  = windowStrings + 3*(MaxString+1) // MaxBounds u32
-	windowHead    = windowBounds + 4*MaxBounds
+	WindowStrings = 128  // three strings of MaxString, rounded up
+	WindowBounds  = 896  // MaxBounds u32
+	WindowHead    = 1152 // the head
 )

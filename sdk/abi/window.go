@@ -8,7 +8,7 @@ import (
 // WindowSize returns how many bytes of window a guest is asked for, so that it can be
 // given heads of up to maxHead bytes and token blocks of up to config bytes.
 func WindowSize(maxHead, config int) int {
-	n := max(windowHead+maxHead, config) + WindowTail
+	n := max(WindowHead+maxHead, config) + WindowTail
 	return (n + WindowAlign - 1) &^ (WindowAlign - 1)
 }
 
@@ -39,7 +39,7 @@ type Window struct {
 func (w *Window) Config(block []byte) (config uint32) {
 	n := copy(w.Bytes, block)
 	clear(w.Bytes[n:])
-	w.strings, w.bounds, w.head = windowBounds, windowHead, len(w.Bytes)
+	w.strings, w.bounds, w.head = WindowBounds, WindowHead, len(w.Bytes)
 	return w.Base
 }
 
@@ -52,18 +52,18 @@ func (w *Window) Evaluation(c *Conn, head []byte, bounds []int) (data, info uint
 		Flags: c.Flags, Transport: c.Transport, MaxHead: c.MaxHead, Remote: c.Remote, Local: c.Local,
 		TLSVersion: c.TLSVersion, Cipher: c.Cipher, Accepted: c.Accepted,
 	}
-	at := windowStrings
+	at := WindowStrings
 	i.Listener, at = w.text(at, c.Listener)
 	i.ServerName, at = w.text(at, c.ServerName)
 	i.ALPN, at = w.text(at, c.ALPN)
-	i.Bounds = Span{w.Base + windowBounds, uint32(min(len(bounds), MaxBounds))}
+	i.Bounds = Span{w.Base + WindowBounds, uint32(min(len(bounds), MaxBounds))}
 	w.strings = w.wrote(at, w.strings)
 	w.bounds = w.wrote(w.ends(bounds), w.bounds)
 	EncodeInfo((*[InfoSize]byte)(w.Bytes), &i)
-	n := windowHead + copy(w.Bytes[windowHead:len(w.Bytes)-WindowTail], head)
+	n := WindowHead + copy(w.Bytes[WindowHead:len(w.Bytes)-WindowTail], head)
 	clear(w.Bytes[n : n+WindowTail])
 	w.head = w.wrote(n, w.head)
-	return w.Base + windowHead, w.Base
+	return w.Base + WindowHead, w.Base
 }
 
 // wrote clears what an earlier call left behind the offset that this one reached.
@@ -85,7 +85,7 @@ func (w *Window) text(at int, s string) (Span, int) {
 
 // ends writes where the datagrams end and returns the offset behind them.
 func (w *Window) ends(bounds []int) int {
-	at := windowBounds
+	at := WindowBounds
 	for _, end := range bounds[:min(len(bounds), MaxBounds)] {
 		binary.LittleEndian.PutUint32(w.Bytes[at:], uint32(end))
 		at += 4

@@ -77,6 +77,10 @@ export const MAX_CONFIG: u32 = 1048576;
 export const MAX_RANDOM: u32 = 4096;
 export const WINDOW_ALIGN: u32 = 16;
 export const WINDOW_TAIL: u32 = 16;
+// Where a host that uses [Window] writes. Guests get addresses and need only the last
+export const WINDOW_STRINGS: u32 = 128;
+export const WINDOW_BOUNDS: u32 = 896;
+export const WINDOW_HEAD: u32 = 1152;
 // generated from sdk/abi: end
 
 // @ts-ignore: decorator

@@ -81,6 +81,10 @@
 #define DWAAR_MAX_RANDOM 4096u
 #define DWAAR_WINDOW_ALIGN 16u
 #define DWAAR_WINDOW_TAIL 16u
+/* Where a host that uses [Window] writes. Guests get addresses and need only the last */
+#define DWAAR_WINDOW_STRINGS 128u
+#define DWAAR_WINDOW_BOUNDS 896u
+#define DWAAR_WINDOW_HEAD 1152u
 /* generated from sdk/abi: end */
 
 #define DWAAR_EXPORT(name) __attribute__((export_name(name), used))
@@ -379,14 +383,17 @@ static inline _Noreturn void dwaar_fail(const char *msg) { dwaar_import_fail(msg
 	}                                                                                                     \
 	static int32_t body(dwaar_cursor *c, const dwaar_flow *flow __attribute__((unused)))
 
-/* The memory for the host: enough for a head of 16 KiB; for more the memory grows. */
-static uint8_t dwaar_window[18 << 10] __attribute__((aligned(16)));
+/* The memory for the host. A host with greater heads cannot load the module: define
+ * DWAAR_MAX_HEAD before the header is included. It does not grow when it is needed,
+ * because loads cost less fuel in a module whose memory stays at 64 KiB. */
+#ifndef DWAAR_MAX_HEAD
+#define DWAAR_MAX_HEAD (32 << 10)
+#endif
+
+static uint8_t dwaar_window[DWAAR_WINDOW_HEAD + DWAAR_MAX_HEAD + DWAAR_WINDOW_TAIL] __attribute__((aligned(16)));
 
 DWAAR_EXPORT("dwaar_v1_window") uint8_t *dwaar_window_export(uint32_t size) {
-	if (size <= sizeof dwaar_window)
-		return dwaar_window;
-	uint32_t page = __builtin_wasm_memory_grow(0, (size >> 16) + 1);
-	return page == UINT32_MAX ? 0 : (uint8_t *)(page << 16);
+	return size <= sizeof dwaar_window ? dwaar_window : 0;
 }
 
 #endif

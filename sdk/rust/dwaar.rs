@@ -92,6 +92,10 @@ pub const MAX_CONFIG: u32 = 1048576;
 pub const MAX_RANDOM: u32 = 4096;
 pub const WINDOW_ALIGN: u32 = 16;
 pub const WINDOW_TAIL: u32 = 16;
+// Where a host that uses [Window] writes. Guests get addresses and need only the last
+pub const WINDOW_STRINGS: u32 = 128;
+pub const WINDOW_BOUNDS: u32 = 896;
+pub const WINDOW_HEAD: u32 = 1152;
     // generated from sdk/abi: end
 }
 
@@ -497,7 +501,11 @@ impl<M: Matcher> Slot<M> {
 mod module {
     use super::*;
 
-    const ROOM: usize = 18 << 10;
+    /// The greatest head. A host with greater ones cannot load the module: build it with
+    /// `--cfg dwaar_big_head`. Memory does not grow when it is needed, because loads
+    /// cost less fuel in a module whose memory stays at 64 KiB.
+    const MAX_HEAD: usize = if cfg!(dwaar_big_head) { 64 << 10 } else { 32 << 10 };
+    const ROOM: usize = abi::WINDOW_HEAD as usize + MAX_HEAD + abi::WINDOW_TAIL as usize;
 
     #[repr(align(16))]
     struct Window(UnsafeCell<[u8; ROOM]>);
@@ -506,15 +514,13 @@ mod module {
 
     static WINDOW: Window = Window(UnsafeCell::new([0; ROOM]));
 
-    /// The memory for the host: enough for a head of 16 KiB; for more the memory grows.
+    /// The memory for the host.
     #[export_name = "dwaar_v1_window"]
     extern "C" fn window(size: usize) -> *mut u8 {
         if size <= ROOM {
-            return WINDOW.0.get() as *mut u8;
-        }
-        match core::arch::wasm32::memory_grow(0, (size >> 16) + 1) {
-            usize::MAX => core::ptr::null_mut(),
-            page => (page << 16) as *mut u8,
+            WINDOW.0.get() as *mut u8
+        } else {
+            core::ptr::null_mut()
         }
     }
 

@@ -1,6 +1,8 @@
 package guesttest
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +14,7 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
+	"dwaar.dev/dwaar/host/wasm/rewrite"
 	"dwaar.dev/dwaar/sdk"
 	"dwaar.dev/dwaar/sdk/abi"
 )
@@ -31,8 +34,13 @@ type guest struct {
 	mod    api.Module
 	window abi.Window
 	name   string // of the matcher
+	image  []byte // memory after init, put back after each evaluation
+	own    []api.MutableGlobal
+	values []uint64 // of own after init
+	fuel   int64    // what the last evaluation took
 
 	flow     *sdk.Flow // during match
+	facts    []string  // keys set during match
 	rejected []rejection
 	logged   []string
 	failed   string
@@ -49,18 +57,42 @@ func load(t testing.TB, wasm []byte) (*guest, error) {
 	if err := offer(ctx, r, g); err != nil {
 		return nil, err
 	}
-	compiled, err := r.CompileModule(ctx, wasm)
+	rewritten, err := rewrite.Module(wasm, rewrite.Options{
+		Imports: imports(), Without: rewrite.Marking,
+		Validate: func(src []byte) error { _, err := r.CompileModule(ctx, src); return err },
+	})
 	if err != nil {
 		return nil, err
 	}
-	if err := admit(compiled); err != nil {
+	if err := admit(rewritten.Exports); err != nil {
 		return nil, err
 	}
 	config := wazero.NewModuleConfig().WithName("guest").WithStartFunctions(abi.ExportInitialize)
-	if g.mod, err = r.InstantiateModule(ctx, compiled, config); err != nil {
+	if g.mod, err = r.InstantiateWithConfig(ctx, rewritten.Wasm, config); err != nil {
 		return nil, g.explain(err)
 	}
+	for _, name := range rewritten.Globals {
+		g.own = append(g.own, g.mod.ExportedGlobal(name).(api.MutableGlobal))
+	}
 	return g, g.askWindow(ctx)
+}
+
+// imports is what the rewriter lets a module import.
+func imports() []rewrite.Import {
+	var list []rewrite.Import
+	for _, i := range abi.Imports() {
+		sig := rewrite.FuncType{Params: values(i.Params), Results: values(i.Results)}
+		list = append(list, rewrite.Import{Module: i.Module, Name: i.Name, Type: sig})
+	}
+	return list
+}
+
+func values(letters string) []rewrite.ValueType {
+	list := []rewrite.ValueType{}
+	for _, l := range letters {
+		list = append(list, map[rune]rewrite.ValueType{'i': rewrite.I32, 'I': rewrite.I64}[l])
+	}
+	return list
 }
 
 func (g *guest) askWindow(ctx context.Context) error {
@@ -87,33 +119,71 @@ func (g *guest) configure(ctx context.Context, matcher string, block []byte) err
 	}
 	g.name, g.rejected = matcher, nil
 	f := g.mod.ExportedFunction(abi.ExportInit + matcher)
-	if f == nil {
-		return nil
+	if f == nil && len(block) > len(emptyBlock()) {
+		return errors.New("takes no arguments")
 	}
-	config := g.window.Config(block)
-	g.mod.Memory().Write(g.window.Base, g.window.Bytes)
-	res, err := f.Call(ctx, uint64(config), uint64(len(block)))
-	if err != nil {
-		return g.explain(err)
+	if f != nil {
+		config := g.window.Config(block)
+		g.mod.Memory().Write(g.window.Base, g.window.Bytes)
+		res, err := f.Call(ctx, uint64(config), uint64(len(block)))
+		if err != nil {
+			return g.explain(err)
+		}
+		if res[0] != 0 || len(g.rejected) > 0 {
+			return fmt.Errorf("init gave %d: %v", int32(res[0]), g.rejected)
+		}
 	}
-	if res[0] != 0 || len(g.rejected) > 0 {
-		return fmt.Errorf("init gave %d: %v", int32(res[0]), g.rejected)
-	}
+	g.freeze()
 	return nil
+}
+
+func emptyBlock() []byte {
+	block, _ := abi.NewTokens().Block() // nothing in it can be wrong
+	return block
+}
+
+// freeze fixes the shape and remembers what every evaluation begins with.
+func (g *guest) freeze() {
+	g.global(rewrite.FrozenGlobal).Set(rewrite.Frozen)
+	clear(g.window.Bytes)
+	g.mod.Memory().Write(g.window.Base, g.window.Bytes)
+	memory, _ := g.mod.Memory().Read(0, g.mod.Memory().Size())
+	g.image, g.values = bytes.Clone(memory), nil
+	for _, own := range g.own {
+		g.values = append(g.values, own.Get())
+	}
+}
+
+// restore puts back what the evaluation changed.
+func (g *guest) restore() {
+	g.mod.Memory().Write(0, g.image)
+	for i, own := range g.own {
+		own.Set(g.values[i])
+	}
+}
+
+func (g *guest) global(name string) api.MutableGlobal {
+	return g.mod.ExportedGlobal(name).(api.MutableGlobal)
 }
 
 // Match evaluates the head.
 func (g *guest) Match(f *sdk.Flow) (sdk.Verdict, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.flow, g.failed, g.logged = f, "", nil
+	defer g.restore()
+	g.flow, g.facts, g.failed, g.logged = f, nil, "", nil
 	defer func() { g.flow = nil }()
 	head, info := g.window.Evaluation(conn(f), f.Head, f.Bounds)
 	g.mod.Memory().Write(g.window.Base, g.window.Bytes)
+	budget := int64(500_000 + 100*len(f.Head))
+	g.global(rewrite.FrozenGlobal).Set(rewrite.Frozen)
+	g.global(rewrite.FuelGlobal).Set(uint64(budget))
+	g.global(rewrite.StackGlobal).Set(rewrite.DefaultStack)
 	match := g.mod.ExportedFunction(abi.ExportMatch + g.name)
 	res, err := match.Call(context.Background(), uint64(head), uint64(len(f.Head)), uint64(info))
-	if err != nil {
-		return 0, g.explain(err)
+	g.fuel = budget - int64(g.global(rewrite.FuelGlobal).Get())
+	if err != nil || g.fuel > budget {
+		return 0, g.explain(cmp.Or(err, errors.New("out of fuel")))
 	}
 	v := sdk.Verdict(int32(uint32(res[0])))
 	if n := v.NeedBytes(); n > f.MaxHead {
@@ -160,62 +230,46 @@ func conn(f *sdk.Flow) *abi.Conn {
 	return c
 }
 
-// admit checks what a host checks before it instantiates, as far as these tests need it.
-func admit(m wazero.CompiledModule) error {
-	for _, mem := range m.ImportedMemories() {
-		return fmt.Errorf("imports memory %v", mem.ExportNames())
+// admit checks the names, kinds and types of exports.
+func admit(exports []rewrite.Export) error {
+	types := map[string]string{
+		abi.ExportInit: "ii→i", abi.ExportMatch: "iii→i", abi.ExportWindow: "i→i", abi.ExportInitialize: "→",
 	}
-	if len(m.ExportedMemories()) != 1 || m.ExportedMemories()[abi.ExportMemory] == nil {
-		return errors.New("does not export its memory")
+	found := map[string]bool{}
+	for _, e := range exports {
+		base, _, ok := abi.MatcherOf(e.Name)
+		if !ok {
+			base = e.Name
+		}
+		want, known := types[base]
+		switch {
+		case e.Name == abi.ExportStart:
+			return errors.New("is a command: build it as a reactor")
+		case !known && strings.HasPrefix(e.Name, abi.ExportPrefix):
+			return fmt.Errorf("exports %s, which version 1 does not know", e.Name)
+		case known && (e.Kind != rewrite.Function || e.Imported):
+			return fmt.Errorf("exports %s, which is no function of its own", e.Name)
+		case known && want != letters(e.Type.Params)+"→"+letters(e.Type.Results):
+			return fmt.Errorf("exports %s with another type", e.Name)
+		}
+		found[e.Name] = true
 	}
-	if err := admitImports(m.ImportedFunctions()); err != nil {
-		return err
-	}
-	return admitExports(m.ExportedFunctions())
+	return complete(found)
 }
 
-func admitImports(functions []api.FunctionDefinition) error {
-	for _, f := range functions {
-		module, name, _ := f.Import()
-		known := false
-		for _, i := range abi.Imports() {
-			known = known || i.Module == module && i.Name == name && i.Params == letters(f.ParamTypes()) &&
-				i.Results == letters(f.ResultTypes())
-		}
-		if !known {
-			return fmt.Errorf("imports %s.%s as (%s) → (%s)", module, name, letters(f.ParamTypes()), letters(f.ResultTypes()))
-		}
-	}
-	return nil
-}
-
-func admitExports(exports map[string]api.FunctionDefinition) error {
-	if exports[abi.ExportStart] != nil {
-		return errors.New("is a command: build it as a reactor")
-	}
-	if exports[abi.ExportWindow] == nil {
+// complete checks that there is what there has to be.
+func complete(found map[string]bool) error {
+	if !found[abi.ExportWindow] {
 		return fmt.Errorf("does not export %s: not a module for version 1", abi.ExportWindow)
 	}
 	matchers := 0
-	for name, f := range exports {
-		base, _, ok := abi.MatcherOf(name)
-		want := map[string]string{
-			abi.ExportInit: "ii→i", abi.ExportMatch: "iii→i", abi.ExportWindow: "i→i", abi.ExportInitialize: "→",
-		}
-		if !ok {
-			base = name
-		}
-		sig, known := want[base]
-		switch _, _, imported := f.Import(); {
-		case !known && strings.HasPrefix(name, abi.ExportPrefix):
-			return fmt.Errorf("exports %s, which version 1 does not know", name)
-		case known && sig != letters(f.ParamTypes())+"→"+letters(f.ResultTypes()):
-			return fmt.Errorf("exports %s with another type", name)
-		case known && imported:
-			return fmt.Errorf("exports %s, which it imports", name)
-		}
-		if base == abi.ExportMatch {
+	for name := range found {
+		base, matcher, _ := abi.MatcherOf(name)
+		switch alone := strings.TrimSuffix(abi.ExportMatch+"_"+matcher, "_"); {
+		case base == abi.ExportMatch:
 			matchers++
+		case base == abi.ExportInit && !found[alone]:
+			return fmt.Errorf("exports %s without its matcher", name)
 		}
 	}
 	if matchers == 0 {
@@ -224,10 +278,10 @@ func admitExports(exports map[string]api.FunctionDefinition) error {
 	return nil
 }
 
-func letters(types []api.ValueType) string {
+func letters(types []rewrite.ValueType) string {
 	var b strings.Builder
 	for _, t := range types {
-		b.WriteString(map[api.ValueType]string{api.ValueTypeI32: "i", api.ValueTypeI64: "I"}[t])
+		b.WriteString(map[rewrite.ValueType]string{rewrite.I32: "i", rewrite.I64: "I"}[t])
 	}
 	return b.String()
 }

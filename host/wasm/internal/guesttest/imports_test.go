@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
+	"dwaar.dev/dwaar/host/wasm/rewrite"
 	"dwaar.dev/dwaar/sdk/abi"
 )
 
@@ -22,7 +24,10 @@ func offer(ctx context.Context, r wazero.Runtime, g *guest) error {
 		if serve == nil {
 			serve = func(_ api.Module, stack []uint64) { stack[0] = abi.WASINosys }
 		}
-		call := api.GoModuleFunc(func(_ context.Context, m api.Module, stack []uint64) { serve(m, stack) })
+		call := api.GoModuleFunc(func(_ context.Context, m api.Module, stack []uint64) {
+			charge(m, rewrite.FuelImport)
+			serve(m, stack)
+		})
 		builders[i.Module].NewFunctionBuilder().WithGoModuleFunction(call, types(i.Params), types(i.Results)).Export(i.Name)
 	}
 	for _, b := range builders {
@@ -73,11 +78,22 @@ func (g *guest) functions() map[string]func(m api.Module, stack []uint64) {
 	}
 }
 
+// charge takes fuel for what the host does.
+func charge(m api.Module, units uint32) {
+	fuel := m.ExportedGlobal(rewrite.FuelGlobal).(api.MutableGlobal)
+	left := int64(fuel.Get()) - int64(units)
+	fuel.Set(uint64(left))
+	if left < 0 {
+		panic(errors.New("out of fuel"))
+	}
+}
+
 // bytesAt returns a part of the guest's memory; a bad pointer traps.
 func bytesAt(m api.Module, ptr, size uint64) []byte {
 	if size == 0 {
 		return nil
 	}
+	charge(m, uint32(size)/4)
 	b, ok := m.Memory().Read(uint32(ptr), uint32(size))
 	if !ok {
 		panic(errors.New("pointer outside of the guest's memory"))
@@ -110,7 +126,12 @@ func (g *guest) set(m api.Module, s []uint64) {
 		result = abi.SetFull
 	case !abi.ValidKey(string(key)):
 		result = abi.SetRefused
+	case !slices.Contains(g.facts, string(key)) && len(g.facts) == abi.MaxFacts:
+		result = abi.SetFull
 	default:
+		if !slices.Contains(g.facts, string(key)) {
+			g.facts = append(g.facts, string(key))
+		}
 		g.flow.Set(string(key), value)
 	}
 	s[0] = uint64(uint32(result))

@@ -1,0 +1,8 @@
+;; the name of a matcher is a letter, then letters, digits and underscores, all lower case
+;; load: refused
+(module
+  (memory (export "memory") 1)
+  (func (export "dwaar_v1_window") (param i32) (result i32) (i32.const 16384))
+  (func (export "dwaar_v1_match") (param $head i32) (param $size i32) (param $info i32) (result i32)
+    (i32.const 1))
+  (func (export "dwaar_v1_match_Login") (param i32 i32 i32) (result i32) (i32.const 1)))

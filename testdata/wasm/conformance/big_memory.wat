@@ -1,0 +1,7 @@
+;; a memory of more pages than the plugin gets
+;; load: refused
+(module
+  (memory (export "memory") 257)
+  (func (export "dwaar_v1_window") (param i32) (result i32) (i32.const 16384))
+  (func (export "dwaar_v1_match") (param $head i32) (param $size i32) (param $info i32) (result i32)
+    (i32.const 1)))

@@ -1,0 +1,10 @@
+;; after init data.drop traps
+;; load: ok
+;; match "": error
+(module
+  (data $d "secret")
+  (memory (export "memory") 1)
+  (func (export "dwaar_v1_window") (param i32) (result i32) (i32.const 16384))
+  (func (export "dwaar_v1_match") (param $head i32) (param $size i32) (param $info i32) (result i32)
+    (data.drop $d)
+    (i32.const 1)))

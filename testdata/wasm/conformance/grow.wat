@@ -1,0 +1,8 @@
+;; after init memory.grow answers -1
+;; load: ok
+;; match "": yes 1
+(module
+  (memory (export "memory") 1)
+  (func (export "dwaar_v1_window") (param i32) (result i32) (i32.const 16384))
+  (func (export "dwaar_v1_match") (param $head i32) (param $size i32) (param $info i32) (result i32)
+    (i32.eq (memory.grow (i32.const 1)) (i32.const -1))))

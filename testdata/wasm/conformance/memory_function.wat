@@ -1,0 +1,8 @@
+;; what is exported as memory must be a memory
+;; load: refused
+(module
+  (memory 1)
+  (func (export "memory"))
+  (func (export "dwaar_v1_window") (param i32) (result i32) (i32.const 16384))
+  (func (export "dwaar_v1_match") (param $head i32) (param $size i32) (param $info i32) (result i32)
+    (i32.const 1)))

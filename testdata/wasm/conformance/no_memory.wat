@@ -1,0 +1,7 @@
+;; a memory of its own, exported as memory, is required
+;; load: refused
+(module
+  (memory 1)
+  (func (export "dwaar_v1_window") (param i32) (result i32) (i32.const 16384))
+  (func (export "dwaar_v1_match") (param $head i32) (param $size i32) (param $info i32) (result i32)
+    (i32.const 1)))

@@ -1,0 +1,6 @@
+;; without dwaar_v1_window it is no module of version 1
+;; load: refused
+(module
+  (memory (export "memory") 1)
+  (func (export "dwaar_v1_match") (param $head i32) (param $size i32) (param $info i32) (result i32)
+    (i32.const 1)))

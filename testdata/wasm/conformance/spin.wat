@@ -1,0 +1,9 @@
+;; a loop without end runs out of fuel
+;; load: ok
+;; match "": error
+(module
+  (memory (export "memory") 1)
+  (func (export "dwaar_v1_window") (param i32) (result i32) (i32.const 16384))
+  (func (export "dwaar_v1_match") (param $head i32) (param $size i32) (param $info i32) (result i32)
+    (loop $l (br $l))
+    (i32.const 1)))

@@ -1,0 +1,9 @@
+;; a lack of fuel before the first evaluation refuses
+;; load: refused
+(module
+  (memory (export "memory") 1)
+  (func $s (loop $l (br $l)))
+  (start $s)
+  (func (export "dwaar_v1_window") (param i32) (result i32) (i32.const 16384))
+  (func (export "dwaar_v1_match") (param $head i32) (param $size i32) (param $info i32) (result i32)
+    (i32.const 1)))

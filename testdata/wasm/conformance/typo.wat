@@ -1,0 +1,8 @@
+;; an unknown name that begins with dwaar_v1_ is an error
+;; load: refused
+(module
+  (memory (export "memory") 1)
+  (func (export "dwaar_v1_window") (param i32) (result i32) (i32.const 16384))
+  (func (export "dwaar_v1_intit") (param i32 i32) (result i32) (i32.const 0))
+  (func (export "dwaar_v1_match") (param $head i32) (param $size i32) (param $info i32) (result i32)
+    (i32.const 1)))

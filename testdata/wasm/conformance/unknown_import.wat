@@ -1,0 +1,8 @@
+;; only the functions of the specification can be imported
+;; load: refused
+(module
+  (import "dwaar_v1" "now" (func (result i64)))
+  (memory (export "memory") 1)
+  (func (export "dwaar_v1_window") (param i32) (result i32) (i32.const 16384))
+  (func (export "dwaar_v1_match") (param $head i32) (param $size i32) (param $info i32) (result i32)
+    (i32.const 1)))

@@ -1,0 +1,27 @@
+;; what of WASI answers: nothing is there, every clock but the wall's stands at 1 s
+;; load: ok
+;; match "": yes 1
+(module
+  (import "wasi_snapshot_preview1" "args_sizes_get" (func $args (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_prestat_get" (func $prestat (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "path_open" (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
+  (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "\ff\ff\ff\ff\ff\ff\ff\ff")
+  (func (export "dwaar_v1_window") (param i32) (result i32) (i32.const 16384))
+  (func (export "dwaar_v1_match") (param $head i32) (param $size i32) (param $info i32) (result i32)
+    (if (call $args (i32.const 0) (i32.const 4)) (then (return (i32.const 2))))
+    (if (i64.ne (i64.load (i32.const 0)) (i64.const 0)) (then (return (i32.const 3))))
+    (if (call $clock (i32.const 1) (i64.const 1) (i32.const 8)) (then (return (i32.const 4))))
+    (if (i64.ne (i64.load (i32.const 8)) (i64.const 1000000000)) (then (return (i32.const 5))))
+    (if (call $clock (i32.const 0) (i64.const 1) (i32.const 8)) (then (return (i32.const 6))))
+    (if (i64.ne (i64.load (i32.const 8)) (i64.const 1749126600000000000)) (then (return (i32.const 7))))
+    (if (i32.ne (call $prestat (i32.const 3) (i32.const 16)) (i32.const 8)) (then (return (i32.const 8))))
+    (if (i32.ne (call $write (i32.const 3) (i32.const 16) (i32.const 0) (i32.const 16)) (i32.const 8)) (then (return (i32.const 9))))
+    (if (i32.ne (call $open (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i64.const 0) (i64.const 0) (i32.const 0) (i32.const 16)) (i32.const 52)) (then (return (i32.const 10))))
+    (if (call $yield) (then (return (i32.const 11))))
+    (if (call $random (i32.const 16) (i32.const 4096)) (then (return (i32.const 12))))
+    (i32.const 1)))

@@ -1,0 +1,7 @@
+;; the window is aligned to 16 bytes
+;; load: refused
+(module
+  (memory (export "memory") 1)
+  (func (export "dwaar_v1_window") (param i32) (result i32) (i32.const 16388))
+  (func (export "dwaar_v1_match") (param $head i32) (param $size i32) (param $info i32) (result i32)
+    (i32.const 1)))

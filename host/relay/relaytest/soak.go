@@ -118,7 +118,10 @@ func (a *act) balance(t *testing.T, r relay.Result) {
 		if to.got > counted || counted > from.sent {
 			t.Errorf("%v sent %d, the relay counted %d, %v got %d", from.side, from.sent, counted, to.side, to.got)
 		}
-		complete := r.Reason == relay.Finished || (r.Reason == relay.Reset && r.By == from.side)
+		// A kill cuts short what a reset waits for, and who resets throws away what
+		// it has not read yet.
+		complete := r.Reason == relay.Finished && !to.resets ||
+			r.Reason == relay.Reset && r.By == from.side && !a.kill
 		if complete && (to.got != from.sent || r.Cut) {
 			t.Errorf("%+v: %v sent %d bytes, %v got %d, then %v", r, from.side, from.sent, to.side, to.got, to.err)
 		}

@@ -103,13 +103,13 @@ func (r *reactor) broke(i int32, s *slot, e int, at doing, errno unix.Errno) {
 	if end.is(gone) {
 		return
 	}
-	end.set(gone | readable | hung)
+	end.set(gone | readable | wary)
 	if !s.caused {
 		s.blame(sideOf(e), reasonOf(errno))
 		s.doing, s.errno = at, errno
 	}
 	if s.lingerAt == 0 {
-		s.lingerAt = r.now + s.linger
+		s.lingerAt = after(r.now, s.linger)
 	}
 	r.forget(r.slab.links[i], s, 1-e)
 	r.rearm(i, s)

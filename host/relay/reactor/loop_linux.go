@@ -14,9 +14,8 @@ const (
 	// batch is how many events are taken at once.
 	batch = 256
 	// quantum is how much one direction may move before the other pairs have
-	// their turn: with eight of them busy a small request waits half a
-	// millisecond.
-	quantum = 256 << 10
+	// their turn, unless a single splice moves more.
+	quantum = 512 << 10
 	// stepCost is what a system call counts at least towards the quantum.
 	stepCost = 4 << 10
 	// mostIdleCommands is how long a list of commands may be to be used again.
@@ -41,6 +40,7 @@ type reactor struct {
 	busy   bool    // the last wait gave several events: look before waiting
 	run    []int32 // slots with something to do
 	later  []int32 // the list that was worked off last
+	bulky  []int32 // slots that move much at once, in the order of their turns
 	due    []int32
 	idle   []command // an empty list
 
@@ -66,10 +66,10 @@ func (r *reactor) loop() {
 
 // await waits for events, unless there is something to do without them.
 func (r *reactor) await() int {
-	if len(r.run) > 0 || r.busy {
+	if work := len(r.run)+len(r.bulky) > 0; work || r.busy {
 		n := poll(r.epoll, r.events[:])
 		r.busy = n > 1
-		if n > 0 || len(r.run) > 0 {
+		if n > 0 || work {
 			return n
 		}
 	}
@@ -114,46 +114,65 @@ func (r *reactor) mark(events []unix.EpollEvent) {
 
 // note translates an event.
 func (e *end) note(events uint32) {
-	if events&(unix.EPOLLIN|unix.EPOLLPRI) != 0 {
+	const (
+		in  = unix.EPOLLIN | unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLHUP
+		odd = unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLWRBAND
+	)
+	if events&in != 0 {
 		e.set(readable)
 	}
 	if events&unix.EPOLLOUT != 0 {
 		e.set(writable)
 	}
-	if events&(unix.EPOLLRDHUP|unix.EPOLLHUP) != 0 {
-		e.set(readable | hung)
-	}
-	if events&unix.EPOLLPRI != 0 {
-		e.set(hung)
+	// A Unix socket, the only one to say WRBAND, ends a receive also behind a
+	// message that descriptors were sent with.
+	if events&odd != 0 {
+		e.set(wary)
 	}
 	if events&unix.EPOLLERR != 0 {
 		e.set(failed)
 	}
 }
 
-// enqueue puts slot i on the run list.
+// enqueue puts slot i on the run list, or where it waits for its turn alone.
 func (r *reactor) enqueue(i int32, s *slot) {
-	if !s.queued {
-		s.queued = true
+	switch {
+	case s.queued:
+		return
+	case s.ends[0].is(bulk) || s.ends[1].is(bulk):
+		r.bulky = append(r.bulky, i)
+	default:
 		r.run = append(r.run, i)
 	}
+	s.queued = true
 }
 
-// work gives every slot on the run list its turn.
+// work gives every slot on the run list its turn, and then one of those that
+// move much. A small message waits for one of them, however many there are.
 func (r *reactor) work() {
 	list := r.run
 	r.run = r.later[:0]
 	for _, i := range list {
-		s := r.slab.at(i)
-		if !s.queued {
-			continue // it ended meanwhile
-		}
-		s.queued = false
-		if r.turn(i, s) {
-			r.enqueue(i, s)
-		}
+		r.serve(i)
 	}
 	r.later = list
+	if len(r.bulky) > 0 {
+		i := r.bulky[0]
+		r.bulky = r.bulky[:copy(r.bulky, r.bulky[1:])]
+		r.serve(i)
+	}
+}
+
+// serve gives slot i its turn, unless it has ended meanwhile.
+func (r *reactor) serve(i int32) {
+	s := r.slab.at(i)
+	if !s.queued {
+		return
+	}
+	s.queued = false
+	if r.turn(i, s) {
+		r.enqueue(i, s)
+	}
 }
 
 // turn does what can be done for a pair now, and says whether more could be. A
@@ -208,7 +227,7 @@ func (r *reactor) leave() {
 		}
 	}
 	for _, p := range r.pipes.idle {
-		r.pipes.drop(p)
+		r.pipes.budget.drop(p)
 	}
 	r.queue.shut()
 	_, _ = unix.Close(r.queue.wake), unix.Close(r.epoll)

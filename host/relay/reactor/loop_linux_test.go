@@ -81,10 +81,10 @@ func tcpPair(t *testing.T) (near, far *net.TCPConn) {
 // Not parallel: the soak counts what the process holds.
 func TestNothingIsLostWhereSomethingIsScarce(t *testing.T) {
 	for name, scarce := range map[string]func(*Reactors){
-		"no pipes":                 func(rs *Reactors) { rs.pipes.Store(0) },
+		"no pipes":                 func(rs *Reactors) { rs.pipes.left.Store(0) },
 		"no memory for the rest":   func(rs *Reactors) { rs.keeps.Store(0) },
-		"neither pipes nor memory": func(rs *Reactors) { rs.pipes.Store(0); rs.keeps.Store(0) },
-		"one pipe, one buffer":     func(rs *Reactors) { rs.pipes.Store(1); rs.keeps.Store(1) },
+		"neither pipes nor memory": func(rs *Reactors) { rs.pipes.left.Store(0); rs.keeps.Store(0) },
+		"one pipe, one buffer":     func(rs *Reactors) { rs.pipes.left.Store(1); rs.keeps.Store(1) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			rs := newReactors(t, 2)
@@ -249,6 +249,69 @@ func TestASocketThatBlocksIsNotSpliced(t *testing.T) {
 	<-done
 }
 
+// The kernel ends a receive behind the message that a descriptor came with,
+// although more waits, and reports no further edge.
+func TestDescriptorsOnTheWayHoldNothingUp(t *testing.T) {
+	t.Parallel()
+	rs := newReactors(t, 1)
+	down, client := pair(t)
+	up, server := pair(t)
+	for range 3 {
+		if err := unix.Sendmsg(client, []byte("abc"), unix.UnixRights(client), nil, 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := unix.Write(client, []byte("def")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rs.Start(relay.Endpoint{FD: down}, relay.Endpoint{FD: up}, relay.Options{})
+	b := make([]byte, 18)
+	if _, err := io.ReadFull(file(t, server), b); err != nil || string(b) != "abcdefabcdefabcdef" {
+		t.Errorf("received %q, then %v", b, err)
+	}
+	_ = unix.Close(client)
+}
+
+func TestAPanicCostsOnePair(t *testing.T) {
+	t.Parallel()
+	rs := &Reactors{pipes: newBudget()}
+	r, err := newReactor(rs) // its loop is this test
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan relay.Result, 2)
+	for range 2 {
+		down, _ := pair(t)
+		up, _ := pair(t)
+		l := &link{reactor: r, slot: none, heads: &[2][]byte{[]byte("head"), nil}, done: func(r relay.Result) { done <- r }}
+		r.begin(l, &beginning{fds: [2]int32{int32(down), int32(up)}})
+	}
+	r.slab.links[0].heads = nil // against its flag
+	r.work()
+	if got := <-done; !errors.Is(got.Err, relay.ErrPanic) || got.Reason != relay.Broken {
+		t.Errorf("result %+v, want a panic", got)
+	}
+	if up, _ := r.slab.links[1].Counts(); up != 4 {
+		t.Errorf("the other pair has moved %d bytes, want its head", up)
+	}
+	r.leave()
+	if got := <-done; got.Reason != relay.Drained {
+		t.Errorf("result %+v, want drained", got)
+	}
+}
+
+func TestLimitsDoNotOverflow(t *testing.T) {
+	t.Parallel()
+	const never = 1<<63 - 1
+	s := slot{born: 5, moved: 7, idle: never, half: never, life: never, first: relay.Down}
+	if at, _ := s.limit(); at < never-2*tick || ticksUntil(at) < 0 {
+		t.Errorf("the limit is due at %d", at)
+	}
+	if at := after(1<<40, never); at < 1<<62 {
+		t.Errorf("%d after %d is %d", never, 1<<40, at)
+	}
+}
+
 func TestDoneMayWait(t *testing.T) {
 	t.Parallel()
 	rs := newReactors(t, 1)
@@ -362,4 +425,38 @@ func heap() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc + m.StackInuse
+}
+
+// The kernel reports a reset once, here to splice. Whoever receives then is
+// told of an end in order.
+func TestAResetThatOnlySpliceSawIsAReset(t *testing.T) {
+	t.Parallel()
+	rs := &Reactors{pipes: newBudget()}
+	r, err := newReactor(rs) // its loop is this test
+	if err != nil {
+		t.Fatal(err)
+	}
+	near, client := tcpPair(t)
+	up, _ := pair(t)
+	down, err := duplicate(near)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = near.Close()
+	rs.keeps.Store(mostKept)
+	r.tells, r.links = &rs.tells, &rs.links
+	done := make(chan relay.Result, 1)
+	r.begin(&link{reactor: r, slot: none, done: func(r relay.Result) { done <- r }}, &beginning{fds: [2]int32{int32(down), int32(up)}})
+	_ = client.SetLinger(0)
+	_ = client.Close()
+	for r.await() == 0 { // until something is here: the reset is
+	}
+	s := r.slab.at(0)
+	s.ends[0].set(bulk | readable)
+	s.ends[0].clear(failed) // as if it came while the pair was spliced
+	r.turn(0, s)
+	r.leave()
+	if got := <-done; got.Reason != relay.Reset || got.By != relay.Down || got.DownFinished {
+		t.Errorf("result %+v, want a reset by the client", got)
+	}
 }

@@ -1,17 +1,24 @@
 package reactor
 
 import (
+	"os"
+	"slices"
 	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
 
+// allow makes a pool with a budget of so many units.
+func allow(units int32) (*pipes, *budget) {
+	b := &budget{most: units}
+	b.left.Store(units)
+	return &pipes{budget: b}, b
+}
+
 func TestPipesAreBoundedAndUsedAgain(t *testing.T) {
 	t.Parallel()
-	var left atomic.Int32
-	left.Store(2)
-	p := pipes{left: &left}
+	p, b := allow(2)
 	first, ok1 := p.lend(0)
 	second, ok2 := p.lend(0)
 	if !ok1 || !ok2 {
@@ -27,7 +34,7 @@ func TestPipesAreBoundedAndUsedAgain(t *testing.T) {
 	if _, err := unix.Write(int(second.w), []byte("left over")); err != nil {
 		t.Fatal(err)
 	}
-	p.drop(second)
+	b.drop(second)
 	if _, ok := p.lend(2); ok {
 		t.Error("no pipe may be asked for so soon after there was none")
 	}
@@ -38,30 +45,33 @@ func TestPipesAreBoundedAndUsedAgain(t *testing.T) {
 	if n, err := unix.IoctlGetInt(int(third.r), unix.TIOCINQ); n != 0 || err != nil {
 		t.Errorf("a new pipe holds %d bytes (%v)", n, err)
 	}
-	p.drop(first)
-	p.drop(third)
-	if n := left.Load(); n != 2 {
-		t.Errorf("%d pipes may be made after all are closed, want 2", n)
+	b.drop(first)
+	b.drop(third)
+	if b.left.Load() != 2 || b.open.Load() != 0 {
+		t.Errorf("%d units left and %d pipes open after all are closed, want 2 and none", b.left.Load(), b.open.Load())
 	}
 }
 
-func TestAPipeHasItsSize(t *testing.T) {
+func TestPipesAreLargeWhileThereAreFew(t *testing.T) {
 	t.Parallel()
-	q, err := newPipe()
-	if err != nil {
-		t.Skipf("no pipe to be had: %v", err)
+	p, b := allow(2*largeUnits + 1)
+	var sizes []int32
+	for q, ok := p.lend(0); ok; q, ok = p.lend(0) {
+		sizes = append(sizes, q.units)
+		n, err := unix.FcntlInt(uintptr(q.w), unix.F_GETPIPE_SZ, 0)
+		if err != nil || n < leastPipe || q.units > 1 && n < q.size() {
+			t.Errorf("a pipe of %d units has %d bytes (%v)", q.units, n, err)
+		}
+		defer b.drop(q)
 	}
-	defer q.close()
-	if n, err := unix.FcntlInt(uintptr(q.w), unix.F_GETPIPE_SZ, 0); n < leastPipe || err != nil {
-		t.Errorf("the pipe has %d bytes (%v), want at least %d", n, err, leastPipe)
+	if want := []int32{4, 4, 1}; !slices.Equal(sizes, want) && os.Getuid() == 0 {
+		t.Errorf("pipes of %v units, want %v", sizes, want)
 	}
 }
 
 func TestIdlePipesAreClosedInTime(t *testing.T) {
 	t.Parallel()
-	var left atomic.Int32
-	left.Store(3)
-	p := pipes{left: &left}
+	p, b := allow(3)
 	var lent [3]pipe
 	for i := range lent {
 		lent[i], _ = p.lend(0)
@@ -80,15 +90,15 @@ func TestIdlePipesAreClosedInTime(t *testing.T) {
 		t.Errorf("%d pipes idle, want the one that was used", n)
 	}
 	p.trim(3 * trimEvery)
-	if len(p.idle) != 0 || left.Load() != 3 || p.trimAt != 0 {
-		t.Errorf("%d idle, %d may be made, next look at %d: want none, 3, never", len(p.idle), left.Load(), p.trimAt)
+	if len(p.idle) != 0 || b.left.Load() != 3 || p.trimAt != 0 {
+		t.Errorf("%d idle, %d units left, next look at %d: want none, 3, never", len(p.idle), b.left.Load(), p.trimAt)
 	}
 }
 
-func TestTheBudgetLeavesHalfOfTheKernelsLimit(t *testing.T) {
+func TestTheBudgetIsBounded(t *testing.T) {
 	t.Parallel()
-	if n := pipeBudget(); n < 0 || n > mostPipes {
-		t.Errorf("a budget of %d pipes", n)
+	if b := newBudget(); b.most < 0 || b.most > mostUnits || b.left.Load() != b.most {
+		t.Errorf("a budget of %d units, %d of them left", b.most, b.left.Load())
 	}
 }
 

@@ -72,7 +72,10 @@ func (r *reactor) exchangeExactly(i int32, s *slot, e int) int {
 	sent := r.write(i, s, e, r.buf[:n])
 	for left := sent; left > 0; {
 		m, errno := recv(s.ends[e].fd, r.buf[:left], 0)
-		if errno != 0 || m == 0 {
+		if errno != 0 {
+			r.broke(i, s, e, reading, errno)
+		}
+		if m == 0 {
 			break
 		}
 		left -= m
@@ -98,7 +101,7 @@ func (r *reactor) receive(i int32, s *slot, e int, b []byte, how int) int {
 		r.broke(i, s, e, reading, errno)
 	case n == 0:
 		src.set(eof)
-	case n < len(b) && !src.is(hung):
+	case n < len(b) && !src.is(wary):
 		src.clear(readable) // a short one is the last
 	}
 	if !src.is(bulk) {
@@ -176,15 +179,19 @@ func (r *reactor) spliceIn(i int32, s *slot, e int) int {
 	if src.pipe == noPipe() && !r.borrow(s, src) {
 		return r.exchange(i, s, e)
 	}
-	n, errno := splice(src.fd, src.pipe.w, pipeSize)
+	n, errno := splice(src.fd, src.pipe.w, src.pipe.size())
 	if n > 0 {
 		src.piped = int32(n)
 		src.grade(n < keepSize, smallAfter, 0)
 		return r.writePiped(i, s, e)
 	}
 	r.returnPipe(src)
-	if errno == unix.EINVAL {
+	switch errno {
+	case 0, unix.EAGAIN:
+	case unix.EINVAL:
 		src.set(unfit)
+	default: // recv would not say it again
+		r.broke(i, s, e, reading, errno)
 	}
 	// It may have ended, or broken, or be drained, or stand before an urgent
 	// byte, where splice sees nothing (EAGAIN) or an end (0): recv knows.
@@ -219,7 +226,7 @@ func (r *reactor) returnPipe(src *end) {
 	case src.pipe == noPipe():
 		return
 	case src.piped > 0:
-		r.pipes.drop(src.pipe)
+		r.pipes.budget.drop(src.pipe)
 	default:
 		r.pipes.giveBack(src.pipe, r.now)
 	}
@@ -245,7 +252,7 @@ func (r *reactor) forget(l *link, s *slot, e int) {
 		r.keeps.drop(src.keep)
 		src.keep = none
 	}
-	if src.is(headed) {
+	if l.heads != nil {
 		l.heads[e] = nil
 		src.clear(headed)
 	}

@@ -22,10 +22,9 @@ type Reactors struct {
 	turn  atomic.Uint32
 	loops sync.WaitGroup
 	tells sync.WaitGroup
-	pipes atomic.Int32 // that may still be made
+	pipes *budget
 	keeps atomic.Int32 // that may still be used
 	links atomic.Int64
-	most  int32 // pipes
 }
 
 // New starts n reactors; 0 stands for one per processor. Where there are none,
@@ -37,8 +36,7 @@ func New(n int) (*Reactors, error) {
 	if n <= 0 {
 		n = runtime.NumCPU()
 	}
-	rs := &Reactors{most: pipeBudget()}
-	rs.pipes.Store(rs.most)
+	rs := &Reactors{pipes: newBudget()}
 	rs.keeps.Store(mostKept)
 	for range n {
 		r, err := newReactor(rs)
@@ -65,7 +63,7 @@ func newReactor(rs *Reactors) (*reactor, error) {
 		links: &rs.links,
 		tells: &rs.tells,
 	}
-	r.pipes.left, r.keeps.left = &rs.pipes, &rs.keeps
+	r.pipes.budget, r.keeps.left = rs.pipes, &rs.keeps
 	r.queue.wake = wake
 	return r, nil
 }
@@ -114,7 +112,7 @@ type Stats struct {
 func (rs *Reactors) Stats() Stats {
 	return Stats{
 		Links: int(rs.links.Load()),
-		Pipes: int(rs.most - rs.pipes.Load()),
+		Pipes: int(rs.pipes.open.Load()),
 		Kept:  int(mostKept - rs.keeps.Load()),
 	}
 }

@@ -15,7 +15,7 @@ const (
 	readable flags = 1 << iota // receiving may give something
 	writable                   // sending may take something
 	failed                     // an error was reported; SO_ERROR has not been asked
-	hung                       // the stream may have ended: a short recv is not the last one
+	wary                       // a short receive is not the last: the end, or a mark, may be behind it
 	headed                     // its head is not written yet
 	bulk                       // it sends much at once: splice
 	unfit                      // splice is not for it

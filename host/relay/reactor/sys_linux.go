@@ -85,7 +85,7 @@ func wait(epoll int, events []unix.EpollEvent, milliseconds int) int {
 // change, and never needs to be asked for anew.
 func register(epoll int, fd int32, k key) error {
 	e := k.event()
-	e.Events = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLPRI | unix.EPOLLET
+	e.Events = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLPRI | unix.EPOLLWRBAND | unix.EPOLLET
 	return unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, int(fd), &e)
 }
 

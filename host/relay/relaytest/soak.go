@@ -93,7 +93,7 @@ func (a *act) play(t *testing.T) {
 	var both sync.WaitGroup
 	for i := range a.peers {
 		both.Go(func() { a.peers[i].send(t) })
-		both.Go(func() { a.peers[i].listen(a.peers[1-i].id) })
+		both.Go(func() { a.peers[i].listen(&a.peers[1-i]) })
 	}
 	if a.kill {
 		a.Kill(relay.Killed)
@@ -161,11 +161,15 @@ func (s *script) send(t *testing.T) {
 	_ = s.Conn.(relay.CloseWriter).CloseWrite() // fails after a reset
 }
 
-// listen plays the receiving side of s.
-func (s *script) listen(other stream) {
+// listen plays the receiving side of s. It pauses a hundred times at most: a
+// receiver that takes little at a time closes its window, and then the kernel of
+// the other side waits for its persist timer (RFC 9293, section 3.8.6.1) between
+// every few segments, longer each time.
+func (s *script) listen(other *script) {
+	piece := max(int64(s.size)*10, other.n/100)
 	for s.err == nil {
 		var n int64
-		n, s.err = other.receive(s.peer, s.got, s.got+int64(s.size)*10)
+		n, s.err = other.id.receive(s.peer, s.got, s.got+piece)
 		s.got += n
 		time.Sleep(s.stall)
 	}

@@ -8,11 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/dwaarfile"
 	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/host/wasm"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -124,23 +126,50 @@ func parseRaw(src *source, g *sdk.Grammar) ([]sdk.Node, error) {
 	return dwaarfile.ParseRaw(src.name, src.text, g)
 }
 
-// build makes the graph of a configuration. The error is sdk.Errors with all that
-// is wrong with it.
-func (a *app) build(src *source, store *host.Store) (*graph.Graph, error) {
+// built is a configuration that is ready to be loaded, and the plugins in it.
+type built struct {
+	*graph.Graph
+	plugins []wasm.Description
+}
+
+// build makes the graph of a configuration, with the plugins it names run by h. The
+// error is sdk.Errors with all that is wrong with it.
+func (a *app) build(src *source, store *host.Store, h *wasm.Host) (*built, error) {
 	r := registry()
-	tree, err := a.parse(src, graph.Grammar(r))
+	tree, err := a.tree(src, r)
 	if tree == nil && err != nil {
 		return nil, err
 	}
-	g, buildErr := graph.Build(tree, r, graph.Options{Env: a.lookup, Store: store})
-	if err == nil {
-		return g, buildErr
-	}
-	if g != nil {
-		g.Release()
-	}
 	var all sdk.Errors
 	all.Add(sdk.Pos{File: src.name}, err)
-	all.Add(sdk.Pos{File: src.name}, buildErr)
-	return nil, all.Err()
+	plugins, err := h.Load(tree, r, store)
+	defer plugins.Release()
+	all.Add(sdk.Pos{File: src.name}, err)
+	g, err := graph.Build(tree, plugins.Registry(), graph.Options{Env: a.lookup, Store: store})
+	all.Add(sdk.Pos{File: src.name}, err)
+	if err := all.Err(); err != nil {
+		if g != nil {
+			g.Release()
+		}
+		return nil, err
+	}
+	b := &built{Graph: g}
+	for _, p := range plugins.Plugins {
+		b.plugins = append(b.plugins, p.Describe())
+	}
+	return b, nil
+}
+
+// tree reads a configuration. A plugin stands for the builtin matcher of its name,
+// whose options are then no options of it.
+func (a *app) tree(src *source, r *host.Registry) ([]sdk.Node, error) {
+	g := graph.Grammar(r)
+	tree, err := a.parse(src, g)
+	names := wasm.Names(tree)
+	others := slices.DeleteFunc(slices.Clone(g.Matchers), func(s sdk.Spec) bool { return slices.Contains(names, s.Name) })
+	if len(others) == len(g.Matchers) {
+		return tree, err
+	}
+	g.Matchers = others
+	return a.parse(src, g)
 }

@@ -12,6 +12,7 @@ import (
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/host/wasm"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -65,12 +66,14 @@ func (a *app) explain(o explainOptions) error {
 	if err != nil {
 		return err
 	}
-	g, err := a.build(src, nil)
+	engine := wasm.New(wasm.Options{})
+	defer engine.Close()
+	g, err := a.build(src, new(host.Store), engine)
 	if err != nil {
 		return err
 	}
 	defer g.Release()
-	server, listener, err := findListener(g, o.listener)
+	server, listener, err := findListener(g.Graph, o.listener)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"dwaar.dev/dwaar/builtin"
 	"dwaar.dev/dwaar/cmd/dwaar/internal/demo"
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/wasm"
 )
 
 // app is what every command has of the world around it.
@@ -31,6 +32,7 @@ func registry() *host.Registry {
 	r := new(host.Registry)
 	builtin.Register(r)
 	demo.Register(r)
+	wasm.Register(r)
 	return r
 }
 

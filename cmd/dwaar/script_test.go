@@ -89,7 +89,7 @@ func needs(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"curl", "nc", "openssl", "psql", "ssh"} {
+	for _, name := range []string{"curl", "nc", "openssl", "psql", "ssh", "wat2wasm"} {
 		if strings.Contains(string(text), "exec "+name+" ") {
 			realtest.Look(t, name)
 		}

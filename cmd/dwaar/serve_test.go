@@ -18,6 +18,7 @@ import (
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/control"
 	"dwaar.dev/dwaar/host/engine"
+	"dwaar.dev/dwaar/host/wasm"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -38,7 +39,7 @@ func TestWhereNobodyWroteAConfigurationTheDemonstrationServes(t *testing.T) {
 	if err != nil || src.name != defaultName || string(src.text) != defaultText {
 		t.Errorf("it reads %+v, %v", src, err)
 	}
-	g, err := a.build(src, new(host.Store))
+	g, err := a.build(src, new(host.Store), wasm.New(wasm.Options{}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/control"
 	"dwaar.dev/dwaar/host/engine"
+	"dwaar.dev/dwaar/host/wasm"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -28,6 +29,7 @@ type server struct {
 	demo    bool   // it is the demonstration, built in or at the root of the repository
 	store   *host.Store
 	engine  *engine.Engine
+	guests  *wasm.Host // never closed: a connection may be asking one when the program ends
 	notify  notifier
 
 	mu    sync.Mutex // held during a reload
@@ -163,12 +165,12 @@ func (s *server) load(ctx context.Context) (sdk.Errors, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	g, err := s.build(src, s.store)
+	g, err := s.build(src, s.store, s.guests)
 	if err != nil {
 		return nil, "", err
 	}
 	warnings, text := g.Warnings, g.String()
-	if err := s.engine.Load(ctx, g); err != nil {
+	if err := s.engine.Load(ctx, g.Graph); err != nil {
 		return nil, "", err
 	}
 	s.about.Lock()

@@ -6,16 +6,21 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/control"
+	"dwaar.dev/dwaar/host/wasm"
 	"dwaar.dev/dwaar/sdk"
 )
 
-const validateHelp = `Reads a configuration as serve would and prints the routes that come of it, or
-everything that is wrong with it. Nothing is started, bound, resolved or written.
+const validateHelp = `Reads a configuration as serve would and prints the routes that come of it, and of
+each plugin its hash, its limits and what it may read; or everything that is wrong
+with it. Nothing is bound, resolved or written, and nothing runs but the beginning
+of plugins, to check their arguments.
 
 Warnings say what is allowed and probably not meant. With --json the answer is
-{"valid", "errors", "warnings", "graph"}; errors and warnings have file, line, col
-and message. The exit code is 1 if anything is wrong.`
+{"valid", "errors", "warnings", "graph", "plugins"}; errors and warnings have file,
+line, col and message. The exit code is 1 if anything
+is wrong.`
 
 func validateCommand(a *app) *cobra.Command {
 	var config string
@@ -55,6 +60,8 @@ type validity struct {
 	Errors   []control.Fault `json:"errors"`
 	Warnings []control.Fault `json:"warnings"`
 	Graph    string          `json:"graph,omitempty"`
+
+	Plugins []wasm.Description `json:"plugins,omitempty"`
 }
 
 func (a *app) validate(config string, asJSON bool) error {
@@ -62,7 +69,9 @@ func (a *app) validate(config string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	g, err := a.build(src, nil)
+	engine := wasm.New(wasm.Options{})
+	defer engine.Close()
+	g, err := a.build(src, new(host.Store), engine)
 	if err != nil {
 		es, ok := errors.AsType[sdk.Errors](err)
 		if !ok || !asJSON {
@@ -74,9 +83,13 @@ func (a *app) validate(config string, asJSON bool) error {
 	if asJSON {
 		return a.printJSON(validity{
 			Valid: true, Errors: []control.Fault{}, Warnings: control.Faults(g.Warnings), Graph: g.String(),
+			Plugins: g.plugins,
 		})
 	}
 	a.faults(g.Warnings, "warning: ")
+	for _, p := range g.plugins {
+		fmt.Fprint(a.out, p)
+	}
 	fmt.Fprint(a.out, g)
 	return nil
 }

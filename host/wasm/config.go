@@ -15,6 +15,7 @@ import (
 type configured struct {
 	patches []patch
 	values  []uint64 // of the globals
+	random  stream   // as init left it
 	own     *pool    // where init changed what patches cannot change; nil: the module's pool serves
 }
 
@@ -54,7 +55,7 @@ func (m *Module) configure(who *Matcher, block []byte) (*configured, error) {
 		return m.alone(in, who, block), nil
 	}
 	defer in.close()
-	c := &configured{patches: differences(m.base, in.view)}
+	c := &configured{patches: differences(m.base, in.view), random: in.random}
 	for _, g := range in.globals {
 		c.values = append(c.values, g.Get())
 	}
@@ -82,7 +83,7 @@ func (m *Module) shares(configured *instance, who *Matcher, block []byte) (bool,
 
 // alone makes a configuration that has instances of its own, each of which runs init.
 func (m *Module) alone(first *instance, who *Matcher, block []byte) *configured {
-	c := &configured{}
+	c := &configured{random: first.random}
 	own := func(in *instance) {
 		in.keep()
 		in.config = c
@@ -108,6 +109,7 @@ func (m *Module) alone(first *instance, who *Matcher, block []byte) *configured 
 // configure calls init.
 func (in *instance) configure(who *Matcher, block []byte) error {
 	in.begin(configuring, who)
+	in.random = in.module.plain.random
 	in.args[0], in.args[1] = uint64(in.window.Config(block)), uint64(len(block))
 	in.fuel.Set(initFuel)
 	in.slots.Set(rewrite.DefaultStack)

@@ -42,6 +42,7 @@ type instance struct {
 	wrote  rewrite.Marks // where the host wrote during the call, outside of the window
 	args   [3]uint64     // of the call, and its result
 	names  map[string]string
+	random stream
 
 	call
 }
@@ -56,8 +57,7 @@ type call struct {
 	logged  int
 	line    []byte // of standard output or error, so far
 	rejects []rejection
-	random  stream
-	seeded  bool
+	drawn   bool // random is that of the call
 }
 
 // rejection is what init says of one token.
@@ -70,7 +70,7 @@ type rejection struct {
 func (c *call) begin(p phase, m *Matcher) {
 	c.phase, c.matcher = p, m
 	c.facts.reset()
-	c.logged, c.seeded = 0, false
+	c.logged, c.drawn = 0, false
 	c.line, c.rejects = c.line[:0], c.rejects[:0]
 }
 
@@ -78,6 +78,7 @@ func (c *call) begin(p phase, m *Matcher) {
 // _initialize and window.
 func (m *Module) start() (*instance, error) {
 	in := &instance{Context: context.Background(), module: m, names: map[string]string{}}
+	in.random.Seed(m.sum)
 	mod, err := m.runtime.InstantiateModule(in, m.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
 		return nil, fmt.Errorf("starting the module: %w", in.failure(err))

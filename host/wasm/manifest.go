@@ -27,10 +27,19 @@ type ManifestMatcher struct {
 	Facts []ManifestFact `json:"facts"`
 }
 
-// ManifestFact describes a fact.
+// ManifestFact describes a fact. In JSON it is an object, or only its key.
 type ManifestFact struct {
 	Key string `json:"key"`
 	Doc string `json:"doc"`
+}
+
+// UnmarshalJSON reads either form.
+func (f *ManifestFact) UnmarshalJSON(text []byte) error {
+	if bytes.HasPrefix(text, []byte{'"'}) {
+		return json.Unmarshal(text, &f.Key)
+	}
+	type plain ManifestFact
+	return json.Unmarshal(text, (*plain)(f))
 }
 
 // readManifest reads the section and holds it against what the module exports. nil:

@@ -93,7 +93,7 @@ func (m *Module) build(h *Host, src []byte) (err error) {
 	m.pool = newPool(m.another, m.release)
 	m.users.Store(1)
 	first.keep()
-	m.plain = &configured{values: slices.Clone(first.values)}
+	m.plain = &configured{values: slices.Clone(first.values), random: first.random}
 	m.pool.adopt(first)
 	return nil
 }

@@ -55,16 +55,16 @@ func clockTime(in *instance, m api.Module, stack []uint64) {
 	result(stack, abi.WASISuccess)
 }
 
-// randomBytes gives the beginning of one stream to every call: what a guest does with
-// it can be repeated.
+// randomBytes gives what follows of a stream that every instance begins with. Each
+// evaluation begins where init ended: what a guest does with it can be repeated.
 func randomBytes(in *instance, m api.Module, stack []uint64) {
 	if uint32(stack[1]) > abi.MaxRandom {
 		result(stack, abi.WASINosys)
 		return
 	}
-	if !in.seeded {
-		in.random.Seed(in.module.sum)
-		in.seeded = true
+	if in.phase == matching && !in.drawn {
+		in.random = in.config.random
+		in.drawn = true
 	}
 	_, _ = in.random.Read(in.room(m, stack[0], stack[1])) // never fails
 	result(stack, abi.WASISuccess)

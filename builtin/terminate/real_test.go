@@ -164,12 +164,18 @@ func TestAResetIsPassedOnInBothDirections(t *testing.T) {
 	}
 
 	s = k.serve(own+"}\n}", relays(upstream(t, func(c *net.TCPConn) error {
+		if _, err := io.ReadFull(c, make([]byte, len("hello"))); err != nil { // then the relay has it
+			return err
+		}
 		_, err := io.WriteString(c, "part")
 		_ = c.SetLinger(0)
 		return err
 	})))
 	other, err := dial(t, s.Addr, k.config("a.example"))
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(other, "hello"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.ReadAll(other); !errors.Is(err, syscall.ECONNRESET) {

@@ -39,7 +39,7 @@ func (m *Module) configure(who *Matcher, block []byte) (*configured, error) {
 	if !m.matchers[who.export].init {
 		return m.plain, nil
 	}
-	in, err := m.start()
+	in, err := m.open()
 	if err != nil {
 		return nil, err
 	}
@@ -47,19 +47,38 @@ func (m *Module) configure(who *Matcher, block []byte) (*configured, error) {
 		in.close()
 		return nil, err
 	}
-	if shared, err := m.shares(in, who, block); !shared || err != nil {
-		if err != nil {
-			in.close()
-			return nil, err
-		}
+	shared, err := m.shares(in, who, block)
+	if err != nil {
+		in.close()
+		return nil, err
+	}
+	if !shared {
 		return m.alone(in, who, block), nil
 	}
-	defer in.close()
 	c := &configured{patches: differences(m.base, in.view), random: in.random}
 	for _, g := range in.globals {
 		c.values = append(c.values, g.Get())
 	}
+	m.reopen(in)
 	return c, nil
+}
+
+// open returns an instance whose shape is not frozen, as it is behind window.
+func (m *Module) open() (*instance, error) {
+	if in := m.spare.Swap(nil); in != nil {
+		return in, nil
+	}
+	return m.start()
+}
+
+// reopen keeps an instance for the next configuration: init has changed nothing of
+// it that cannot be put back.
+func (m *Module) reopen(in *instance) {
+	in.image, in.values = m.base, m.plain.values
+	in.restore()
+	if old := m.spare.Swap(in); old != nil {
+		old.close()
+	}
 }
 
 // shares says whether an instance of the module becomes that of the configuration by
@@ -131,22 +150,31 @@ func (in *instance) configure(who *Matcher, block []byte) error {
 	return nil
 }
 
-// differences returns where memory differs from base. Both are as long.
+// differences returns where memory differs from base. Both are as long, and whole
+// pages.
 func differences(base, memory []byte) []patch {
-	const grain = 64 // bytes
+	const coarse, grain = 4 << 10, 64 // bytes
 	var patches []patch
-	for at := 0; at < len(base); at += grain {
-		end := min(at+grain, len(base))
-		if bytes.Equal(base[at:end], memory[at:end]) {
+	for from := 0; from < len(base); from += coarse {
+		if bytes.Equal(base[from:][:coarse], memory[from:][:coarse]) {
 			continue
 		}
-		if n := len(patches); n > 0 && patches[n-1].at+len(patches[n-1].bytes) == at {
-			patches[n-1].bytes = append(patches[n-1].bytes, memory[at:end]...)
-			continue
+		for at := from; at < from+coarse; at += grain {
+			if !bytes.Equal(base[at:][:grain], memory[at:][:grain]) {
+				patches = appendPatch(patches, at, memory[at:][:grain])
+			}
 		}
-		patches = append(patches, patch{at, bytes.Clone(memory[at:end])})
 	}
 	return patches
+}
+
+// appendPatch adds a stretch to the patch before it, if it follows it.
+func appendPatch(patches []patch, at int, b []byte) []patch {
+	if n := len(patches); n > 0 && patches[n-1].at+len(patches[n-1].bytes) == at {
+		patches[n-1].bytes = append(patches[n-1].bytes, b...)
+		return patches
+	}
+	return append(patches, patch{at, bytes.Clone(b)})
 }
 
 // refused is what init says of its arguments.

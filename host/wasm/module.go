@@ -39,6 +39,8 @@ type Module struct {
 	base       []byte      // its memory behind window
 	plain      *configured // of matchers without init: nothing differs from base
 
+	spare atomic.Pointer[instance] // for the next configuration
+
 	pool     *pool
 	users    atomic.Int32 // pools with instances of it
 	log      *slog.Logger
@@ -112,8 +114,12 @@ func (m *Module) another() (*instance, error) {
 	return in, nil
 }
 
-// Close ends the module when the evaluations under way have ended.
+// Close ends the module when the evaluations under way have ended. Nobody configures
+// it any more.
 func (m *Module) Close() error {
+	if in := m.spare.Swap(nil); in != nil {
+		in.close()
+	}
 	if m.pool != nil {
 		m.pool.close()
 	}

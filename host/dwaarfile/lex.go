@@ -38,22 +38,29 @@ func lex(file string, src []byte, errs *sdk.Errors) []token {
 
 // clean reports what no text file holds.
 func (l *lexer) clean() bool {
+	err := notText(l.file, l.src)
+	if err != nil {
+		l.errorf(err)
+	}
+	return err == nil
+}
+
+// notText returns the first place that no text file holds, or nil.
+func notText(file, src string) *sdk.Error {
 	line, col := 1, 1
-	for i, r := range l.src {
-		pos := sdk.Pos{File: l.file, Line: line, Col: col}
+	for i, r := range src {
+		pos := sdk.Pos{File: file, Line: line, Col: col}
 		if r == 0 {
-			l.errs.Add(pos, sdk.Errorf(pos, "a NUL byte: this is not a text file"))
-			return false
+			return sdk.Errorf(pos, "a NUL byte: this is not a text file")
 		}
-		if _, n := utf8.DecodeRuneInString(l.src[i:]); r == utf8.RuneError && n == 1 {
-			l.errs.Add(pos, sdk.Errorf(pos, "byte 0x%02x is not UTF-8: save the file as UTF-8", l.src[i]))
-			return false
+		if _, n := utf8.DecodeRuneInString(src[i:]); r == utf8.RuneError && n == 1 {
+			return sdk.Errorf(pos, "byte 0x%02x is not UTF-8: save the file as UTF-8", src[i])
 		}
 		if col++; r == '\n' {
 			line, col = line+1, 1
 		}
 	}
-	return true
+	return nil
 }
 
 func (l *lexer) pos() sdk.Pos { return sdk.Pos{File: l.file, Line: l.line, Col: l.col} }

@@ -148,10 +148,16 @@ func (p *printer) gap(prev, n *sdk.Node, s *scope) bool {
 	if s.top && s.holds == 0 && (prev.Block != nil || n.Block != nil) {
 		return true
 	}
-	if n.Pos.Line == 0 || prev.Pos.Line == 0 || n.Pos.File != prev.Pos.File || isTOML(n.Pos.File) {
+	if !sameText(prev.Pos, n.Pos) {
 		return s.top || s.holds&sdk.HoldsServers != 0 || n.Name == p.g.Route.Name && s.find(n.Name) == &p.g.Route
 	}
 	return n.Pos.Line-len(n.Above)-lastLine(prev) > 1
+}
+
+// sameText says that two places are of one Dwaarfile, so that the lines between them
+// say how it was laid out.
+func sameText(a, b sdk.Pos) bool {
+	return a.Line > 0 && b.Line > 0 && a.File == b.File && !isTOML(a.File)
 }
 
 // isTOML says that a file is TOML, whose lines say nothing about the layout of a

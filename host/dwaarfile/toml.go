@@ -58,6 +58,10 @@ func (l *loader) toml(name string, src []byte, args []sdk.Word, s *scope) []sdk.
 		l.errorf(sdk.Errorf(at, "the file has more than %d bytes: split it and import the parts", maxFile))
 		return nil
 	}
+	if err := notText(name, string(src)); err != nil {
+		l.errorf(err)
+		return nil
+	}
 	text := strings.TrimPrefix(string(src), "\ufeff")
 	if line := tooDeep(text); line > 0 {
 		at.Line, at.Col = line, 1

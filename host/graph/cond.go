@@ -127,15 +127,21 @@ func (e *evaluator) match(i int, in *instance) sdk.Answer {
 		return sdk.Answer{Verdict: sdk.Yes}
 	}
 	e.memo.forget(mark)
-	if n := v.NeedBytes(); n > 0 {
-		if n > e.flow.MaxHead && e.flow.MaxHead > 0 {
-			return sdk.Answer{Verdict: sdk.Unknown}
-		}
-		if n <= len(head) {
-			v = sdk.Need(len(head) + 1)
-		}
+	return sdk.Answer{Verdict: lawful(v, e.flow)}
+}
+
+// lawful makes an undecided verdict one that can be met: a need of what is there is
+// one byte more, and a need of what no head can hold is Unknown.
+func lawful(v sdk.Verdict, f *sdk.Flow) sdk.Verdict {
+	switch n := v.NeedBytes(); {
+	case n == 0:
+		return v
+	case n > f.MaxHead && f.MaxHead > 0:
+		return sdk.Unknown
+	case n <= len(f.Head):
+		return sdk.Need(len(f.Head) + 1)
 	}
-	return sdk.Answer{Verdict: v}
+	return v
 }
 
 // MatchError says which matcher failed.

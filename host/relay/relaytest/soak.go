@@ -118,14 +118,20 @@ func (a *act) balance(t *testing.T, r relay.Result) {
 		if to.got > counted || counted > from.sent {
 			t.Errorf("%v sent %d, the relay counted %d, %v got %d", from.side, from.sent, counted, to.side, to.got)
 		}
-		// A kill cuts short what a reset waits for, and who resets throws away what
-		// it has not read yet.
-		complete := r.Reason == relay.Finished && !to.resets ||
-			r.Reason == relay.Reset && r.By == from.side && !a.kill
+		complete := a.complete(from, to, r)
 		if complete && (to.got != from.sent || r.Cut) {
 			t.Errorf("%+v: %v sent %d bytes, %v got %d, then %v", r, from.side, from.sent, to.side, to.got, to.err)
 		}
 	}
+}
+
+// complete says whether to must have got all that from sent. A kill cuts short what
+// a reset waits for, and who resets throws away what it has not read yet.
+func (a *act) complete(from, to *script, r relay.Result) bool {
+	if r.Reason == relay.Finished {
+		return !to.resets
+	}
+	return r.Reason == relay.Reset && r.By == from.side && !a.kill
 }
 
 // judge checks the reason of the end.

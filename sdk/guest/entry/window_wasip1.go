@@ -41,11 +41,20 @@ func makeRoom() {
 	for range room / small {
 		keep = append(keep, make([]byte, small))
 	}
+	spans := takeSpans()
 	runtime.KeepAlive(keep)
+	runtime.KeepAlive(spans)
 	runtime.GC()
 	debug.SetGCPercent(-1)
+	takeSpans()
+}
+
+// takeSpans allocates an object of each small size, without and with pointers, and
+// returns something that holds them.
+func takeSpans() []any {
+	spans := make([]any, 0, small/4)
 	for n := 8; n <= small; n += 8 {
-		runtime.KeepAlive(make([]byte, n))
-		runtime.KeepAlive(make([]*byte, n/8))
+		spans = append(spans, make([]byte, n), make([]*byte, n/8))
 	}
+	return spans
 }

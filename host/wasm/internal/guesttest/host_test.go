@@ -38,6 +38,7 @@ type guest struct {
 	own    []api.MutableGlobal
 	values []uint64 // of own after init
 	fuel   int64    // what the last evaluation took
+	budget int64    // what one may take, beside its head's; 0: the default
 
 	flow     *sdk.Flow // during match
 	facts    []string  // keys set during match
@@ -175,7 +176,7 @@ func (g *guest) Match(f *sdk.Flow) (sdk.Verdict, error) {
 	defer func() { g.flow = nil }()
 	head, info := g.window.Evaluation(conn(f), f.Head, f.Bounds)
 	g.mod.Memory().Write(g.window.Base, g.window.Bytes)
-	budget := int64(500_000 + 100*len(f.Head))
+	budget := cmp.Or(g.budget, 500_000) + 100*int64(len(f.Head))
 	g.global(rewrite.FrozenGlobal).Set(rewrite.Frozen)
 	g.global(rewrite.FuelGlobal).Set(uint64(budget))
 	g.global(rewrite.StackGlobal).Set(rewrite.DefaultStack)

@@ -90,7 +90,7 @@ func charge(m api.Module, units uint32) {
 
 // bytesAt returns a part of the guest's memory; a bad pointer traps.
 func bytesAt(m api.Module, ptr, size uint64) []byte {
-	if size == 0 {
+	if uint32(size) == 0 {
 		return nil
 	}
 	charge(m, uint32(size)/4)
@@ -152,7 +152,7 @@ const second = 1_000_000_000
 
 func (g *guest) clock(m api.Module, s []uint64) {
 	now := uint64(second)
-	if s[0] == 0 && g.flow != nil {
+	if uint32(s[0]) == 0 && g.flow != nil {
 		now = uint64(g.flow.Accepted.UnixNano())
 	}
 	m.Memory().WriteUint64Le(uint32(s[2]), now)
@@ -161,7 +161,7 @@ func (g *guest) clock(m api.Module, s []uint64) {
 
 // write logs what is written to descriptors 1 and 2.
 func (g *guest) write(m api.Module, s []uint64) {
-	if s[0] != 1 && s[0] != 2 {
+	if fd := uint32(s[0]); fd != 1 && fd != 2 {
 		s[0] = abi.WASIBadf
 		return
 	}
@@ -180,8 +180,8 @@ func (g *guest) write(m api.Module, s []uint64) {
 // user's data of its subscription of 48 bytes.
 func poll(m api.Module, s []uint64) {
 	for i := range uint32(s[2]) {
-		subscription := bytesAt(m, s[0]+48*uint64(i), 48)
-		event := bytesAt(m, s[1]+32*uint64(i), 32)
+		subscription := bytesAt(m, uint64(uint32(s[0])+48*i), 48)
+		event := bytesAt(m, uint64(uint32(s[1])+32*i), 32)
 		clear(event)
 		copy(event, subscription[:8])
 		event[10] = subscription[8]

@@ -178,7 +178,7 @@ func node(host string) *sdk.Node {
 }
 
 // build runs the kit's build script on its sample.
-func build(t *testing.T, k kit) []byte {
+func build(t testing.TB, k kit) []byte {
 	t.Helper()
 	for _, tool := range k.tools {
 		realtest.Look(t, tool)
@@ -193,7 +193,7 @@ func build(t *testing.T, k kit) []byte {
 }
 
 // run runs a build script, which writes the file that it gets as its last argument.
-func run(t *testing.T, env, script string, args ...string) []byte {
+func run(t testing.TB, env, script string, args ...string) []byte {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "out.wasm")
 	cmd := exec.CommandContext(t.Context(), script, append(args, out)...)
@@ -205,13 +205,13 @@ func run(t *testing.T, env, script string, args ...string) []byte {
 }
 
 // buildGo compiles a package of this module as a guest.
-func buildGo(t *testing.T, pkg string) []byte {
+func buildGo(t testing.TB, pkg string) []byte {
 	t.Helper()
 	return run(t, "", filepath.Join(root, "sdk/guest/build.sh"), filepath.Join(root, pkg))
 }
 
 // needAsc wants the compiler that npm installs.
-func needAsc(t *testing.T) {
+func needAsc(t testing.TB) {
 	t.Helper()
 	_, err := os.Stat(filepath.Join(root, "sdk/assemblyscript/node_modules/.bin/asc"))
 	switch {
@@ -239,11 +239,50 @@ func flights(t *testing.T) [][]byte {
 	return heads
 }
 
-func read(t *testing.T, file string) []byte {
+func read(t testing.TB, file string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// A sample uses a small part of what an evaluation may take, and a Go guest's way in
+// and out of the runtime is in that.
+func TestSamplesTakeLittleFuel(t *testing.T) {
+	t.Parallel()
+	for _, k := range kits() {
+		t.Run(k.dir, func(t *testing.T) {
+			t.Parallel()
+			g := configured(t, build(t, k), "play.example.com")
+			f := matchtest.TCP()
+			f.Head = read(t, filepath.Join(root, "testdata/flights/minecraft/login-1.8.bin"))
+			if v, err := g.Match(&f); v != sdk.Yes || err != nil || g.fuel <= 0 || g.fuel > 50_000 {
+				t.Errorf("%v, %v with %d units", v, err, g.fuel)
+			}
+		})
+	}
+}
+
+// Law 7 on heads that nobody sent, and on configurations.
+func FuzzSamplesAgree(f *testing.F) {
+	f.Add([]byte("\x10\x00/\x04a.bc\x63\xdd\x01"), "a.bc")
+	f.Add([]byte("\x80\x80\x80\x80\x80"), "")
+	f.Add([]byte("\x0a\x00\xff\xff\xff\xff\x0f\x05"), "x")
+	k := kits()[0]
+	for _, tool := range k.tools {
+		realtest.Look(f, tool)
+	}
+	wasm := build(f, k)
+	f.Fuzz(func(t *testing.T, head []byte, host string) {
+		if len(head) > 600 || len(host) > 255 || strings.ContainsAny(host, "\x00") {
+			return
+		}
+		native, err := minecraft.New(node(host))
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, native, configured(t, wasm, host), [][]byte{head})
+	})
 }

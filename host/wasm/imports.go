@@ -128,12 +128,18 @@ func get(in *instance, m api.Module, stack []uint64) {
 func set(in *instance, m api.Module, stack []uint64) {
 	key := in.read(m, stack[0], stack[1])
 	value := in.read(m, stack[2], stack[3])
-	switch {
-	case in.phase != matching:
+	if in.phase != matching {
 		result(stack, abi.SetFull)
-	case len(key) > abi.MaxName || !abi.ValidKey(in.intern(key)) || !in.matcher.mayset(in.intern(key)):
+		return
+	}
+	if len(key) > abi.MaxName {
 		result(stack, abi.SetRefused)
-	case !in.facts.put(in.intern(key), value):
+		return
+	}
+	switch name := in.intern(key); {
+	case !abi.ValidKey(name) || !in.matcher.mayset(name):
+		result(stack, abi.SetRefused)
+	case !in.facts.put(name, value):
 		result(stack, abi.SetFull)
 	default:
 		result(stack, abi.SetDone)

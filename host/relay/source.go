@@ -57,15 +57,18 @@ func (r *rawSource) read() ([]byte, error) {
 	return r.buf[:r.n], nil
 }
 
-// attempt receives once. It is not done while there is nothing yet.
+// attempt receives once. It is not done while there is nothing yet. Whether more
+// can come is asked before: the last bytes and the reset behind them may arrive
+// between an empty receive and that question.
 func (r *rawSource) attempt(fd uintptr) bool {
+	gone := r.gone.Load()
 	r.buf = bulkPool.Get().(*[bulkSize]byte)
 	r.n, r.err = receive(fd, r.buf[:])
 	if r.err == nil && r.n > 0 {
 		return true
 	}
 	r.release()
-	return !errors.Is(r.err, syscall.EAGAIN) || r.gone.Load()
+	return gone || !errors.Is(r.err, syscall.EAGAIN)
 }
 
 func (r *rawSource) release() {

@@ -12,7 +12,6 @@ import (
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/graph"
-	"dwaar.dev/dwaar/host/wasm"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -66,7 +65,7 @@ func (a *app) explain(o explainOptions) error {
 	if err != nil {
 		return err
 	}
-	engine := wasm.New(wasm.Options{})
+	engine := newGuests(nil)
 	defer engine.Close()
 	g, err := a.build(src, new(host.Store), engine)
 	if err != nil {

@@ -14,7 +14,6 @@ import (
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/control"
 	"dwaar.dev/dwaar/host/engine"
-	"dwaar.dev/dwaar/host/wasm"
 )
 
 const serveHelp = `Serves a configuration until it is told to end:
@@ -81,6 +80,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	if err != nil {
 		return err
 	}
+	defer s.guests.Close()
 	return s.run(ctx)
 }
 
@@ -135,7 +135,7 @@ func newServer(a *app, o serveOptions, log *slog.Logger, writer *engine.LogWrite
 	s := &server{
 		app: a, log: log, config: src.name, store: new(host.Store), notify: newNotifier(a.getenv),
 		engine:  engine.New(engine.Options{Log: log, Writer: writer, Getenv: a.getenv, Inherited: inherited}),
-		guests:  wasm.New(wasm.Options{Log: log}),
+		guests:  newGuests(log),
 		control: o.control, demo: string(src.text) == defaultText,
 	}
 	if s.control == "" {

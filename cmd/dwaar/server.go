@@ -29,7 +29,7 @@ type server struct {
 	demo    bool   // it is the demonstration, built in or at the root of the repository
 	store   *host.Store
 	engine  *engine.Engine
-	guests  *wasm.Host // never closed: a connection may be asking one when the program ends
+	guests  *wasm.Host
 	notify  notifier
 
 	mu    sync.Mutex // held during a reload

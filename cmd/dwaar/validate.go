@@ -69,7 +69,7 @@ func (a *app) validate(config string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	engine := wasm.New(wasm.Options{})
+	engine := newGuests(nil)
 	defer engine.Close()
 	g, err := a.build(src, new(host.Store), engine)
 	if err != nil {

@@ -18,7 +18,9 @@
 // its pool, makes it that of its configuration, writes the window, calls match, and
 // restores what was written: it never waits for I/O, and allocates nothing.
 //
-// Modules are checked, rewritten (package rewrite) and compiled in this process. The
-// limits of the rewriter bound how long that takes, and nothing can interrupt it: who
-// may write the configuration or the modules it names can keep a reload busy.
+// Modules are checked and rewritten (package rewrite) in this process, in time and
+// memory that is linear in their size. Compiling them is neither, and cannot be
+// interrupted: with [Options.Compiler] another process does it, within limits, and
+// hands the code over in a directory that only this user can write to. It is loaded
+// and removed: nothing is kept from one run of the program to the next.
 package wasm

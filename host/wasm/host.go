@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -29,15 +31,24 @@ const (
 // Options are what a [Host] takes from outside. The zero value is ready.
 type Options struct {
 	Log *slog.Logger // what guests log and how they fail; nil: nowhere
+
+	// Compiler is the command line of a process that calls [CompileInto] with the
+	// directory that is added to it as the last argument. nil: modules are compiled in
+	// this process, where nothing can interrupt it.
+	Compiler []string
 }
 
 // Host is the engine that runs guests: one for a process. It starts nothing before
 // the first module is loaded.
 type Host struct {
-	log *slog.Logger
+	log      *slog.Logger
+	compiler []string
+	live     atomic.Int32 // modules that are loaded
 
-	mu      sync.Mutex
+	mu      sync.Mutex // held while a module is compiled
 	runtime wazero.Runtime
+	cache   wazero.CompilationCache
+	dir     string // where the compiler puts code; "": there is none
 	closed  bool
 }
 
@@ -46,34 +57,48 @@ func New(o Options) *Host {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Host{log: o.Log}
+	return &Host{log: o.Log, compiler: o.Compiler}
 }
 
-// Close ends every module that is still loaded. Nobody evaluates any more.
+// Close ends the engine: no module can be loaded any more. Those that graphs still
+// hold go on until the process ends.
 func (h *Host) Close() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.closed = true
-	if h.runtime == nil {
-		return nil
+	var errs []error
+	if h.dir != "" {
+		errs = append(errs, os.RemoveAll(h.dir))
 	}
-	if err := h.runtime.Close(context.Background()); err != nil {
+	if !h.closed && h.runtime != nil && h.live.Load() == 0 {
+		errs = append(errs, h.runtime.Close(context.Background()))
+		if h.cache != nil {
+			errs = append(errs, h.cache.Close(context.Background()))
+		}
+	}
+	h.closed, h.dir = true, ""
+	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("closing the WebAssembly engine: %w", err)
 	}
 	return nil
 }
 
-// engine returns the runtime with the host's functions, made by the first call.
+// engine returns the runtime with the host's functions, made by the first call. The
+// caller holds mu.
 func (h *Host) engine() (wazero.Runtime, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	if h.closed {
 		return nil, errors.New("the WebAssembly engine was closed")
 	}
 	if h.runtime != nil {
 		return h.runtime, nil
 	}
-	r := wazero.NewRuntimeWithConfig(context.Background(), config(wazero.NewRuntimeConfigCompiler()))
+	c := config(wazero.NewRuntimeConfigCompiler())
+	if h.compiler != nil {
+		if err := h.makeDir(); err != nil {
+			return nil, err
+		}
+		c = c.WithCompilationCache(h.cache)
+	}
+	r := wazero.NewRuntimeWithConfig(context.Background(), c)
 	if err := define(context.Background(), r); err != nil {
 		return nil, fmt.Errorf("starting the WebAssembly engine: %w", err)
 	}
@@ -88,24 +113,33 @@ func config(c wazero.RuntimeConfig) wazero.RuntimeConfig {
 }
 
 // compile checks a module, rewrites it, and compiles what came out.
-func (h *Host) compile(src []byte, pages uint32) (*rewrite.Result, wazero.CompiledModule, error) {
-	r, err := h.engine()
-	if err != nil {
-		return nil, nil, err
-	}
+func (h *Host) compile(src []byte, pages uint32) (wazero.Runtime, *rewrite.Result, wazero.CompiledModule, error) {
 	res, err := rewrite.Module(src, rewrite.Options{
 		Limits:   rewrite.Limits{File: maxFile, MemoryPages: pages},
 		Imports:  allowed(),
 		Validate: validate,
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	r, err := h.engine()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if h.dir != "" {
+		defer h.sweep()
+		if err := h.elsewhere(res.Wasm); err != nil {
+			return nil, nil, nil, fmt.Errorf("compiling the module: %w", err)
+		}
 	}
 	compiled, err := r.CompileModule(context.Background(), res.Wasm)
 	if err != nil {
-		return nil, nil, fmt.Errorf("compiling the module: %w", err)
+		return nil, nil, nil, fmt.Errorf("compiling the module: %w", err)
 	}
-	return res, compiled, nil
+	h.live.Add(1)
+	return r, res, compiled, nil
 }
 
 // validate is the engine's judgement of the bytes as they came: rewriting could make

@@ -42,7 +42,8 @@ type Module struct {
 	spare atomic.Pointer[instance] // for the next configuration
 
 	pool     *pool
-	users    atomic.Int32 // pools with instances of it
+	users    atomic.Int32  // pools with instances of it
+	live     *atomic.Int32 // the host's count of modules
 	log      *slog.Logger
 	limiter  limiter
 	failures [kinds]atomic.Uint64
@@ -66,7 +67,7 @@ func (m *Module) key() string {
 func (m *Module) load(h *Host, src []byte) error {
 	m.once.Do(func() {
 		if m.err = m.build(h, src); m.err != nil && m.compiled != nil {
-			_ = m.compiled.Close(context.Background()) // only frees memory
+			m.free()
 		}
 	})
 	return m.err
@@ -74,12 +75,10 @@ func (m *Module) load(h *Host, src []byte) error {
 
 func (m *Module) build(h *Host, src []byte) (err error) {
 	m.log = h.log
-	if m.runtime, err = h.engine(); err != nil {
+	if m.runtime, m.found, m.compiled, err = h.compile(src, m.pages); err != nil {
 		return err
 	}
-	if m.found, m.compiled, err = h.compile(src, m.pages); err != nil {
-		return err
-	}
+	m.live = &h.live
 	m.found.Wasm = nil
 	if err = m.readExports(); err != nil {
 		return err
@@ -129,8 +128,13 @@ func (m *Module) Close() error {
 // release counts a pool out. The last one frees the code.
 func (m *Module) release() {
 	if m.users.Add(-1) == 0 {
-		_ = m.compiled.Close(context.Background()) // only frees memory
+		m.free()
 	}
+}
+
+func (m *Module) free() {
+	_ = m.compiled.Close(context.Background()) // only frees memory
+	m.live.Add(-1)
 }
 
 // close ends an instance, with what the engine keeps of it.

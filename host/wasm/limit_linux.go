@@ -20,8 +20,18 @@ func limit(cpu, memory uint64) error {
 		return err
 	}
 	memory += pages * uint64(os.Getpagesize())
-	if err := syscall.Setrlimit(syscall.RLIMIT_AS, &syscall.Rlimit{Cur: memory, Max: memory}); err != nil {
+	if err := lower(syscall.RLIMIT_AS, memory); err != nil {
 		return err
 	}
-	return syscall.Setrlimit(syscall.RLIMIT_CPU, &syscall.Rlimit{Cur: cpu, Max: cpu})
+	return lower(syscall.RLIMIT_CPU, cpu)
+}
+
+// lower sets a limit that is not above the one there is.
+func lower(resource int, most uint64) error {
+	var now syscall.Rlimit
+	if err := syscall.Getrlimit(resource, &now); err != nil {
+		return err
+	}
+	most = min(most, now.Max)
+	return syscall.Setrlimit(resource, &syscall.Rlimit{Cur: most, Max: most})
 }

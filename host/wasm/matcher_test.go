@@ -108,7 +108,26 @@ func agree(t *testing.T, native, guest sdk.Matcher, head []byte) {
 	}
 }
 
-// FuzzLaw7 holds the native matcher against the module of the kit for C.
+// A guest in Go allocates, and never collects its garbage: what is put back is its
+// heap, too.
+func TestGuestsInGoDoNotRunOut(t *testing.T) {
+	t.Parallel()
+	m := newBench(t).must(sampleGo(t), "x")
+	head := flights(t, "minecraft/*.bin")[0]
+	f := matchtest.TCP()
+	rounds := 300_000
+	if testing.Short() {
+		rounds = 10_000
+	}
+	for i := range rounds {
+		f.Rehead(head)
+		if v, err := m.Match(&f); err != nil || v != sdk.Yes {
+			t.Fatalf("evaluation %d: %v, %v", i, v, err)
+		}
+	}
+}
+
+// FuzzNativeAndGuestAgree holds the native matcher against the module of the kit for C.
 func FuzzNativeAndGuestAgree(f *testing.F) {
 	guest := newBench(f).must(minecraftC(f), "x")
 	native, err := minecraft.New(&sdk.Node{})

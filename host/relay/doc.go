@@ -15,6 +15,9 @@
 //	// from any goroutine, at any time:
 //	link.Kill(relay.Drained)
 //
+// Start works everywhere and with any net.Conn. Package reactor has a Start for
+// plain sockets on Linux that needs no goroutines; what follows is this one's.
+//
 // # Data flow
 //
 // A Link has two ends and two halves. A half is one direction and one

@@ -36,7 +36,8 @@
 // Small messages are received into the reactor's one buffer and sent from it: a
 // silent or a small pair holds none. After two full receives a direction is
 // bulk, and spliced through a borrowed pipe, until eight moves in a row were
-// small. Pipes go back as soon as they are empty.
+// small. Pipes go back as soon as they are empty. Only one bulk pair has its
+// turn per round, so that a small message waits for one of them.
 //
 // A destination that takes nothing stops its source. The rest of one receive is
 // kept in a buffer of 16 KiB; where too many are in use, only what was taken is

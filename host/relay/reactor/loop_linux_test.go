@@ -272,34 +272,6 @@ func TestDescriptorsOnTheWayHoldNothingUp(t *testing.T) {
 	_ = unix.Close(client)
 }
 
-func TestAPanicCostsOnePair(t *testing.T) {
-	t.Parallel()
-	rs := &Reactors{pipes: newBudget()}
-	r, err := newReactor(rs) // its loop is this test
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan relay.Result, 2)
-	for range 2 {
-		down, _ := pair(t)
-		up, _ := pair(t)
-		l := &link{reactor: r, slot: none, heads: &[2][]byte{[]byte("head"), nil}, done: func(r relay.Result) { done <- r }}
-		r.begin(l, &beginning{fds: [2]int32{int32(down), int32(up)}})
-	}
-	r.slab.links[0].heads = nil // against its flag
-	r.work()
-	if got := <-done; !errors.Is(got.Err, relay.ErrPanic) || got.Reason != relay.Broken {
-		t.Errorf("result %+v, want a panic", got)
-	}
-	if up, _ := r.slab.links[1].Counts(); up != 4 {
-		t.Errorf("the other pair has moved %d bytes, want its head", up)
-	}
-	r.leave()
-	if got := <-done; got.Reason != relay.Drained {
-		t.Errorf("result %+v, want drained", got)
-	}
-}
-
 func TestLimitsDoNotOverflow(t *testing.T) {
 	t.Parallel()
 	const never = 1<<63 - 1
@@ -425,38 +397,4 @@ func heap() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc + m.StackInuse
-}
-
-// The kernel reports a reset once, here to splice. Whoever receives then is
-// told of an end in order.
-func TestAResetThatOnlySpliceSawIsAReset(t *testing.T) {
-	t.Parallel()
-	rs := &Reactors{pipes: newBudget()}
-	r, err := newReactor(rs) // its loop is this test
-	if err != nil {
-		t.Fatal(err)
-	}
-	near, client := tcpPair(t)
-	up, _ := pair(t)
-	down, err := duplicate(near)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = near.Close()
-	rs.keeps.Store(mostKept)
-	r.tells, r.links = &rs.tells, &rs.links
-	done := make(chan relay.Result, 1)
-	r.begin(&link{reactor: r, slot: none, done: func(r relay.Result) { done <- r }}, &beginning{fds: [2]int32{int32(down), int32(up)}})
-	_ = client.SetLinger(0)
-	_ = client.Close()
-	for r.await() == 0 { // until something is here: the reset is
-	}
-	s := r.slab.at(0)
-	s.ends[0].set(bulk | readable)
-	s.ends[0].clear(failed) // as if it came while the pair was spliced
-	r.turn(0, s)
-	r.leave()
-	if got := <-done; got.Reason != relay.Reset || got.By != relay.Down || got.DownFinished {
-		t.Errorf("result %+v, want a reset by the client", got)
-	}
 }

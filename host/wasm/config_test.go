@@ -80,6 +80,40 @@ func TestConfigurationsDoNotSeeEachOther(t *testing.T) {
 	}
 }
 
+// One configuration of three grows the memory: the others share instances all the same,
+// whatever was configured before them.
+func TestConfigurationsOfBothKindsStandBesideEachOther(t *testing.T) {
+	t.Parallel()
+	k := newBench(t)
+	l, err := k.load(declare(guest(t, "(global $more (mut i32) (i32.const 77)) "+fmt.Sprintf(echoing, `
+		(global.set $more (i32.add (global.get $more) (global.get $n)))
+		(if (i32.eq (global.get $n) (i32.const 103)) (then (drop (memory.grow (i32.const 1)))))`),
+		"(i32.add (global.get $more) (i32.mul (memory.size) (i32.const 1000)))")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	order := "agbghga"
+	var matchers []sdk.Matcher
+	for i, c := range order {
+		m, err := l.make(fmt.Sprintf("x %c%d", c, i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		matchers = append(matchers, m)
+	}
+	for range 3 {
+		for i, c := range order {
+			want := 1000 + 77 + int(c)
+			if c == 'g' {
+				want += 1000
+			}
+			if got := answer(matchers[i], ""); got != fmt.Sprintf("yes %d", want) {
+				t.Errorf("%c%d says %s, want yes %d", c, i, got, want)
+			}
+		}
+	}
+}
+
 func TestEqualArgumentsAreConfiguredOnce(t *testing.T) {
 	t.Parallel()
 	k := newBench(t)

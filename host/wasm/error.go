@@ -50,6 +50,7 @@ func (s *stop) Error() string { return s.text }
 // failure says why a call ended, from its error and the counters.
 func (in *instance) failure(err error) *Error {
 	e := &Error{Kind: Trap}
+	violated := in.violated()
 	s, stopped := errors.AsType[*stop](err)
 	switch {
 	case stopped:
@@ -58,7 +59,7 @@ func (in *instance) failure(err error) *Error {
 		e.Kind, e.Text = Fuel, "it took more fuel than it may"
 	case in.slots != nil && int64(in.slots.Get()) < 0:
 		e.Kind, e.Text = Stack, "its calls are nested too deep"
-	case in.violated():
+	case violated:
 		e.Kind, e.Text = Shape, "it tried to change a table or a segment after init"
 	default:
 		first, _, _ := strings.Cut(err.Error(), "\n")

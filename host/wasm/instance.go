@@ -165,7 +165,7 @@ func (in *instance) see() {
 // keep makes the present state what the instance is put back to.
 func (in *instance) keep() {
 	in.image = bytes.Clone(in.view)
-	in.values = in.values[:0]
+	in.values = nil // what it had may be another's
 	for _, g := range in.globals {
 		in.values = append(in.values, g.Get())
 	}

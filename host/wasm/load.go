@@ -12,8 +12,12 @@ import (
 	"dwaar.dev/dwaar/sdk/abi"
 )
 
-// minHead is the head that every window has room for: the default of max_head.
-const minHead = 16 << 10 // bytes
+// The heads that a window has room for, whatever the tree says: the default of
+// max_head, and what waits of a session of datagrams.
+const (
+	minHead   = 16 << 10 // bytes
+	datagrams = 64 << 10 // bytes
+)
 
 // Loaded are the plugins of one configuration, for one build of its graph.
 type Loaded struct {
@@ -230,6 +234,9 @@ func window(tree []sdk.Node, p *Plugin) int {
 			if size, err := sdk.ParseSize(n.Args[0].Text); err == nil && size <= 1<<20 {
 				head = max(head, int(size))
 			}
+		}
+		if strings.HasPrefix(n.Name, "udp/") || slices.ContainsFunc(n.Args, func(w sdk.Word) bool { return strings.HasPrefix(w.Text, "udp/") }) {
+			head = max(head, datagrams)
 		}
 		if p.owns(n.Name) {
 			if block, _, err := tokens(n); err == nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -21,6 +22,31 @@ import (
 
 // maxHead is the greatest head of every flow in these tests.
 const maxHead = 16 << 10
+
+// prepared keeps modules rewritten and compiled for the next test that loads them:
+// those of Go take long.
+var prepared = struct {
+	sync.Mutex
+	rewritten map[[sha256.Size]byte]*rewrite.Result
+	compiled  wazero.CompilationCache
+}{rewritten: map[[sha256.Size]byte]*rewrite.Result{}, compiled: wazero.NewCompilationCache()}
+
+// prepare rewrites and compiles a module, or finds that done.
+func prepare(ctx context.Context, r wazero.Runtime, wasm []byte) (*rewrite.Result, wazero.CompiledModule, error) {
+	prepared.Lock()
+	defer prepared.Unlock()
+	key := sha256.Sum256(wasm)
+	res := prepared.rewritten[key]
+	if res == nil {
+		var err error
+		if res, err = rewrite.Module(wasm, rewrite.Options{Imports: imports(), Without: rewrite.Marking}); err != nil {
+			return nil, nil, err
+		}
+		prepared.rewritten[key] = res
+	}
+	compiled, err := r.CompileModule(ctx, res.Wasm)
+	return res, compiled, err
+}
 
 // rejection is what a guest said of its configuration.
 type rejection struct {
@@ -52,16 +78,13 @@ type guest struct {
 func load(t testing.TB, wasm []byte) (*guest, error) {
 	t.Helper()
 	ctx := t.Context()
-	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithMemoryLimitPages(256))
+	r := wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithMemoryLimitPages(256).WithCompilationCache(prepared.compiled))
 	t.Cleanup(func() { _ = r.Close(context.Background()) })
 	g := &guest{}
 	if err := offer(ctx, r, g); err != nil {
 		return nil, err
 	}
-	rewritten, err := rewrite.Module(wasm, rewrite.Options{
-		Imports: imports(), Without: rewrite.Marking,
-		Validate: func(src []byte) error { _, err := r.CompileModule(ctx, src); return err },
-	})
+	rewritten, compiled, err := prepare(ctx, r, wasm)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +92,7 @@ func load(t testing.TB, wasm []byte) (*guest, error) {
 		return nil, err
 	}
 	config := wazero.NewModuleConfig().WithName("guest").WithStartFunctions(abi.ExportInitialize)
-	if g.mod, err = r.InstantiateWithConfig(ctx, rewritten.Wasm, config); err != nil {
+	if g.mod, err = r.InstantiateModule(ctx, compiled, config); err != nil {
 		return nil, g.explain(err)
 	}
 	for _, name := range rewritten.Globals {

@@ -12,8 +12,8 @@ import (
 
 const (
 	// pipeUnit is what the budget counts, and the smaller size of a pipe. The
-	// larger one halves the CPU time of bulk: fewer calls, fewer wake-ups of
-	// the peers.
+	// larger one takes a quarter to a third off the CPU time of bulk: fewer
+	// calls, fewer wake-ups of the peers.
 	pipeUnit   = 256 << 10
 	largeUnits = 4
 	leastPipe  = 64 << 10 // a smaller one is slower than recv and send

@@ -46,29 +46,14 @@ func secureSite(t *testing.T, name, cert, key string) *httptest.Server {
 // mailServer speaks first, as SMTP does (RFC 5321, section 3.1).
 func mailServer(t *testing.T) net.Addr {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				c.SetDeadline(time.Now().Add(limit))
-				fmt.Fprint(c, "220 mail.example.com ESMTP\r\n")
-				line, _ := bufio.NewReader(c).ReadString('\n')
-				if strings.HasPrefix(line, "QUIT") {
-					fmt.Fprint(c, "221 bye\r\n")
-				}
-			}()
+	return listen(t, func(c net.Conn) {
+		c.SetDeadline(time.Now().Add(limit))
+		fmt.Fprint(c, "220 mail.example.com ESMTP\r\n")
+		line, _ := bufio.NewReader(c).ReadString('\n')
+		if strings.HasPrefix(line, "QUIT") {
+			fmt.Fprint(c, "221 bye\r\n")
 		}
-	}()
-	return l.Addr()
+	})
 }
 
 func hostPort(s *httptest.Server) string { return s.Listener.Addr().String() }

@@ -17,24 +17,7 @@ import (
 // echoServer sends back what it gets and ends when its client has.
 func echoServer(t testing.TB) net.Addr {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				io.Copy(c, struct{ io.Reader }{c})
-			}()
-		}
-	}()
-	return l.Addr()
+	return listen(t, func(c net.Conn) { io.Copy(c, struct{ io.Reader }{c}) })
 }
 
 // talker keeps one connection busy and checks that every byte comes back once and

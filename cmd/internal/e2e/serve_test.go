@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"log/slog"
 	"math/big"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -84,6 +85,29 @@ func (s *served) addr() netip.AddrPort {
 		s.t.Fatal("nothing listens")
 	}
 	return a
+}
+
+// listen is an upstream that gives each connection to handle and then closes it.
+func listen(t testing.TB, handle func(net.Conn)) net.Addr {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				handle(c)
+			}()
+		}
+	}()
+	return l.Addr()
 }
 
 // lines is a log that tests read while it is written.

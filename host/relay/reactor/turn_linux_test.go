@@ -4,8 +4,8 @@ import (
 	"errors"
 	"io"
 	"net"
-	"runtime"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -187,20 +187,33 @@ func TestAKillThatDropsWhatWasKeptIsACut(t *testing.T) {
 	rs := newReactors(t, 1)
 	rs.pipes.left.Store(0) // else it may wait in a pipe
 	l, client, _, done := linked(t, rs, relay.Options{})
-	stuck := 0 // a reservation counts for a moment, too
-	for sent := int64(1 << 10); stuck < 1000; sent += 1 << 10 {
+	for sent := int64(1 << 10); ; sent += 1 << 10 {
 		if _, err := client.Write(make([]byte, 1<<10)); err != nil {
 			t.Fatal(err)
 		}
-		for up := int64(0); up < sent && stuck < 1000; up, _ = l.Counts() {
-			if stuck++; rs.Stats().Kept == 0 {
-				stuck = 0
-			}
-			runtime.Gosched()
+		if kept(rs, l, sent) {
+			break
 		}
 	}
 	l.Kill(relay.Drained)
 	if r := <-done; !r.Cut {
 		t.Errorf("result %+v, want the upstream cut", r)
 	}
+}
+
+// kept waits until sent bytes went up, or until some of them stay with the reactor: a
+// reservation, which is for a moment, counts in the same place.
+func kept(rs *Reactors, l *relay.Link, sent int64) bool {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for still := 0; still < 100; {
+		if up, _ := l.Counts(); up >= sent {
+			return false
+		}
+		<-tick.C
+		if still++; rs.Stats().Kept == 0 {
+			still = 0
+		}
+	}
+	return true
 }

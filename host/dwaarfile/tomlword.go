@@ -2,6 +2,7 @@ package dwaarfile
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"dwaar.dev/dwaar/sdk"
@@ -37,6 +38,10 @@ func (t *tomlReader) fillKey(names []string, pos sdk.Pos) []sdk.Word {
 // fillText returns the words that a text stands for.
 func (t *tomlReader) fillText(tok token) []sdk.Word {
 	t.count(1, tok.pos)
+	if strings.ContainsRune(tok.text, 0) {
+		t.errorf(sdk.Errorf(tok.pos, "a text holds a NUL character: leave it out"))
+		tok.text = strings.ReplaceAll(tok.text, "\x00", "")
+	}
 	toks := []token{tok}
 	if !t.o.Raw {
 		toks = t.fillWord(tok, t.args)

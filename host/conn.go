@@ -42,10 +42,6 @@ func (c *Conn) Flow() *sdk.Flow { return &c.flow }
 // first; it is valid until the next call of a method.
 func (c *Conn) Head() []byte { return c.flow.Head }
 
-// Ended returns how the stream behind the head ended: nil while it may go on,
-// io.EOF, or the error of the read.
-func (c *Conn) Ended() error { return c.end }
-
 // Peek waits until the head holds at least n bytes. Otherwise it returns io.EOF or
 // a read error, os.ErrDeadlineExceeded at the deadline of the phase, ErrFull if
 // the head can never be that long, or ErrNoMemory.

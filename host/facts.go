@@ -24,18 +24,12 @@ const (
 
 // Put records a fact and copies value. It returns false when the connection has
 // no room for it.
-func (fs *Facts) Put(of, key string, value []byte) bool {
-	if !fs.room(len(value)) {
-		return false
-	}
-	at := len(fs.arena)
-	fs.arena = append(fs.arena, value...)
-	fs.list = append(fs.list, fact{of, key, at, len(value)})
-	return true
-}
+func (fs *Facts) Put(of, key string, value []byte) bool { return put(fs, of, key, value) }
 
 // PutString records a fact as Put does.
-func (fs *Facts) PutString(of, key, value string) bool {
+func (fs *Facts) PutString(of, key, value string) bool { return put(fs, of, key, value) }
+
+func put[T string | []byte](fs *Facts, of, key string, value T) bool {
 	if !fs.room(len(value)) {
 		return false
 	}
@@ -77,15 +71,6 @@ func (fs *Facts) All() iter.Seq2[string, string] {
 				return
 			}
 		}
-	}
-}
-
-// Each calls visit with the two parts of every recorded fact's name and its
-// value, without making strings.
-func (fs *Facts) Each(visit func(of, key string, value []byte)) {
-	for i := range fs.list {
-		f := &fs.list[i]
-		visit(f.of, f.key, fs.arena[f.at:f.at+f.len])
 	}
 }
 

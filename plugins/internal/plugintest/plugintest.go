@@ -1,0 +1,129 @@
+// Package plugintest is what the tests of the plugins stand on: it loads a module as
+// dwaar does, and holds what its matchers say against the laws, against golden
+// verdicts, and against the same source compiled natively.
+//
+//	p := plugintest.Load(t, "mqtt", "mqtt.wasm")
+//	samples := plugintest.Samples(t, "testdata/samples")
+//	plugintest.Golden(t, samples, map[string]sdk.Matcher{
+//		"mqtt":           p.Matcher(t, "mqtt"),
+//		"mqtt version 5": p.Matcher(t, "mqtt version 5"),
+//	})
+//	matchtest.Laws(t, p.Matcher(t, "mqtt"), matchtest.TCP(), plugintest.Heads(samples)...)
+//
+// Samples are files *.bin, each the first flight of a real program.
+package plugintest
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/dwaarfile"
+	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/host/hosttest"
+	"dwaar.dev/dwaar/host/wasm"
+	"dwaar.dev/dwaar/sdk"
+)
+
+// Plugin is a module that was loaded.
+type Plugin struct {
+	registry *host.Registry
+}
+
+// Load loads the module in a file as the plugin name, with the options of its
+// directive, "fuel 1000000". It is closed when the test ends, and with it all
+// matchers.
+func Load(t testing.TB, name, path string, options ...string) *Plugin {
+	t.Helper()
+	config := "{\n\tplugin " + name + " " + path + " {\n"
+	for _, o := range options {
+		config += "\t\t" + o + "\n"
+	}
+	known := new(host.Registry)
+	wasm.Register(known)
+	tree, err := dwaarfile.Parse("Dwaarfile", []byte(config+"\t}\n}\n"), graph.Grammar(known), dwaarfile.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := wasm.New(wasm.Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	builder := &hosttest.Builder{Store: new(host.Store)}
+	t.Cleanup(func() {
+		builder.Release()
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	loaded, err := h.Load(tree, new(host.Registry), builder.Store)
+	defer loaded.Release()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range loaded.Registry().Globals() {
+		if err := g.Check(builder, nil); err != nil { // the builder is what holds the module from now on
+			t.Fatal(err)
+		}
+	}
+	return &Plugin{loaded.Registry()}
+}
+
+// Matcher makes a matcher of a line of a Dwaarfile, with its block if it has one:
+// "minecraft host play.example.com".
+func (p *Plugin) Matcher(t testing.TB, line string) sdk.Matcher {
+	t.Helper()
+	m, err := p.matcher(t, line)
+	if err != nil {
+		t.Fatalf("%s: %v", line, err)
+	}
+	return m
+}
+
+// Refused returns what is wrong with a line, as the user reads it.
+func (p *Plugin) Refused(t testing.TB, line string) string {
+	t.Helper()
+	if _, err := p.matcher(t, line); err != nil {
+		return err.Error()
+	}
+	t.Errorf("%s: it was accepted", line)
+	return ""
+}
+
+func (p *Plugin) matcher(t testing.TB, line string) (sdk.Matcher, error) {
+	t.Helper()
+	n := Node(t, line)
+	for _, e := range p.registry.Matchers() {
+		if e.Spec.Name == n.Name {
+			return e.New(n)
+		}
+	}
+	return nil, errors.New("the plugin has no such matcher")
+}
+
+// Node parses a line of a Dwaarfile as that of a plugin's matcher: all words are its
+// arguments, and what stands in its block is the block's.
+func Node(t testing.TB, line string) *sdk.Node {
+	t.Helper()
+	config := "layer4 {\n127.0.0.1:0 {\n@x {\n" + line + "\n}\nroute @x {\n}\n}\n}\n"
+	tree, err := dwaarfile.ParseRaw("Dwaarfile", []byte(config), graph.Grammar(new(host.Registry)))
+	if err != nil {
+		t.Fatalf("%s: %v", line, err)
+	}
+	return &tree[0].Block[0].Block[0].Block[0]
+}
+
+// BuildGo compiles a directory that holds package main as a module and returns its
+// file, which is gone when the test ends.
+func BuildGo(t testing.TB, dir string) string {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "go.wasm")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", out, ".")
+	cmd.Dir = dir
+	cmd.Env = append(cmd.Environ(), "GOOS=wasip1", "GOARCH=wasm", "GOFLAGS=")
+	if printed, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, printed)
+	}
+	return out
+}

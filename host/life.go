@@ -36,6 +36,7 @@ type Record struct {
 	Matched   time.Time // when the outer route was chosen
 	Connected time.Time // when the upstream stood
 	Tries     int       // attempts to reach an upstream
+	Fuel      int64     // units that plugins took to choose its routes
 	Final     error     // why no more bytes were waited for; nil: the bytes decided
 }
 

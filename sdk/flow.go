@@ -26,6 +26,7 @@ type Flow struct {
 
 	facts  Facts
 	parsed []slot
+	fuel   int64
 }
 
 // Facts is where a connection keeps what is known of it. The engine supplies it;
@@ -59,6 +60,14 @@ func (f *Flow) Set(key string, value []byte) {
 		f.facts.Set(key, value)
 	}
 }
+
+// Spend adds to what plugins took of the connection so far, in units of fuel. Whoever
+// runs them calls it; a matcher has no use for it.
+func (f *Flow) Spend(fuel int64) { f.fuel += fuel }
+
+// Spent returns what plugins took of the connection, in units of fuel. It goes on where
+// a handler makes new bytes of those it had.
+func (f *Flow) Spent() int64 { return f.fuel }
 
 // Reset makes f ready for another connection, or for new bytes of the same one.
 // It keeps the memory of parsed values and forgets their content.

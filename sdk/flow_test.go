@@ -164,3 +164,19 @@ func TestFactsGoToWhoeverIsBound(t *testing.T) {
 		t.Errorf("facts (-want +got):\n%s", diff)
 	}
 }
+
+func TestWhatPluginsTookIsCountedUntilTheConnectionEnds(t *testing.T) {
+	t.Parallel()
+	var f sdk.Flow
+	f.Spend(40)
+	f.Rehead([]byte("other bytes"))
+	f.Spend(2)
+	inner := f.Fresh()
+	inner.Spend(8)
+	if f.Spent() != 42 || inner.Spent() != 50 {
+		t.Errorf("it took %d outside and %d inside", f.Spent(), inner.Spent())
+	}
+	if f.Reset(); f.Spent() != 0 {
+		t.Errorf("the next connection begins with %d", f.Spent())
+	}
+}

@@ -74,6 +74,9 @@ func (x *conn) accessAttrs(c *host.Conn, o host.Outcome) []slog.Attr {
 	}
 	attrs = append(attrs, slog.Int64(keyBytesUp, o.Up), slog.Int64(keyBytesDown, o.Down))
 	attrs = append(attrs, x.times(r, o.Ended)...)
+	if r.Fuel > 0 {
+		attrs = append(attrs, slog.Int64(keyFuel, r.Fuel))
+	}
 	if facts := factAttrs(c.Facts()); len(facts) > 0 {
 		attrs = append(attrs, slog.GroupAttrs(keyFacts, facts...))
 	}

@@ -15,6 +15,7 @@ const (
 	keyConnections = "connections"
 	keyError       = "error"
 	keyFacts       = "facts"
+	keyFuel        = "fuel" // what plugins took, in all
 	keyGeneration  = "generation"
 	keyGrace       = "grace_period"
 	keyListener    = "listener"

@@ -19,6 +19,7 @@ func (rs *Routes) Handle(ctx context.Context, c *host.Conn, next host.Next) erro
 	c.BeginMatching(rs.list.limits.MatchingTimeout, rs.list.own && rs.from == 0)
 	r, err := rs.choose(c)
 	c.EndMatching()
+	c.Record().Fuel = c.Flow().Spent()
 	switch {
 	case err != nil:
 		return err

@@ -38,6 +38,7 @@ func (m *Matcher) Match(f *sdk.Flow) (sdk.Verdict, error) {
 	}
 	answer, used, err := in.evaluate(m, f, fuel)
 	*left -= used
+	f.Spend(used)
 	if err != nil {
 		pool.put(in)
 		return m.failed(f, err)

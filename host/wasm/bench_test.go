@@ -36,7 +36,7 @@ func hellos(b *testing.B) [][]byte {
 }
 
 // serverName returns what the native matcher finds.
-func serverName(b *testing.B, hello []byte) []byte {
+func serverName(b testing.TB, hello []byte) []byte {
 	b.Helper()
 	m, err := tls.New(&sdk.Node{Name: "tls"})
 	if err != nil {

@@ -1,12 +1,14 @@
 #!/bin/sh
-# Builds a matcher written in Rust: build.sh SOURCE.rs [OUTPUT.wasm]
+# Builds a matcher written in Rust: build.sh SOURCE.rs [OUTPUT.wasm [FLAG…]]
 # Needs rustc, its library for wasm32 and a linker (Debian: apt install rustc
 # libstd-rust-dev-wasm32 lld; or rustup target add wasm32-unknown-unknown).
 # RUSTC names another compiler than the first that has the library.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-source=${1:?usage: build.sh SOURCE.rs [OUTPUT.wasm]}
+source=${1:?usage: build.sh SOURCE.rs [OUTPUT.wasm [FLAG…]]}
 output=${2:-$(basename "$source" .rs).wasm}
+shift
+[ $# = 0 ] || shift
 target=wasm32-unknown-unknown
 
 # can COMPILER: it has the library.
@@ -20,7 +22,9 @@ done
 
 build=$(mktemp -d)
 trap 'rm -rf "$build"' EXIT
-set -- --edition 2021 --target $target -C opt-level=2 -C panic=abort -C strip=symbols
+# A panic names its file: the same one on every machine.
+set -- --edition 2021 --target $target -C opt-level=2 -C panic=abort -C strip=symbols \
+	--remap-path-prefix "$here=dwaar" "$@"
 "$rustc" "$@" --crate-type rlib --crate-name dwaar "$here/dwaar.rs" -o "$build/libdwaar.rlib"
 "$rustc" "$@" --crate-type cdylib --crate-name matcher --extern "dwaar=$build/libdwaar.rlib" -C lto=fat \
 	-C link-arg=--stack-first -C link-arg=-zstack-size=8192 "$source" -o "$output"

@@ -19,7 +19,7 @@ import (
 type Conn struct {
 	life *life
 	flow sdk.Flow
-	sock net.Conn // where the bytes behind the head come from
+	sock net.Conn // where the bytes behind the head come from; nil: see bare.go
 	buf  []byte   // flow.Head lies in it
 	off  int      // bytes of buf that were discarded
 	end  error    // what a read of sock returned: io.EOF, a reset
@@ -47,39 +47,55 @@ func (c *Conn) Head() []byte { return c.flow.Head }
 // the head can never be that long, or ErrNoMemory.
 func (c *Conn) Peek(n int) error {
 	for len(c.flow.Head) < n {
-		if n > c.flow.MaxHead || len(c.flow.Head) >= c.flow.MaxHead {
-			return ErrFull
+		b, err := c.Room(n)
+		if err != nil {
+			return err
 		}
-		if c.end != nil {
-			return c.end
-		}
-		if !c.room(n) {
-			return ErrNoMemory
-		}
-		if err := c.fill(); err != nil {
+		got, err := c.sock.Read(b)
+		if err := c.Received(got, err); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// fill reads once behind the head.
-func (c *Conn) fill() error {
-	n := len(c.buf)
-	free := c.buf[n:min(cap(c.buf), c.off+c.flow.MaxHead)]
-	got, err := c.sock.Read(free)
-	c.buf = c.buf[:n+got]
-	c.flow.Head = c.buf[c.off:]
+// Room is for whoever receives in the connection's place: it returns where the
+// bytes behind the head go, if the head is to have n in all. Otherwise it returns
+// why it cannot have them: ErrFull, ErrNoMemory, or how the stream ended.
+func (c *Conn) Room(n int) ([]byte, error) {
 	switch {
-	case got > 0 && err != nil && !errors.Is(err, os.ErrDeadlineExceeded):
-		c.end = err // said when the head has been looked at
-	case got == 0 && err != nil:
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			c.end = err
-		}
-		return err
+	case n > c.flow.MaxHead || len(c.flow.Head) >= c.flow.MaxHead:
+		return nil, ErrFull
+	case c.end != nil:
+		return nil, c.end
+	case !c.room(n):
+		return nil, ErrNoMemory
 	}
-	return nil
+	return c.buf[len(c.buf):min(cap(c.buf), c.off+c.flow.MaxHead)], nil
+}
+
+// Received says what came of receiving into [Conn.Room], as Read would. It returns
+// err if that is all there is to say.
+func (c *Conn) Received(n int, err error) error {
+	c.buf = c.buf[:len(c.buf)+n]
+	c.flow.Head = c.buf[c.off:]
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		c.end = err
+	}
+	if n > 0 {
+		return nil // said when the head has been looked at
+	}
+	return err
+}
+
+// Idle gives back the place of a head that has no byte yet, while nothing comes.
+func (c *Conn) Idle() {
+	if len(c.flow.Head) == 0 {
+		c.release()
+	}
 }
 
 // room makes place for n head bytes and at least one more than there are.
@@ -108,14 +124,17 @@ func (c *Conn) BeginMatching(d time.Duration, own bool) {
 			c.deadline = time.Now().Add(d)
 		}
 	}
-	if !c.deadline.IsZero() {
+	if !c.deadline.IsZero() && c.sock != nil {
 		c.sock.SetReadDeadline(c.deadline)
 	}
 }
 
+// Deadline is that of the matching phase; the zero time is none.
+func (c *Conn) Deadline() time.Time { return c.deadline }
+
 // EndMatching clears the deadline of the phase.
 func (c *Conn) EndMatching() {
-	if !c.deadline.IsZero() {
+	if !c.deadline.IsZero() && c.sock != nil {
 		c.sock.SetReadDeadline(time.Time{})
 	}
 }

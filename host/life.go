@@ -25,7 +25,12 @@ type Env struct {
 	Entered func(c *Conn, from, to Phase) // nil, or told of each new phase
 	Ended   func(c *Conn, o Outcome)      // nil, or told once how it ended
 	Own     func(netip.AddrPort) bool     // whether a listener of this program has the address; nil: nobody knows
+	Start   Relayer                       // what relays; nil: relay.Start
 }
+
+// Relayer is relay.Start, or what does the same for the ends that it can serve
+// better.
+type Relayer func(down, up relay.Endpoint, o relay.Options) *relay.Link
 
 // Record is what the log and the control socket say of a connection. Only the
 // goroutine that owns the connection writes it.
@@ -44,7 +49,7 @@ type Record struct {
 type life struct {
 	id     uint64
 	env    *Env
-	raw    net.Conn
+	raw    net.Conn // nil while the connection is bare
 	facts  Facts
 	record Record
 	given  bool
@@ -161,7 +166,11 @@ func (c *Conn) Relay(up relay.Endpoint, o relay.Options) error {
 	c.Enter(InRelay)
 	c.life.given = true
 	o.Done = func(r relay.Result) { c.ended(c.relayed(r)) }
-	link := relay.Start(down, up, o)
+	start := c.life.env.Start
+	if start == nil {
+		start = relay.Start
+	}
+	link := start(down, up, o)
 	c.life.link.Store(link)
 	if code := c.life.killed.Load(); code != nil {
 		link.Kill(relayReason(code.Why))
@@ -199,7 +208,9 @@ func (l *life) kill(by Party, why Why) {
 // tells everybody. err is what its handlers returned.
 func (c *Conn) Finish(err error) {
 	c.release()
-	c.life.raw.Close()
+	if c.life.raw != nil {
+		c.life.raw.Close()
+	}
 	c.ended(c.failed(err))
 }
 

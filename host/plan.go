@@ -41,16 +41,32 @@ func (c *Conn) Own(a netip.AddrPort) bool {
 // received from the client are sent to the upstream that stands, whatever became
 // of earlier attempts.
 func RunPlan(ctx context.Context, c *Conn, p Planner) error {
+	return new(Course).Run(ctx, c, p)
+}
+
+// Course is how far the attempts to reach an upstream have come. The zero value is
+// the beginning.
+type Course struct {
+	Attempt int   // how many were made
+	Last    error // of the last one; nil before the first
+	Next    *Dial // planned and not made; nil: the Planner is asked
+}
+
+// Failed notes that an attempt was made and failed with err.
+func (k *Course) Failed(err error) {
+	k.Attempt++
+	k.Last = err
+}
+
+// Run goes on with the attempts in the goroutine of the connection, as RunPlan does
+// from the beginning.
+func (k *Course) Run(ctx context.Context, c *Conn, p Planner) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c.life.stop.Store(&cancel)
 	c.Enter(InConnect)
-	var last error
-	for attempt := 0; ; attempt++ {
-		if c.life.killed.Load() != nil {
-			return net.ErrClosed
-		}
-		d, err := plan(ctx, c, p, attempt, last)
+	for {
+		d, err := k.next(ctx, c, p)
 		if err != nil {
 			return err
 		}
@@ -61,16 +77,28 @@ func RunPlan(ctx context.Context, c *Conn, p Planner) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		last = err
+		k.Failed(err)
 	}
 }
 
-func plan(ctx context.Context, c *Conn, p Planner, attempt int, last error) (Dial, error) {
-	d, err := p.Plan(c, attempt, last)
-	if w, ok := p.(Waiter); ok && errors.Is(err, ErrBlocks) {
-		return w.PlanWait(ctx, c, attempt, last)
+// next returns the attempt to be made.
+func (k *Course) next(ctx context.Context, c *Conn, p Planner) (*Dial, error) {
+	d := k.Next
+	k.Next = nil
+	if err := c.Killed(); err != nil {
+		if d != nil {
+			d.Dropped()
+		}
+		return nil, err
 	}
-	return d, err
+	if d != nil {
+		return d, nil
+	}
+	planned, err := p.Plan(c, k.Attempt, k.Last)
+	if w, ok := p.(Waiter); ok && errors.Is(err, ErrBlocks) {
+		planned, err = w.PlanWait(ctx, c, k.Attempt, k.Last)
+	}
+	return &planned, err
 }
 
 // attempt makes one attempt and counts it.
@@ -88,10 +116,10 @@ func (d *Dial) attempt(ctx context.Context, c *Conn) (net.Conn, error) {
 	case err == nil:
 		d.Stood(c)
 		return conn, nil
-	case ctx.Err() != nil || localFault(err):
+	case ctx.Err() != nil:
 		d.Dropped()
 	default:
-		d.Failed(c, err)
+		d.Missed(c, err)
 	}
 	return nil, err
 }
@@ -192,6 +220,15 @@ func (d *Dial) Failed(c *Conn, err error) {
 		c.Log().Warn("upstream is out", slog.String("upstream", d.Up.Name),
 			slog.Duration("for", d.Up.options.FailFor), slog.Any("error", err))
 	}
+}
+
+// Missed is Failed, or Dropped if the fault was this machine's.
+func (d *Dial) Missed(c *Conn, err error) {
+	if localFault(err) {
+		d.Dropped()
+		return
+	}
+	d.Failed(c, err)
 }
 
 // Dropped counts an attempt out that says nothing of the upstream: it was not

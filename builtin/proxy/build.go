@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -49,7 +50,7 @@ func (m *maker) handler(n *sdk.Node) (host.Handler, error) {
 		u := &s.upstreams[i]
 		made, err := m.member(u)
 		errs.Add(u.pos, err)
-		h.blocks = h.blocks || made.slow()
+		h.blocks = cmp.Or(h.blocks, made.slow())
 		if u.backup {
 			h.backups = append(h.backups, made)
 		} else {
@@ -72,10 +73,17 @@ func (m *maker) handler(n *sdk.Node) (host.Handler, error) {
 	return h, nil
 }
 
-// slow says whether every attempt needs a goroutine.
-func (m *member) slow() bool {
-	_, chosen := m.target.(*chosen)
-	return chosen || m.dialer.secured != nil || len(m.dialer.also) > 0
+// slow says why every attempt needs a goroutine, "" if it does not.
+func (m *member) slow() (why string) {
+	switch _, chosen := m.target.(*chosen); {
+	case chosen:
+		return "where proxy connects depends on the client"
+	case m.dialer.secured != nil:
+		return "proxy speaks TLS to its upstream"
+	case len(m.dialer.also) > 0:
+		return "proxy has several connections for each client"
+	}
+	return ""
 }
 
 // member makes one upstream.

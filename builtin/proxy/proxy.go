@@ -34,7 +34,7 @@ import (
 type Handler struct {
 	primaries, backups []member
 	balance            balance
-	blocks             bool // some upstream needs a goroutine for every attempt
+	blocks             string // why every attempt needs a goroutine; "": none does
 	timeout            time.Duration
 	tryFor, tryEvery   time.Duration
 	relay              relay.Options
@@ -73,11 +73,14 @@ func (h *Handler) Handle(ctx context.Context, c *host.Conn, _ host.Next) error {
 // name is not resolved yet, that the upstream needs a handshake or several
 // connections, or that there is nothing to do but wait for an upstream.
 func (h *Handler) Plan(c *host.Conn, _ int, last error) (host.Dial, error) {
-	if h.blocks {
+	if h.blocks != "" {
 		return host.Dial{}, host.ErrBlocks
 	}
 	return h.plan(context.Background(), c, last, false)
 }
+
+// Blocks says why Plan never succeeds, "" if it may.
+func (h *Handler) Blocks() string { return h.blocks }
 
 // PlanWait chooses where to connect next and waits for what that takes.
 func (h *Handler) PlanWait(ctx context.Context, c *host.Conn, _ int, last error) (host.Dial, error) {

@@ -167,6 +167,7 @@ func conclusion(x *graph.Explanation) string {
 	for line := range strings.Lines(r.Chain) {
 		fmt.Fprintf(&b, "     %s\n", strings.TrimSuffix(line, "\n"))
 	}
+	fmt.Fprintf(&b, "     runs %s\n", r.Path)
 	for _, f := range x.Facts {
 		fmt.Fprintf(&b, "{%s} is %q\n", f.Name, f.Value)
 	}
@@ -180,6 +181,7 @@ type explanation struct {
 	Need     int               `json:"need,omitempty"`  // undecided: until there are so many bytes
 	Route    int               `json:"route"`           // from 1; if undecided, what it is when no more bytes come; 0: none
 	At       string            `json:"at,omitempty"`    // where the route stands
+	Path     string            `json:"path,omitempty"`  // where its connections live: in an event loop, or a goroutine and why
 	Error    string            `json:"error,omitempty"` // of a matcher that is broken
 	Facts    map[string]string `json:"facts"`
 	Routes   []routeAnswer     `json:"routes"`
@@ -200,6 +202,7 @@ func viewOf(listener string, f *sdk.Flow, now, later *graph.Explanation) explana
 	v := explanation{Listener: listener, Bytes: len(f.Head), Need: now.Need, Route: later.Picked + 1, Facts: map[string]string{}}
 	if later.Picked >= 0 {
 		v.At = later.Routes[later.Picked].Pos.String()
+		v.Path = later.Routes[later.Picked].Path
 	}
 	if later.Err != nil {
 		v.Error = later.Err.Error()

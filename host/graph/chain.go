@@ -16,13 +16,12 @@ type chain struct {
 	rest     *Routes // nil: what nobody took goes to the caller's next
 }
 
-// run gives a connection to a route's handlers.
-func (r *Route) run(ctx context.Context, c *host.Conn, l *list, next host.Next) error {
+// enter notes that a connection is the route's.
+func (r *Route) enter(c *host.Conn, l *list) {
 	if !l.own && c.Record().Route == "" {
-		c.Record().Route = r.title()
+		c.Record().Route = r.title
 	}
 	c.Enter(host.InHandling)
-	return r.chain.step(ctx, c, 0, next)
 }
 
 // Run gives a connection to the chain alone: a branch beside a route.
@@ -50,7 +49,8 @@ func (ch *chain) step(ctx context.Context, c *host.Conn, i int, next host.Next) 
 	})
 }
 
-func (r *Route) title() string {
+// title is what the log calls a route.
+func title(r *Route) string {
 	at := r.Pos.String()
 	switch {
 	case r.Name == "":
@@ -59,4 +59,40 @@ func (r *Route) title() string {
 		return r.Name
 	}
 	return r.Name + " " + at
+}
+
+// Planner returns the one handler of a route that needs no goroutine: an event loop
+// connects and relays. It is nil for all other routes.
+func (r *Route) Planner() host.Planner { return r.planner }
+
+// place chooses where the connections of a route live. A route whose handlers are
+// one Planner, which never waits, needs no goroutine.
+func (r *Route) place() {
+	switch p, why := r.chain.planner(); {
+	case why != "":
+		r.path = "in a goroutine: " + why
+	default:
+		r.planner, r.path = p, "in an event loop"
+	}
+}
+
+func (ch *chain) planner() (p host.Planner, why string) {
+	for i, h := range ch.handlers {
+		if _, ok := h.(host.Planner); !ok {
+			return nil, ch.name(i) + " needs one"
+		}
+	}
+	if len(ch.handlers) != 1 || !ch.ends {
+		return nil, "it does not end with its only handler"
+	}
+	p, _ = ch.handlers[0].(host.Planner)
+	if b, ok := p.(interface{ Blocks() string }); ok && b.Blocks() != "" {
+		return nil, b.Blocks()
+	}
+	return p, ""
+}
+
+// name is the directive of a handler.
+func (ch *chain) name(i int) string {
+	return strings.Fields(ch.texts[i])[0]
 }

@@ -20,6 +20,7 @@ type RouteView struct {
 	Answer  sdk.Answer   // its value
 	Members []MemberView // its matchers, in order
 	Chain   string       // the handlers, one a line
+	Path    string       // whether its connections live in an event loop or a goroutine, and why
 }
 
 // MemberView is one matcher of a condition and what it says.
@@ -53,7 +54,7 @@ func (s *Server) Explain(f *sdk.Flow, final bool) Explanation {
 		if r == picked {
 			x.Picked = i
 		}
-		v := RouteView{Pos: r.Pos, Name: r.Name, Text: r.cond.text(rs.list.instances), Answer: e.eval(&r.cond), Chain: r.chain.String()}
+		v := RouteView{Pos: r.Pos, Name: r.Name, Text: r.cond.text(rs.list.instances), Answer: e.eval(&r.cond), Chain: r.chain.String(), Path: r.path}
 		r.cond.leaves(func(inst int) {
 			v.Members = append(v.Members, MemberView{rs.list.instances[inst].text, e.ask(inst)})
 		})

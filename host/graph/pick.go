@@ -3,6 +3,7 @@ package graph
 import (
 	"sync"
 
+	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -30,6 +31,9 @@ type Route struct {
 	cond    cond
 	winners []int // the instances under no negation: whose facts count
 	chain   chain
+	title   string       // what the log calls it
+	planner host.Planner // its only handler, if it needs no goroutine
+	path    string       // where its connections live, as validate prints it
 }
 
 // NewMemo returns a memo for a connection whose facts so far are outer (nil: none)

@@ -81,7 +81,10 @@ func (s *scope) add(n *sdk.Node, c *conditions, r Route) {
 	inner := s.with(c.supplied(r.winners))
 	inner.closed = c.closed(inner.closed, r.winners)
 	inner.plain = r.cond.op == always && (s.plain || !c.list.own)
-	r.chain = *inner.handlers(n.Block)
+	r.chain, r.title = *inner.handlers(n.Block), title(&r)
+	if !c.list.own {
+		r.place()
+	}
 	if !r.chain.ends {
 		for name := range inner.known {
 			s.known[name] = true
@@ -178,6 +181,9 @@ func (rs *Routes) String() string {
 		}
 		b.WriteByte('\n')
 		b.WriteString(indent(r.chain.String(), "     "))
+		if r.path != "" {
+			b.WriteString(indent("runs "+r.path, "     "))
+		}
 		if !r.chain.ends {
 			fmt.Fprintf(&b, "     then %s\n", rs.list.after(i))
 		}

@@ -306,12 +306,14 @@ func TestTheGraphOfATreeIsPrinted(t *testing.T) {
   matching_timeout 3s
   1. prefix a and other ab  (@a)
        greet x
+       runs in a goroutine: greet needs one
        then the routes from 2 on
   2. not prefix b  (@b)
        subroute
          matching_timeout 3s
          1. everything
               say "in side"
+       runs in a goroutine: subroute needs one
   otherwise close
 `
 	if diff := cmp.Diff(want, g.String()); diff != "" {

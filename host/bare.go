@@ -1,0 +1,56 @@
+package host
+
+import (
+	"bytes"
+	"net"
+
+	"dwaar.dev/dwaar/host/relay"
+	"dwaar.dev/dwaar/sdk"
+)
+
+// A bare connection has no net.Conn: an event loop has its descriptor, receives for
+// it ([Conn.Room], [Conn.Received]) and closes it. It is matched and planned for in
+// the loop. When it needs a goroutine the loop gives the descriptor up, and Adopt
+// makes an ordinary connection of it; otherwise the loop relays it, after Give, and
+// says how that ended with Relayed.
+
+// NewBare begins the life of a connection that was accepted by an event loop. link
+// is how the loop is told to end it; the rest is as in [NewConn].
+func NewBare(link *relay.Link, id uint64, f sdk.Flow, env *Env) *Conn {
+	c := NewConn(nil, id, f, env)
+	c.life.link.Store(link)
+	return c
+}
+
+// Adopt makes c an ordinary connection on sock, which the loop has given up.
+func (c *Conn) Adopt(sock net.Conn) {
+	l := c.life
+	c.sock, l.raw = sock, sock
+	l.link.Store(nil)
+	if l.killed.Load() != nil { // the loop may not have heard of it
+		sock.Close()
+	}
+}
+
+// Give notes that the loop relays the connection from now on. It returns what is to
+// be sent before its next bytes, without the first sent ones, which were: a copy,
+// as the head is given back.
+func (c *Conn) Give(first []byte, sent int) []byte {
+	rest := bytes.Clone(first[min(sent, len(first)):])
+	c.release()
+	c.Enter(InRelay)
+	c.life.given = true
+	return rest
+}
+
+// Relayed ends a connection that was given away.
+func (c *Conn) Relayed(r relay.Result) { c.ended(c.relayed(r)) }
+
+// Killed returns why somebody wants the connection to end, as an error; nil: nobody
+// does.
+func (c *Conn) Killed() error {
+	if c.life.killed.Load() != nil {
+		return net.ErrClosed
+	}
+	return nil
+}

@@ -1,0 +1,339 @@
+//go:build ignore
+
+// The line above keeps the go command, which tests this directory, away from it.
+/* Matches clients of Redis, and of what speaks like it, by their first command: an
+ * array of bulk strings as all libraries send it (RESP2 and RESP3), or a line as
+ * people and health checks do. README.md says what it takes; the protocol is described
+ * at https://redis.io/docs/latest/develop/reference/protocol-spec/. */
+#define DWAAR_MAX_HEAD (64 << 10)
+#include "dwaar.h"
+
+/* ---- The configuration: redis [command NAME…] [user NAME…] [db N…], or in a block ---- */
+
+enum { COMMAND, USER, DB, OPTIONS };
+
+static const char *const options[OPTIONS] = {"command", "user", "db"};
+
+/* Each value is its option, its length, and its bytes. */
+static uint8_t values[4 << 10];
+static uint32_t values_size;
+static uint8_t given[OPTIONS]; /* has it a value? */
+
+static uint8_t upper(uint8_t b) { return b >= 'a' && b <= 'z' ? b - ('a' - 'A') : b; }
+
+/* What the names of commands are made of, those of modules and renamed ones too. */
+static int is_name(uint8_t b) {
+	return (b >= '0' && b <= '9') || (upper(b) >= 'A' && upper(b) <= 'Z') || b == '.' || b == '_' || b == '-';
+}
+
+static int is_digit(uint8_t b) { return b >= '0' && b <= '9'; }
+
+#define MAX_NAME 64 /* bytes of a command's name */
+#define MAX_USER 255
+#define MAX_DB 10 /* digits */
+
+/* Are the bytes all of one kind, 1 to most of them? */
+static int all(dwaar_span s, uint32_t most, int (*is)(uint8_t)) {
+	for (uint32_t i = 0; i < s.size; i++)
+		if (!is(s.at[i]))
+			return 0;
+	return s.size >= 1 && s.size <= most;
+}
+
+/* Why a word cannot be a value of an option, or 0. */
+static const char *unfit(uint32_t option, dwaar_span text) {
+	if (option == COMMAND && !all(text, MAX_NAME, is_name))
+		return "is no name of a command: write SELECT, or GET";
+	if (option == USER && (text.size < 1 || text.size > MAX_USER))
+		return "is no name of 1 to 255 bytes";
+	if (option == DB && !all(text, MAX_DB, is_digit))
+		return "is no number of a database: write 0, or 15";
+	if (values_size + 2 + text.size > sizeof values)
+		return "is one too many: there is room for 4 KiB of values";
+	return 0;
+}
+
+static int32_t add(uint32_t option, dwaar_token t) {
+	const char *why = unfit(option, t.text);
+	if (why)
+		return dwaar_reject(t, why);
+	values[values_size++] = (uint8_t)option;
+	values[values_size++] = (uint8_t)t.text.size;
+	for (uint32_t i = 0; i < t.text.size; i++)
+		values[values_size++] = option == COMMAND ? upper(t.text.at[i]) : t.text.at[i];
+	given[option] = 1;
+	return 0;
+}
+
+/* The option that a word names, or OPTIONS. */
+static uint32_t option_of(dwaar_token t) {
+	uint32_t i = 0;
+	while (i < OPTIONS && !(t.kind == DWAAR_TOKEN_WORD && dwaar_is(t.text, options[i])))
+		i++;
+	return i;
+}
+
+/* One option with its values, from its name up to the token that ends them, which is
+ * left in t. On a line of its own (in a block) every word is a value; where options
+ * stand on one line, the name of another one ends them. */
+static int32_t option(dwaar_config *config, dwaar_token *t, int own_line) {
+	dwaar_token name = *t;
+	uint32_t kind = option_of(name);
+	if (kind == OPTIONS)
+		return dwaar_reject(name, "is no option: write command, user or db");
+	uint32_t before = values_size;
+	for (*t = dwaar_next(config); t->kind == DWAAR_TOKEN_WORD; *t = dwaar_next(config)) {
+		if (!own_line && option_of(*t) != OPTIONS)
+			break;
+		int32_t bad = add(kind, *t);
+		if (bad)
+			return bad;
+	}
+	return values_size > before ? 0 : dwaar_reject(name, "needs a value");
+}
+
+DWAAR_INIT(config) {
+	int32_t bad = 0;
+	dwaar_token t = dwaar_next(config);
+	while (!bad && t.kind == DWAAR_TOKEN_WORD)
+		bad = option(config, &t, 0);
+	if (bad || t.kind != DWAAR_TOKEN_OPEN)
+		return bad;
+	t = dwaar_next(config);
+	while (!bad && t.kind != DWAAR_TOKEN_CLOSE) {
+		bad = option(config, &t, 1);
+		if (!bad && t.kind != DWAAR_TOKEN_LINE)
+			return dwaar_reject(t, "begins a block where none is");
+		if (!bad)
+			t = dwaar_next(config);
+	}
+	return bad;
+}
+
+/* Is it one of the option's values, if it has any? */
+static int wanted(uint32_t option, dwaar_span value) {
+	if (!given[option])
+		return 1;
+	for (uint32_t at = 0; at < values_size; at += 2 + values[at + 1])
+		if (values[at] == option && dwaar_equal(value, (dwaar_span){values + at + 2, values[at + 1]}))
+			return 1;
+	return 0;
+}
+
+/* ---- The first command ---- */
+
+#define MAX_ARGS 6 /* HELLO 3 AUTH name password SETNAME name */
+
+typedef struct {
+	uint8_t text[MAX_NAME]; /* the name in upper case */
+	dwaar_span name;        /* in text */
+	dwaar_span args[MAX_ARGS];
+	uint32_t count; /* of them, for a command whose arguments are read */
+} command;
+
+static void set_name(command *cmd, dwaar_span name) {
+	for (uint32_t i = 0; i < name.size; i++)
+		cmd->text[i] = upper(name.at[i]);
+	cmd->name = (dwaar_span){cmd->text, name.size};
+}
+
+/* The digits of a number without a leading zero, and CR LF. */
+static int number(dwaar_cursor *c, uint32_t digits, uint32_t *n) {
+	*n = 0;
+	for (uint32_t i = 0; i <= digits; i++) {
+		uint8_t b = dwaar_u8(c);
+		if (i && b == '\r')
+			return dwaar_literal(c, "\n");
+		if (!is_digit(b) || (i && !*n))
+			return 0;
+		*n = *n * 10 + (b - '0');
+	}
+	return 0;
+}
+
+/* The arguments of these commands are read: how many they take. */
+static int arity(dwaar_span name, uint32_t *least, uint32_t *most) {
+	*least = *most = 1;
+	if (dwaar_is(name, "SELECT"))
+		return 1;
+	*most = 2;
+	if (dwaar_is(name, "AUTH"))
+		return 1;
+	*least = 0;
+	*most = MAX_ARGS;
+	return dwaar_is(name, "HELLO");
+}
+
+/* A bulk string: the name of the command, judged byte by byte. */
+static int bulk_name(dwaar_cursor *c, dwaar_span *name) {
+	uint32_t n;
+	if (dwaar_u8(c) != '$' || !number(c, 2, &n) || n < 1 || n > MAX_NAME)
+		return 0;
+	*name = (dwaar_span){c->head + c->at, n};
+	for (uint32_t i = 0; i < n; i++)
+		if (!is_name(dwaar_u8(c)))
+			return 0;
+	return dwaar_literal(c, "\r\n");
+}
+
+#define MAX_BULK (16 << 10) /* what a server takes of somebody whom it does not know */
+
+/* Behind "*": the number of strings, and as many of them as matter. */
+static int array(dwaar_cursor *c, command *cmd) {
+	uint32_t strings, n, least, most;
+	dwaar_span name;
+	if (!number(c, 7, &strings) || strings < 1 || strings > 1 << 20 || !bulk_name(c, &name))
+		return 0;
+	set_name(cmd, name);
+	if (!arity(cmd->name, &least, &most))
+		return 1;
+	if (strings - 1 < least || strings - 1 > most)
+		return 0;
+	for (cmd->count = 0; cmd->count < strings - 1; cmd->count++) {
+		if (dwaar_u8(c) != '$' || !number(c, 5, &n) || n > MAX_BULK)
+			return 0;
+		cmd->args[cmd->count] = dwaar_bytes(c, n);
+		if (!dwaar_literal(c, "\r\n"))
+			return 0;
+	}
+	return 1;
+}
+
+/* ---- Inline commands ---- */
+
+/* Those that people and health checks send, ordered, with how many arguments they
+ * take: anybody's first line would be a command otherwise. "GET / HTTP/1.1" is none
+ * because GET takes one. */
+typedef struct {
+	char name[10];
+	uint8_t least, most;
+} line_command;
+
+#define ANY 255
+
+static const line_command lines[] = {
+	{"ACL", 1, ANY},      {"AUTH", 1, 2},     {"CLIENT", 1, ANY},   {"CLUSTER", 1, ANY}, {"COMMAND", 0, ANY},
+	{"CONFIG", 1, ANY},   {"DBSIZE", 0, 0},   {"DEL", 1, ANY},      {"ECHO", 1, 1},      {"EXISTS", 1, ANY},
+	{"GET", 1, 1},        {"HELLO", 0, 6},    {"INCR", 1, 1},       {"INFO", 0, ANY},    {"KEYS", 1, 1},
+	{"LATENCY", 1, ANY},  {"MEMORY", 1, ANY}, {"MONITOR", 0, 0},    {"PING", 0, 1},      {"PSYNC", 2, 3},
+	{"QUIT", 0, 0},       {"ROLE", 0, 0},     {"SCAN", 1, ANY},     {"SELECT", 1, 1},    {"SENTINEL", 1, ANY},
+	{"SET", 2, ANY},      {"SLOWLOG", 1, ANY}, {"SUBSCRIBE", 1, ANY}, {"SYNC", 0, 0},    {"TIME", 0, 0},
+	{"TTL", 1, 1},        {"TYPE", 1, 1},
+};
+
+#define LINES (sizeof lines / sizeof *lines)
+#define MAX_LINE 1024 /* bytes */
+
+/* The next byte of the line, or 0 where there is none and where none may stand. */
+static uint8_t line_byte(dwaar_cursor *c) {
+	uint8_t b = c->at < MAX_LINE ? dwaar_u8(c) : 0;
+	return b < ' ' && b != '\t' && b != '\r' && b != '\n' ? 0 : b;
+}
+
+static int is_blank(uint8_t b) { return b == ' ' || b == '\t'; }
+static int is_end(uint8_t b) { return is_blank(b) || b == '\r' || b == '\n'; }
+
+/* The command whose name begins the line, and in *b the byte behind it. Bytes narrow
+ * the table down: at the first one that none has there is none. */
+static const line_command *line_name(dwaar_cursor *c, uint8_t *b) {
+	uint32_t low = 0, high = LINES;
+	for (uint32_t i = 0; i < sizeof lines->name; i++) {
+		if (is_end(*b))
+			return i && !lines[low].name[i] ? &lines[low] : 0;
+		while (low < high && (uint8_t)lines[low].name[i] < upper(*b))
+			low++;
+		while (low < high && (uint8_t)lines[high - 1].name[i] > upper(*b))
+			high--;
+		if (low == high || !*b)
+			return 0;
+		*b = line_byte(c);
+	}
+	return 0;
+}
+
+/* A word that begins with *b, in quotation marks or not; then *b is what is behind it.
+ * What a backslash stands for is not worked out: such a word is empty. */
+static int word(dwaar_cursor *c, uint8_t *b, dwaar_span *w) {
+	uint8_t quote = *b == '"' || *b == '\'' ? *b : 0;
+	uint32_t from = c->at - !quote;
+	int escapes = 0;
+	if (quote)
+		*b = line_byte(c);
+	while (quote ? *b != quote : !is_end(*b)) {
+		if (!*b || *b == '\r' || *b == '\n')
+			return 0;
+		if (quote && *b == '\\') {
+			escapes = 1;
+			line_byte(c);
+		}
+		*b = line_byte(c);
+	}
+	*w = (dwaar_span){c->head + from, escapes ? 0 : c->at - 1 - from};
+	if (!quote)
+		return 1;
+	*b = line_byte(c);
+	return is_end(*b);
+}
+
+/* A command on a line that begins with b. */
+static int line(dwaar_cursor *c, uint8_t b, command *cmd) {
+	const line_command *l = line_name(c, &b);
+	if (!l)
+		return 0;
+	set_name(cmd, (dwaar_span){(const uint8_t *)l->name, dwaar_length(l->name)});
+	cmd->count = 0;
+	uint32_t count = 0;
+	for (;;) {
+		while (is_blank(b))
+			b = line_byte(c);
+		if (b == '\r' || b == '\n')
+			break;
+		dwaar_span w;
+		if (!b || count == l->most || !word(c, &b, &w))
+			return 0;
+		if (cmd->count < MAX_ARGS)
+			cmd->args[cmd->count++] = w;
+		count += count < ANY - 1;
+	}
+	return count >= l->least && (b == '\n' || dwaar_literal(c, "\n"));
+}
+
+/* ---- What it says ---- */
+
+/* The user that AUTH or HELLO names: AUTH PASSWORD means the one called default. */
+static dwaar_span user(const command *cmd) {
+	dwaar_span none = {cmd->text, 0};
+	if (dwaar_is(cmd->name, "AUTH"))
+		return cmd->count == 2 ? cmd->args[0] : (dwaar_span){(const uint8_t *)"default", 7};
+	if (!dwaar_is(cmd->name, "HELLO"))
+		return none;
+	for (uint32_t i = 1; i + 1 < cmd->count; i += 2) {
+		dwaar_span w = cmd->args[i];
+		if (w.size == 4 && upper(w.at[0]) == 'A' && upper(w.at[1]) == 'U' && upper(w.at[2]) == 'T' && upper(w.at[3]) == 'H')
+			return cmd->args[i + 1];
+	}
+	return none;
+}
+
+/* The database that SELECT names. */
+static dwaar_span db(const command *cmd) {
+	if (dwaar_is(cmd->name, "SELECT") && all(cmd->args[0], MAX_DB, is_digit))
+		return cmd->args[0];
+	return (dwaar_span){cmd->text, 0};
+}
+
+DWAAR_MATCH(c, flow) {
+	command cmd;
+	uint8_t b = dwaar_u8(c);
+	if (b == '*' ? !array(c, &cmd) : !line(c, b, &cmd))
+		return dwaar_no(c);
+	dwaar_span who = user(&cmd), where = db(&cmd);
+	if (!wanted(COMMAND, cmd.name) || !wanted(USER, who) || !wanted(DB, where))
+		return dwaar_no(c);
+	dwaar_set("command", cmd.name);
+	if (who.size && who.size <= MAX_USER)
+		dwaar_set("user", who);
+	if (where.size)
+		dwaar_set("db", where);
+	return dwaar_yes(c);
+}

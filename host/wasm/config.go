@@ -16,6 +16,7 @@ type configured struct {
 	patches []patch
 	values  []uint64 // of the globals
 	random  stream   // as init left it
+	block   []byte   // the arguments
 	own     *pool    // where init changed what patches cannot change; nil: the module's pool serves
 }
 
@@ -55,7 +56,7 @@ func (m *Module) configure(who *Matcher, block []byte) (*configured, error) {
 	if !shared {
 		return m.alone(in, who, block), nil
 	}
-	c := &configured{patches: differences(m.base, in.view), random: in.random}
+	c := &configured{patches: differences(m.base, in.view), random: in.random, block: block}
 	for _, g := range in.globals {
 		c.values = append(c.values, g.Get())
 	}
@@ -102,7 +103,7 @@ func (m *Module) shares(configured *instance, who *Matcher, block []byte) (bool,
 
 // alone makes a configuration that has instances of its own, each of which runs init.
 func (m *Module) alone(first *instance, who *Matcher, block []byte) *configured {
-	c := &configured{random: first.random}
+	c := &configured{random: first.random, block: block}
 	own := func(in *instance) {
 		in.keep()
 		in.config = c

@@ -43,6 +43,9 @@ func (fs *facts) put(key string, value []byte) bool {
 // tell gives the facts to the connection.
 func (fs *facts) tell(f *sdk.Flow) {
 	for i, g := range fs.list {
-		f.Set(g.key, fs.arena[i*abi.MaxValue:][:g.len])
+		f.Set(g.key, fs.value(i))
 	}
 }
+
+// value is that of the fact of that number, until the next call.
+func (fs *facts) value(i int) []byte { return fs.arena[i*abi.MaxValue:][:fs.list[i].len] }

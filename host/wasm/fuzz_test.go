@@ -32,7 +32,7 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		defer m.Close()
-		plugin := &Plugin{Name: "x", Fuel: defaultFuel, OnError: OnErrorClose, Module: m}
+		plugin := &Plugin{Name: "x", Fuel: defaultFuel, OnError: OnErrorClose, Module: m, counts: new(Counts)}
 		for i := range m.matchers {
 			who := &Matcher{name: "x", export: i, plugin: plugin, module: m}
 			block, _, err := tokens(&sdk.Node{Args: []sdk.Word{{Text: "a"}}})

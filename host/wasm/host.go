@@ -36,6 +36,11 @@ type Options struct {
 	// directory that is added to it as the last argument. nil: modules are compiled in
 	// this process, where nothing can interrupt it.
 	Compiler []string
+
+	// Listen is what a tool hears the guests log with, instead of Log: every level,
+	// also [abi.LogTrace], and however much they say. It is called from the goroutine
+	// that evaluates. nil: Log gets what is worth it, some lines a second.
+	Listen func(Message)
 }
 
 // Host is the engine that runs guests: one for a process. It starts nothing before
@@ -43,6 +48,7 @@ type Options struct {
 type Host struct {
 	log      *slog.Logger
 	compiler []string
+	listen   func(Message)
 	live     atomic.Int32 // modules that are loaded
 
 	mu      sync.Mutex // held while a module is compiled
@@ -57,7 +63,7 @@ func New(o Options) *Host {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Host{log: o.Log, compiler: o.Compiler}
+	return &Host{log: o.Log, compiler: o.Compiler, listen: o.Listen}
 }
 
 // Close ends the engine: no module can be loaded any more. Those that graphs still

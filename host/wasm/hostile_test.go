@@ -121,7 +121,7 @@ func TestOnlyTheGuiltyConnectionsFail(t *testing.T) {
 	for got := range wrong {
 		t.Error(got)
 	}
-	if n := m.module.failures[Fuel].Load(); n != 800 {
+	if n := m.plugin.counts.failures[Fuel].Load(); n != 800 {
 		t.Errorf("%d failures were counted, want 800", n)
 	}
 }

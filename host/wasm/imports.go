@@ -115,7 +115,11 @@ func get(in *instance, m api.Module, stack []uint64) {
 		result(stack, abi.GetAbsent)
 		return
 	}
-	value, ok := in.flow.Get(in.intern(key))
+	name := in.intern(key)
+	value, ok := in.flow.Get(name)
+	if in.matcher.plugin.listened() && !in.asked.has(name) {
+		in.asked.note(name, value, ok)
+	}
 	if !ok {
 		result(stack, abi.GetAbsent)
 		return

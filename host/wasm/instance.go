@@ -43,6 +43,7 @@ type instance struct {
 	args   [3]uint64     // of the call, and its result
 	names  map[string]string
 	random stream
+	lane   int // where its evaluations are counted
 
 	call
 }
@@ -57,7 +58,8 @@ type call struct {
 	logged  int
 	line    []byte // of standard output or error, so far
 	rejects []rejection
-	drawn   bool // random is that of the call
+	drawn   bool     // random is that of the call
+	asked   recalled // facts that it asked for, where somebody listens
 }
 
 // rejection is what init says of one token.
@@ -71,13 +73,14 @@ func (c *call) begin(p phase, m *Matcher) {
 	c.phase, c.matcher = p, m
 	c.facts.reset()
 	c.logged, c.drawn = 0, false
+	c.asked.list, c.asked.over = c.asked.list[:0], false
 	c.line, c.rejects = c.line[:0], c.rejects[:0]
 }
 
 // start makes an instance and runs what comes before init: the start section,
 // _initialize and window.
 func (m *Module) start() (*instance, error) {
-	in := &instance{Context: context.Background(), module: m, names: map[string]string{}}
+	in := &instance{Context: context.Background(), module: m, names: map[string]string{}, lane: int(m.lanes.Add(1) % lanes)}
 	in.random.Seed(m.sum)
 	mod, err := m.runtime.InstantiateModule(in, m.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {

@@ -23,6 +23,7 @@ const (
 type Loaded struct {
 	Plugins []*Plugin // that were loaded, in the order of the file
 
+	held     []*Plugin // that hold their modules until Release, shadows among them
 	registry *host.Registry
 	store    *host.Store
 	warnings sdk.Errors
@@ -60,8 +61,11 @@ func (l *Loaded) plugin(h *Host, tree []sdk.Node, n *sdk.Node, errs *sdk.Errors)
 	if p == nil {
 		return
 	}
-	if len(*errs) == before {
-		errs.Add(p.path, p.load(h, l.store, window(tree, p)))
+	for _, one := range []*Plugin{p, p.shadow} {
+		if one != nil && len(*errs) == before {
+			errs.Add(one.path, one.load(h, l.store, window(tree, p)))
+			l.held = append(l.held, one)
+		}
 	}
 	if len(*errs) > before {
 		l.unknown(tree, p)
@@ -77,7 +81,7 @@ func (l *Loaded) Registry() *host.Registry { return l.registry }
 
 // Release lets go of the modules. A graph that was built holds its own.
 func (l *Loaded) Release() {
-	for _, p := range l.Plugins {
+	for _, p := range l.held {
 		if p.key != "" {
 			l.store.Drop(p.key)
 			p.key = ""
@@ -93,10 +97,46 @@ func (l *Loaded) check(b host.Builder, _ []*sdk.Node) error {
 		b.Warnf(w.Pos, "%s", w.Msg)
 	}
 	for _, p := range l.Plugins {
-		if _, err := b.Share(p.Module.key(), func() (any, error) { return nil, errReleased }); err != nil {
+		if err := p.join(b); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// join makes a plugin a part of the graph that is being built: its module, what it
+// counts, and what runs beside the connections.
+func (p *Plugin) join(b host.Builder) error {
+	if _, err := b.Share(p.Module.key(), func() (any, error) { return nil, errReleased }); err != nil {
+		return err
+	}
+	c, err := b.Share("wasm counts "+p.Name, func() (any, error) { return &Counts{name: p.Name}, nil })
+	if err != nil {
+		return err
+	}
+	p.counts, p.taps = c.(*Counts), nil
+	if r := p.record; r != nil {
+		v, err := b.Share(r.key(), func() (any, error) { return newRecorder(r.path, r.limit), nil })
+		if err != nil {
+			return err
+		}
+		p.taps = append(p.taps, tapped{v.(*recorder).tap, &p.counts.forgotten})
+	}
+	if p.shadow != nil {
+		return p.joinShadow(b)
+	}
+	return nil
+}
+
+func (p *Plugin) joinShadow(b host.Builder) error {
+	if _, err := b.Share(p.shadow.Module.key(), func() (any, error) { return nil, errReleased }); err != nil {
+		return err
+	}
+	v, err := b.Share("wasm shadow of "+p.Name, func() (any, error) { return newShadow(), nil })
+	if err != nil {
+		return err
+	}
+	p.taps = append(p.taps, tapped{v.(*shadow).tap, &p.counts.shadowed[dropped]})
 	return nil
 }
 
@@ -209,6 +249,9 @@ func (l *Loaded) matcher(m *Matcher, n *sdk.Node) (sdk.Matcher, error) {
 		return nil, fmt.Errorf("configuring %s: %w", m.name, err)
 	}
 	m.config = v.(*configured)
+	if m.plugin.shadow != nil {
+		return m, l.follow(m, n)
+	}
 	return m, nil
 }
 

@@ -12,10 +12,14 @@ import (
 
 // Keys of log attributes.
 const (
+	keyError   = "error"
 	keyMatcher = "matcher"
-	keyRemote  = "remote"
 	keyModule  = "sha256"
 	keyMore    = "unlogged"
+	keyPath    = "path"
+	keyRemote  = "remote"
+	keySaid    = "said"
+	keyShadow  = "shadow"
 )
 
 // perSecond is how many lines a plugin may log in a second.
@@ -40,13 +44,36 @@ func (l *limiter) pass(now time.Time) (ok bool, held int64) {
 	return true, l.held.Swap(0)
 }
 
+// Message is what a guest logged.
+type Message struct {
+	Matcher string // in the configuration; "" while its module starts
+	Level   int    // [abi.LogTrace] to [abi.LogError]
+	Text    string // printable, one line
+}
+
 // logs passes a message of the guest on. The lowest level is for tools that listen.
 func (in *instance) logs(level int32, msg []byte) {
-	if in.logged++; in.logged > abi.MaxLogs || level <= abi.LogTrace || level > abi.LogError {
+	if in.logged++; in.logged > abi.MaxLogs || level < abi.LogTrace || level > abi.LogError {
+		return
+	}
+	if in.module.listen != nil {
+		in.module.heard(in, level, msg)
+		return
+	}
+	if level == abi.LogTrace {
 		return
 	}
 	levels := [...]slog.Level{abi.LogInfo: slog.LevelInfo, abi.LogWarn: slog.LevelWarn, abi.LogError: slog.LevelError}
 	in.module.tell(in, levels[level], printable(msg))
+}
+
+// heard tells a tool what a guest logs.
+func (m *Module) heard(in *instance, level int32, msg []byte) {
+	said := Message{Level: int(level), Text: printable(msg)}
+	if in.matcher != nil {
+		said.Matcher = in.matcher.name
+	}
+	m.listen(said)
 }
 
 // tell logs what concerns an instance, at most perSecond lines a second.

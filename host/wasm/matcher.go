@@ -18,6 +18,7 @@ type Matcher struct {
 	module *Module
 	config *configured
 	facts  *ManifestMatcher // that it may set; nil: any
+	shadow *Matcher         // that is asked after it; nil: none
 }
 
 // Match asks the guest. The number of a yes is the guest's. An error is an [*Error]:
@@ -28,10 +29,7 @@ func (m *Matcher) Match(f *sdk.Flow) (sdk.Verdict, error) {
 	if fuel <= 0 {
 		return m.failed(f, &Error{Fuel, "this connection has used up what all its evaluations may take"})
 	}
-	pool := m.module.pool
-	if m.config.own != nil {
-		pool = m.config.own
-	}
+	pool := m.pool()
 	in, err := pool.get()
 	if err != nil {
 		return m.failed(f, err)
@@ -39,14 +37,17 @@ func (m *Matcher) Match(f *sdk.Flow) (sdk.Verdict, error) {
 	answer, used, err := in.evaluate(m, f, fuel)
 	*left -= used
 	f.Spend(used)
-	if err != nil {
-		pool.put(in)
-		return m.failed(f, err)
+	m.plugin.counts.evaluated(in.lane, used)
+	if m.plugin.listened() {
+		m.plugin.copies(in, f, &evaluated{m, fuel, answer, used, err})
 	}
-	if answer > 0 {
+	if err == nil && answer > 0 {
 		in.facts.tell(f)
 	}
 	pool.put(in)
+	if err != nil {
+		return m.failed(f, err)
+	}
 	return verdict(answer, f), nil
 }
 
@@ -69,7 +70,7 @@ func (m *Matcher) failed(f *sdk.Flow, err error) (sdk.Verdict, error) {
 	if e, ok := err.(*Error); ok {
 		kind = e.Kind
 	}
-	m.module.failures[kind].Add(1)
+	m.plugin.counts.failed(kind)
 	if m.plugin.OnError == OnErrorClose {
 		return sdk.No, err
 	}

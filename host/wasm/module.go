@@ -41,12 +41,13 @@ type Module struct {
 
 	spare atomic.Pointer[instance] // for the next configuration
 
-	pool     *pool
-	users    atomic.Int32  // pools with instances of it
-	live     *atomic.Int32 // the host's count of modules
-	log      *slog.Logger
-	limiter  limiter
-	failures [kinds]atomic.Uint64
+	pool    *pool
+	users   atomic.Int32  // pools with instances of it
+	live    *atomic.Int32 // the host's count of modules
+	log     *slog.Logger
+	limiter limiter
+	lanes   atomic.Uint32 // instances made so far
+	listen  func(Message) // of the host
 }
 
 // exported is a matcher of a module.
@@ -74,7 +75,7 @@ func (m *Module) load(h *Host, src []byte) error {
 }
 
 func (m *Module) build(h *Host, src []byte) (err error) {
-	m.log = h.log
+	m.log, m.listen = h.log, h.listen
 	if m.runtime, m.found, m.compiled, err = h.compile(src, m.pages); err != nil {
 		return err
 	}
@@ -94,7 +95,7 @@ func (m *Module) build(h *Host, src []byte) (err error) {
 	m.pool = newPool(m.another, m.release)
 	m.users.Store(1)
 	first.keep()
-	m.plain = &configured{values: slices.Clone(first.values), random: first.random}
+	m.plain = &configured{values: slices.Clone(first.values), random: first.random, block: bareBlock()}
 	m.pool.adopt(first)
 	return nil
 }

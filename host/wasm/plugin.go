@@ -42,7 +42,13 @@ type Plugin struct {
 	path   sdk.Pos
 	pin    *sdk.Word
 	unsafe bool
+	record *recording // nil: nothing is recorded
+	shadow *Plugin    // that is asked after it; nil: none
 	key    string
+
+	opened []*configured // of matchers that a tool configured
+	counts *Counts
+	taps   []tapped
 }
 
 // Register makes the directive known, so that a configuration can be parsed and its
@@ -72,6 +78,14 @@ func spec() sdk.Spec {
 				Args: []sdk.Arg{sdk.Some("NAME", sdk.Free)}, Default: "conn.* tls.*",
 			},
 			{
+				Name: "shadow", Doc: "A candidate that is asked after every evaluation, beside the connections: where it says something else that is counted and logged",
+				Args: []sdk.Arg{sdk.One("PATH", sdk.Free)},
+			},
+			{
+				Name: "record", Doc: "Writes every evaluation to a file, for dwaar plugin replay, until it has SIZE bytes. It holds what clients sent",
+				Args: []sdk.Arg{sdk.One("FILE", sdk.Free), sdk.Maybe("SIZE", sdk.Size)}, Default: "16MiB",
+			},
+			{
 				Name: "on_error", Doc: "What stands for the answer of a matcher that fails: the connection is closed, or it matches or not. Where that lets clients in whom the matcher was to keep out, it needs unsafe",
 				Args:    []sdk.Arg{sdk.Choice("ANSWER", string(OnErrorClose), string(OnErrorNoMatch), string(OnErrorMatch)), {Name: "unsafe", Shape: sdk.Enum, Words: []string{"unsafe"}, Max: 1}},
 				Default: string(OnErrorClose),
@@ -89,6 +103,7 @@ func newPlugin(n *sdk.Node, errs *sdk.Errors) *Plugin {
 	p := &Plugin{
 		Name: n.Args[0].Text, Path: n.Args[1].Text, pos: n.Pos, path: n.Args[1].Pos,
 		Fuel: defaultFuel, Pages: defaultPages, Reads: []string{"conn.*", "tls.*"}, OnError: OnErrorClose,
+		counts: new(Counts),
 	}
 	if !abi.ValidName(p.Name) || p.Name == "not" {
 		*errs = append(*errs, sdk.Errorf(n.Args[0].Pos, "%q cannot be the name of a plugin: write a lower-case letter and then letters, digits and _, at most %d", p.Name, abi.MaxName))
@@ -99,6 +114,7 @@ func newPlugin(n *sdk.Node, errs *sdk.Errors) *Plugin {
 			p.option(o, errs)
 		}
 	}
+	p.limits()
 	return p
 }
 
@@ -106,11 +122,7 @@ func newPlugin(n *sdk.Node, errs *sdk.Errors) *Plugin {
 func (p *Plugin) option(o *sdk.Node, errs *sdk.Errors) {
 	switch w := o.Args[0]; o.Name {
 	case "sha256":
-		if b, err := hex.DecodeString(w.Text); err != nil || len(b) != sha256.Size {
-			*errs = append(*errs, sdk.Errorf(w.Pos, "sha256 %q is no hash: write 64 hexadecimal digits, as sha256sum prints them", w.Text))
-			return
-		}
-		p.pin = &w
+		p.pins(w, errs)
 	case "fuel":
 		p.Fuel = number(w, "fuel", 1000, maxFuel, errs)
 	case "memory":
@@ -120,10 +132,23 @@ func (p *Plugin) option(o *sdk.Node, errs *sdk.Errors) {
 		for _, w := range o.Args {
 			p.read(w, errs)
 		}
+	case "shadow":
+		p.shadow = p.candidate(w)
+	case "record":
+		p.records(o, errs)
 	case "on_error":
 		p.OnError = OnError(strings.ToLower(w.Text))
 		p.unsafe = len(o.Args) > 1
 	}
+}
+
+// pins reads the option sha256.
+func (p *Plugin) pins(w sdk.Word, errs *sdk.Errors) {
+	if b, err := hex.DecodeString(w.Text); err != nil || len(b) != sha256.Size {
+		*errs = append(*errs, sdk.Errorf(w.Pos, "sha256 %q is no hash: write 64 hexadecimal digits, as sha256sum prints them", w.Text))
+		return
+	}
+	p.pin = &w
 }
 
 // number reads an option within bounds. What is no number at all is refused by its
@@ -166,6 +191,19 @@ func (p *Plugin) reads(name []byte) bool {
 // budget is the fuel of an evaluation of so many bytes.
 func (p *Plugin) budget(head int) int64 {
 	return p.Fuel + min(fuelPerByte*int64(head), math.MaxInt32)
+}
+
+// records reads the option record. What is no size is refused by its spec.
+func (p *Plugin) records(o *sdk.Node, errs *sdk.Errors) {
+	p.record = &recording{o.Args[0].Text, defaultRecords}
+	if len(o.Args) < 2 {
+		return
+	}
+	size, err := sdk.ParseSize(o.Args[1].Text)
+	if err == nil && (size < leastRecords || size > mostRecords) {
+		*errs = append(*errs, sdk.Errorf(o.Args[1].Pos, "record %s is out of bounds: write 64KiB to 16GiB", o.Args[1].Text))
+	}
+	p.record.limit = size
 }
 
 // load reads and compiles the module, or finds it in the store, where it is held

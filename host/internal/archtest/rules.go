@@ -92,10 +92,15 @@ func configRules() []rule {
 		},
 		{
 			packages: []string{"host/wasm"},
-			imports:  []string{"host", "sdk", "sdk/abi", "host/wasm/rewrite"},
+			imports:  []string{"host", "sdk", "sdk/abi", "host/wasm/rewrite", "host/wasm/record"},
 			modules:  []string{"github.com/tetratelabs/wazero"},
 			tests:    anyPart(),
 			why:      "host/wasm is one more implementation of sdk.Matcher: the graph gets it from the Registry and it never sees the graph",
+		},
+		{
+			packages: []string{"host/wasm/record"},
+			imports:  []string{"sdk/abi"},
+			why:      "host/wasm/record is a file format: who evaluates is host/wasm, and it tells what came of it",
 		},
 		{
 			packages: []string{"host/wasm/rewrite"},
@@ -110,7 +115,7 @@ func runningRules() []rule {
 	return []rule{
 		{
 			packages: []string{"host/engine"},
-			imports:  []string{"host", "host/graph", "host/relay", "host/udp", "sdk"},
+			imports:  []string{"host", "host/graph", "host/relay", "host/relay/reactor", "host/udp", "sdk"},
 			modules:  []string{"github.com/oklog/run", "golang.org/x/sys"},
 			tests:    anyPart(),
 			why:      "host/engine runs whatever graph it is given: it knows neither text, builtins, plugins nor who controls it",
@@ -221,6 +226,11 @@ func outerRules() []rule {
 			imports:  []string{"sdk", "sdk/matchtest", "host", "host/dwaarfile", "host/graph", "host/hosttest", "host/wasm"},
 			modules:  []string{"github.com/google/go-cmp"},
 			why:      "plugins/internal/plugintest loads plugins as the proxy does and judges them: only their tests import it",
+		},
+		{
+			packages: []string{"plugins/internal/compiler"},
+			imports:  []string{"host/wasm"},
+			why:      "plugins/internal/compiler compiles for the tests of plugins what dwaar compiles in a process of its own",
 		},
 		{
 			packages: []string{"plugins/internal/addmanifest"},

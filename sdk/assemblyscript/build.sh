@@ -11,7 +11,7 @@ if [ $# -gt 0 ]; then
 	shift
 fi
 asc=$here/node_modules/.bin/asc
-[ -x "$asc" ] || asc=$(command -v asc) || { echo "asc is missing: npm ci in $here" >&2; exit 1; }
+[ -x "$asc" ] || asc=$(command -v asc) || { echo "asc is missing: apt install npm, then npm ci --prefix $here" >&2; exit 1; }
 # The stub runtime never frees: the host puts all memory back after each evaluation.
 # One page of memory is enough for heads of 32 KiB, and loads cost the least fuel there;
 # --maximumMemory 16 as a flag allows more.

@@ -159,11 +159,15 @@ func (s *scanner) block(kind uint32, body []byte) {
 	case kind == interfaceBlock && len(body) >= 8 && len(s.links) < maxLinks:
 		s.links = append(s.links, s.order.Uint16(body))
 	case kind == enhancedBlock && len(body) >= 20:
-		of, size := s.order.Uint32(body), s.order.Uint32(body[12:])
-		if of < uint32(len(s.links)) && size <= uint32(len(body)-20) {
-			s.take(s.links[of], body[20:][:size])
-		}
+		s.enhanced(s.order.Uint32(body), s.order.Uint32(body[12:]), body[20:])
 	case kind == simpleBlock && len(body) >= 4 && len(s.links) > 0:
 		s.take(s.links[0], body[4:][:min(s.order.Uint32(body), uint32(len(body)-4))])
+	}
+}
+
+// enhanced reads a packet of one of several interfaces.
+func (s *scanner) enhanced(of, size uint32, body []byte) {
+	if of < uint32(len(s.links)) && size <= uint32(len(body)) {
+		s.take(s.links[of], body[:size])
 	}
 }

@@ -17,10 +17,11 @@ const (
 
 // Flight is what a client said first.
 type Flight struct {
-	Network        string // "tcp" or "udp"
-	Client, Server netip.AddrPort
-	Head           []byte // at most 64 KiB; datagrams one after the other
-	Bounds         []int  // where each datagram ends; nil for TCP
+	Network string         // "tcp" or "udp"
+	Client  netip.AddrPort // who spoke
+	Server  netip.AddrPort // to whom
+	Head    []byte         // at most 64 KiB; datagrams one after the other
+	Bounds  []int          // where each datagram ends; nil for TCP
 }
 
 // Flights returns the first flights of a capture, in the order in which the

@@ -40,28 +40,58 @@ func Register(r *host.Registry) { r.Handler(Spec(), New) }
 func Spec() sdk.Spec {
 	return sdk.Spec{
 		Name: "demo",
-		Doc:  "Answers as a small server of the demonstration would: http a page, ssh and postgres a refusal in their protocol, greeting a line of text before the client says anything",
-		Args: []sdk.Arg{sdk.Choice("SERVER", "http", "ssh", "postgres", "greeting")},
+		Doc:  "Answers as a small server of the demonstration would: http a page, ssh and postgres a refusal in their protocol, greeting a line of text before the client says anything, TEXT if there is one, which may hold placeholders",
+		Args: []sdk.Arg{sdk.Choice("SERVER", "http", "ssh", "postgres", "greeting"), sdk.Maybe("TEXT", sdk.Free)},
 		Ends: true,
 	}
 }
 
 // New makes the handler from its directive.
-func New(_ host.Builder, n *sdk.Node) (host.Handler, error) {
+func New(b host.Builder, n *sdk.Node) (host.Handler, error) {
 	name := strings.ToLower(n.Args[0].Text)
-	talk := map[string]talk{"http": page, "ssh": disconnect, "postgres": refusal, "greeting": greeting}[name]
-	return &Handler{talk}, nil
+	h := &Handler{talk: map[string]talk{"http": page, "ssh": disconnect, "postgres": refusal, "greeting": greeting}[name]}
+	if len(n.Args) == 1 {
+		return h, nil
+	}
+	w := n.Args[1]
+	if name != "greeting" {
+		return nil, sdk.Errorf(w.Pos, "demo %s says what its protocol does: only greeting takes a text", name)
+	}
+	text, err := host.ParseTemplate(w)
+	if err != nil {
+		return nil, err
+	}
+	for _, fact := range text.Facts() {
+		b.Reads(w.Pos, fact)
+	}
+	h.text = &text
+	return h, nil
 }
 
 // talk is one side of a short conversation.
 type talk func(client io.ReadWriter) error
 
 // Handler answers and ends the connection.
-type Handler struct{ talk talk }
+type Handler struct {
+	talk talk
+	text *host.Template // of the greeting; nil: its own
+}
 
 // Handle never calls next.
 func (h *Handler) Handle(_ context.Context, c *host.Conn, _ host.Next) error {
-	conn := c.Net()
+	say := h.talk
+	if h.text != nil {
+		text, err := h.text.Expand(c.Get)
+		if err != nil {
+			return host.End(host.ByProxy, host.Failed, err)
+		}
+		say = func(client io.ReadWriter) error { return line(client, text) }
+	}
+	return converse(c.Net(), say)
+}
+
+// converse lets a server talk and ends the connection.
+func converse(conn net.Conn, say talk) error {
 	if err := conn.SetDeadline(time.Now().Add(talkTime)); err != nil {
 		return fmt.Errorf("setting a deadline: %w", err)
 	}
@@ -69,7 +99,7 @@ func (h *Handler) Handle(_ context.Context, c *host.Conn, _ host.Next) error {
 		io.Reader
 		io.Writer
 	}{io.LimitReader(conn, maxTalk), conn}
-	err := h.talk(bounded)
+	err := say(bounded)
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return host.End(host.ByClient, host.Timeout, fmt.Errorf("reading what the client says: %w", err))
@@ -93,6 +123,11 @@ func finish(conn net.Conn) {
 
 // greeting speaks first.
 func greeting(client io.ReadWriter) error {
-	_, err := io.WriteString(client, "hello from dwaar's demo: no route knows what you speak, so this server speaks first\r\n")
+	return line(client, "hello from dwaar's demo: no route knows what you speak, so this server speaks first\r")
+}
+
+// line says one line.
+func line(client io.Writer, text string) error {
+	_, err := io.WriteString(client, text+"\n")
 	return err
 }

@@ -1,6 +1,7 @@
 package demo_test
 
 import (
+	"context"
 	"io"
 	"net"
 	"os/exec"
@@ -78,6 +79,51 @@ func TestTheGreetingComesFirst(t *testing.T) {
 	got, err := io.ReadAll(conn)
 	if !strings.HasPrefix(string(got), "hello from dwaar's demo") || err != nil {
 		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestTheGreetingSaysWhatIsWrittenInTheFile(t *testing.T) {
+	t.Parallel()
+	var b hosttest.Builder
+	n := &sdk.Node{Name: "demo", Args: []sdk.Word{{Text: "greeting"}, {Text: "you speak {conn.network} to {vars.us}"}}}
+	h, err := demo.New(&b, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"conn.network", "vars.us"}, b.Read); diff != "" {
+		t.Errorf("it reads (-want +got):\n%s", diff)
+	}
+	s := hosttest.Serve(t, named{h}, nil)
+	conn, err := net.Dial("tcp", s.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	got, err := io.ReadAll(conn)
+	if string(got) != "you speak tcp to me\n" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// named gives connections the variable us.
+type named struct{ host.Handler }
+
+func (n named) Handle(ctx context.Context, c *host.Conn, next host.Next) error {
+	c.Set("us", []byte("me"))
+	return n.Handler.Handle(ctx, c, next)
+}
+
+func TestATextIsForTheGreetingAndHasWholePlaceholders(t *testing.T) {
+	t.Parallel()
+	for want, args := range map[string][2]string{
+		"only greeting takes a text":        {"http", "x"},
+		"has a brace without its partner":   {"greeting", "{x"},
+		"{x} names no fact: write {vars.x}": {"greeting", "{x}"},
+	} {
+		n := &sdk.Node{Name: "demo", Args: []sdk.Word{{Text: args[0]}, {Text: args[1]}}}
+		if _, err := demo.New(&hosttest.Builder{}, n); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", args, err)
+		}
 	}
 }
 

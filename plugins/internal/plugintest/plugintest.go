@@ -15,8 +15,8 @@ package plugintest
 
 import (
 	"errors"
-	"io"
 	"log/slog"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -34,6 +34,9 @@ type Plugin struct {
 	registry *host.Registry
 }
 
+// big is more bytes than a module has that Go has not compiled.
+const big = 256 << 10
+
 // Load loads the module in a file as the plugin name, with the options of its
 // directive, "fuel 1000000". It is closed when the test ends, and with it all
 // matchers.
@@ -49,7 +52,11 @@ func Load(t testing.TB, name, path string, options ...string) *Plugin {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := wasm.New(wasm.Options{Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	o := wasm.Options{Log: slog.New(slog.DiscardHandler)}
+	if info, err := os.Stat(path); err == nil && info.Size() > big {
+		o.Compiler = compiler(t)
+	}
+	h := wasm.New(o)
 	builder := &hosttest.Builder{Store: new(host.Store)}
 	t.Cleanup(func() {
 		builder.Release()
@@ -114,6 +121,20 @@ func Node(t testing.TB, line string) *sdk.Node {
 	return &tree[0].Block[0].Block[0].Block[0]
 }
 
+// Build builds the module of the plugin in the test's directory, as plugins/build does,
+// and returns its file, which is gone when the test ends. It is for those in Go, whose
+// modules are not committed.
+func Build(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), "plugin.wasm")
+	run(t, exec.CommandContext(t.Context(), "../build", filepath.Base(dir), out))
+	return out
+}
+
 // BuildGo compiles a directory that holds package main as a module and returns its
 // file, which is gone when the test ends.
 func BuildGo(t testing.TB, dir string) string {
@@ -122,8 +143,22 @@ func BuildGo(t testing.TB, dir string) string {
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", out, ".")
 	cmd.Dir = dir
 	cmd.Env = append(cmd.Environ(), "GOOS=wasip1", "GOARCH=wasm", "GOFLAGS=")
-	if printed, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, printed)
-	}
+	run(t, cmd)
 	return out
+}
+
+// compiler returns the command that compiles a module of Go, which takes a second, and
+// half a minute where this process does it under the race detector.
+func compiler(t testing.TB) []string {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "compiler")
+	run(t, exec.CommandContext(t.Context(), "go", "build", "-o", out, "dwaar.dev/dwaar/plugins/internal/compiler"))
+	return []string{out}
+}
+
+func run(t testing.TB, cmd *exec.Cmd) {
+	t.Helper()
+	if printed, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", cmd, err, printed)
+	}
 }

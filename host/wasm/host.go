@@ -12,6 +12,7 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
+	"dwaar.dev/dwaar/host/wasm/codecache"
 	"dwaar.dev/dwaar/host/wasm/rewrite"
 	"dwaar.dev/dwaar/sdk/abi"
 )
@@ -20,7 +21,7 @@ import (
 const (
 	maxFile      = 8 << 20 // bytes of a module
 	defaultPages = 256     // of 64 KiB
-	maxPages     = 1024
+	maxPages     = 256     // what is further away costs more time than fuel says
 	defaultFuel  = 500_000 // units for an evaluation, beside fuelPerByte
 	maxFuel      = 50_000_000
 	fuelPerByte  = 100        // units more for each byte of the head
@@ -37,6 +38,12 @@ type Options struct {
 	// this process, where nothing can interrupt it.
 	Compiler []string
 
+	// Cache is a directory in which machine code is kept from one run to the next, for
+	// any number of processes of one user; it is made if it is not there. It must be
+	// safe: package codecache says what that is, and a line of Log what is wrong with
+	// it. "", or without Compiler: nothing is kept.
+	Cache string
+
 	// Listen is what a tool hears the guests log with, instead of Log: every level,
 	// also [abi.LogTrace], and however much they say. It is called from the goroutine
 	// that evaluates. nil: Log gets what is worth it, some lines a second.
@@ -51,11 +58,17 @@ type Host struct {
 	listen   func(Message)
 	live     atomic.Int32 // modules that are loaded
 
+	made     compilations
+	cacheDir string
+
 	mu      sync.Mutex // held while a module is compiled
 	runtime wazero.Runtime
 	cache   wazero.CompilationCache
 	dir     string // where the compiler puts code; "": there is none
 	closed  bool
+
+	kept      *codecache.Dir // machine code of earlier runs; nil: there is none
+	engineKey []byte         // what all of it depends on, beside its module
 }
 
 // New makes a host.
@@ -63,7 +76,7 @@ func New(o Options) *Host {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Host{log: o.Log, compiler: o.Compiler, listen: o.Listen}
+	return &Host{log: o.Log, compiler: o.Compiler, listen: o.Listen, cacheDir: o.Cache}
 }
 
 // Close ends the engine: no module can be loaded any more. Those that graphs still
@@ -75,13 +88,16 @@ func (h *Host) Close() error {
 	if h.dir != "" {
 		errs = append(errs, os.RemoveAll(h.dir))
 	}
+	if h.kept != nil {
+		errs = append(errs, h.kept.Close())
+	}
 	if !h.closed && h.runtime != nil && h.live.Load() == 0 {
 		errs = append(errs, h.runtime.Close(context.Background()))
 		if h.cache != nil {
 			errs = append(errs, h.cache.Close(context.Background()))
 		}
 	}
-	h.closed, h.dir = true, ""
+	h.closed, h.dir, h.kept = true, "", nil
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("closing the WebAssembly engine: %w", err)
 	}
@@ -109,6 +125,9 @@ func (h *Host) engine() (wazero.Runtime, error) {
 		return nil, fmt.Errorf("starting the WebAssembly engine: %w", err)
 	}
 	h.runtime = r
+	if h.compiler != nil {
+		h.openCache()
+	}
 	return r, nil
 }
 
@@ -134,18 +153,33 @@ func (h *Host) compile(src []byte, pages uint32) (wazero.Runtime, *rewrite.Resul
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if h.dir != "" {
-		defer h.sweep()
-		if err := h.elsewhere(res.Wasm); err != nil {
-			return nil, nil, nil, fmt.Errorf("compiling the module: %w", err)
-		}
-	}
-	compiled, err := r.CompileModule(context.Background(), res.Wasm)
+	compiled, err := h.machineCode(r, res.Wasm)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("compiling the module: %w", err)
 	}
 	h.live.Add(1)
 	return r, res, compiled, nil
+}
+
+// machineCode compiles a rewritten module, or loads its code. The caller holds mu.
+func (h *Host) machineCode(r wazero.Runtime, module []byte) (wazero.CompiledModule, error) {
+	if h.dir == "" {
+		h.made.compiled.Add(1)
+		return r.CompileModule(context.Background(), module)
+	}
+	defer h.sweep()
+	kept, err := h.provide(module)
+	if err != nil {
+		return nil, err
+	}
+	compiled, err := r.CompileModule(context.Background(), module)
+	if err == nil || !kept {
+		return compiled, err
+	}
+	if err := h.forget(module); err != nil {
+		return nil, err
+	}
+	return r.CompileModule(context.Background(), module)
 }
 
 // validate is the engine's judgement of the bytes as they came: rewriting could make

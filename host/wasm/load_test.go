@@ -28,7 +28,7 @@ func TestDirectivesThatAreWrongAreRefused(t *testing.T) {
 		"a hash that is none":     {declare(path, "sha256 12"), `sha256 "12" is no hash`},
 		"another hash":            {declare(path, "sha256 "+strings.Repeat("ab", 32)), "and the configuration pins another one"},
 		"no fuel":                 {declare(path, "fuel 1"), "fuel 1 is out of bounds: write 1000 to 50000000"},
-		"too much memory":         {declare(path, "memory 5000"), "memory 5000 is out of bounds: write 1 to 1024"},
+		"too much memory":         {declare(path, "memory 5000"), "memory 5000 is out of bounds: write 1 to 256"},
 		"facts without a part":    {declare(path, "reads server_name"), `reads "server_name" is no fact`},
 		"the environment":         {declare(path, "reads conn.* env.HOME"), "no plugin sees the environment"},
 		"stars in the middle":     {declare(path, "reads tls.*.x"), "is no fact"},

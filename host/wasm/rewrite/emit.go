@@ -61,7 +61,7 @@ func (e *emitter) function() []byte {
 	w := e.w
 	e.out, e.decl, e.made = e.out[:0], nil, 0
 	clear(e.temp[:])
-	share(w.regions, w.blocks, e.in.load)
+	share(w.regions, w.blocks, e.in.memory)
 	if e.in.on&Metering != 0 {
 		e.metered()
 	} else {

@@ -107,7 +107,7 @@ func controlRows() []row {
 		{from: 0x0b, to: 0x0b, act: actEnd},
 		{from: 0x0c, to: 0x0c, operands: [3]operand{labelIndex}, act: actBr},
 		{from: 0x0d, to: 0x0d, operands: [3]operand{labelIndex}, pop: 1, act: actBrIf},
-		{from: 0x0e, to: 0x0e, operands: [3]operand{labels}, pop: 1, act: actBrTable},
+		{from: 0x0e, to: 0x0e, operands: [3]operand{labels}, pop: 1, extra: fuelBranchTable, act: actBrTable},
 		{from: 0x0f, to: 0x0f, act: actReturn},
 		{from: 0x10, to: 0x10, operands: [3]operand{funcIndex}, act: actCall},
 		{from: 0x11, to: 0x11, operands: [3]operand{typeIndex, tableIndex}, pop: 1, extra: fuelIndirect, act: actCallIndirect},
@@ -161,12 +161,13 @@ func numericRows() []row {
 		binary(0x92, 0x94, fuelFloat), binary(0x95, 0x95, fuelFloatDivide), binary(0x96, 0x98, fuelFloat),
 		unary(0x99, 0x9a, fuelFloat), unary(0x9b, 0x9e, fuelConvert), unary(0x9f, 0x9f, fuelRoot),
 		binary(0xa0, 0xa2, fuelFloat), binary(0xa3, 0xa3, fuelFloatDivide), binary(0xa4, 0xa6, fuelFloat),
-		unary(0xa7, 0xa7, 0),           // i32.wrap_i64
-		unary(0xa8, 0xab, fuelConvert), // i32.trunc_f…
-		unary(0xac, 0xad, 0),           // i64.extend_i32_…
-		unary(0xae, 0xbb, fuelConvert), // i64.trunc_f…, convert, demote, promote
-		unary(0xbc, 0xbf, 0),           // reinterpret
-		unary(0xc0, 0xc4, 0),           // extend8_s …
+		unary(0xa7, 0xa7, 0),            // i32.wrap_i64
+		unary(0xa8, 0xab, fuelTruncate), // i32.trunc_f…
+		unary(0xac, 0xad, 0),            // i64.extend_i32_…
+		unary(0xae, 0xb1, fuelTruncate), // i64.trunc_f…
+		unary(0xb2, 0xbb, fuelConvert),  // convert, demote, promote
+		unary(0xbc, 0xbf, 0),            // reinterpret
+		unary(0xc0, 0xc4, 0),            // extend8_s …
 	}
 }
 
@@ -177,8 +178,8 @@ func miscRows() []row {
 		return r
 	}
 	return []row{
-		{from: 0, to: 7, pop: 1, push: 1, extra: fuelConvert}, // trunc_sat
-		bulk(8, actRange, dataIndex, zeroByte),                // memory.init
+		{from: 0, to: 7, pop: 1, push: 1, extra: fuelTruncate}, // trunc_sat
+		bulk(8, actRange, dataIndex, zeroByte),                 // memory.init
 		{from: 9, to: 9, operands: [3]operand{dataIndex}, extra: fuelTable, act: actShape},
 		bulk(10, actRange, zeroByte, zeroByte),        // memory.copy
 		bulk(11, actRange, zeroByte),                  // memory.fill

@@ -4,7 +4,7 @@ import "fmt"
 
 // Version changes whenever the same module would be rewritten differently: what
 // caches compiled modules keys them by it.
-const Version = "1"
+const Version = "2"
 
 // Names of the exports that the rewriter adds. All are mutable globals.
 const (

@@ -10,7 +10,7 @@ import (
 type injection struct {
 	on                             Parts
 	masks                          int
-	load                           int64  // fuel of a load beyond 1
+	memory                         access // what loads and stores cost
 	fuel, stack, frozen, low, high uint32 // global indices
 
 	types     code // added to the type section
@@ -60,7 +60,7 @@ func functions(m *module, in *injection) (code, error) {
 
 // newInjection decides what is added.
 func newInjection(m *module, o Options, grows bool) *injection {
-	in := &injection{on: ^o.Without, load: loadFuel(m, grows), tuples: map[string]uint32{}}
+	in := &injection{on: ^o.Without, memory: accessFuel(m, grows), tuples: map[string]uint32{}}
 	own := uint32(len(m.globals))
 	if in.on&Metering != 0 {
 		in.fuel = in.global(own, FuelGlobal, I64, cmp.Or(o.Fuel, DefaultFuel))

@@ -116,6 +116,9 @@ func (w *walker) step() {
 	if in.load {
 		b.loads++
 	}
+	if in.act == actStore {
+		b.stores++
+	}
 	w.pop(int(in.pop))
 	acts[in.act](w, in)
 	w.push(int(in.push))

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"net"
+
+	"github.com/spf13/cobra"
+
+	"dwaar.dev/dwaar/cmd/dwaar-bench/internal/bench"
+	"dwaar.dev/dwaar/cmd/dwaar-bench/internal/plaingo"
+)
+
+// helperCommand has the processes that run starts of this program itself.
+func helperCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "helper", Short: "What run starts; not for people", Hidden: true}
+	cmd.AddCommand(&cobra.Command{
+		Use: "load", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return bench.Clients(cmd.InOrStdin(), cmd.OutOrStdout())
+		},
+	}, upstreamCommand(), plainGoCommand())
+	return cmd
+}
+
+func upstreamCommand() *cobra.Command {
+	var ports int
+	cmd := &cobra.Command{
+		Use: "upstream", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return bench.Upstream(cmd.Context(), ports, cmd.InOrStdin(), cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().IntVar(&ports, "ports", 1, "`N` ports")
+	return cmd
+}
+
+func plainGoCommand() *cobra.Command {
+	var listen, to string
+	cmd := &cobra.Command{
+		Use: "plain-go", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			l, err := net.Listen("tcp", listen)
+			if err != nil {
+				return failed{err}
+			}
+			return plaingo.Serve(l, to)
+		},
+	}
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "`ADDRESS` to listen on")
+	cmd.Flags().StringVar(&to, "to", "", "`ADDRESS` of the upstream")
+	return cmd
+}

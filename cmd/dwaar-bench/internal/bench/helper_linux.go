@@ -1,0 +1,177 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"dwaar.dev/dwaar/cmd/dwaar-bench/internal/box"
+	"dwaar.dev/dwaar/cmd/dwaar-bench/internal/load"
+	"dwaar.dev/dwaar/cmd/dwaar-bench/internal/upstream"
+)
+
+// A helper is a process of this program that plays one side: the upstream, or the
+// clients. They are processes of their own so that their processor time is known, and
+// so that they have a core of their own.
+type helper struct {
+	cmd   *exec.Cmd
+	in    io.WriteCloser
+	out   *json.Decoder
+	alive *time.Timer // kills it when an answer takes too long
+}
+
+// answerTimeout bounds what a helper may take for one answer, a whole load included.
+const answerTimeout = 2 * time.Minute
+
+func startHelper(cpu int, args ...string) (*helper, error) {
+	h := &helper{cmd: exec.Command("/proc/self/exe", append([]string{"helper"}, args...)...)}
+	h.cmd.Stderr = os.Stderr
+	h.cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
+	in, err := h.cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := h.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	h.in, h.out = in, json.NewDecoder(out)
+	if err := box.OnCPU(cpu, h.cmd.Start); err != nil {
+		return nil, fmt.Errorf("starting a helper: %w", err)
+	}
+	h.alive = time.AfterFunc(answerTimeout, func() { _ = h.cmd.Process.Kill() })
+	return h, nil
+}
+
+func (h *helper) pid() int { return h.cmd.Process.Pid }
+
+// ask sends a question, if it is not nil, and reads the answer.
+func (h *helper) ask(question, answer any) error {
+	h.alive.Reset(answerTimeout)
+	if question != nil {
+		if err := json.NewEncoder(h.in).Encode(question); err != nil {
+			return fmt.Errorf("asking a helper: %w", err)
+		}
+	}
+	if err := h.out.Decode(answer); err != nil {
+		return fmt.Errorf("hearing from a helper: %w", err)
+	}
+	return nil
+}
+
+// stop ends the helper, which does when its input does.
+func (h *helper) stop() {
+	_ = h.in.Close()
+	h.alive.Reset(time.Second)
+	_ = h.cmd.Wait() // it has nothing more to say
+	h.alive.Stop()
+}
+
+// clients is the helper that runs loads.
+type clients struct{ *helper }
+
+// run runs a load.
+func (c clients) run(l load.Load) (load.Sample, error) {
+	var reply loadReply
+	if err := c.ask(request{Load: &l}, &reply); err != nil {
+		return load.Sample{}, err
+	}
+	if reply.Error != "" {
+		return load.Sample{}, errors.New(reply.Error)
+	}
+	return reply.Sample, nil
+}
+
+// request is what the helper with the clients is asked for.
+type request struct {
+	Load *load.Load `json:"load,omitempty"`
+}
+
+type loadReply struct {
+	Sample load.Sample `json:"sample"`
+	Error  string      `json:"error,omitempty"`
+}
+
+// Clients is the process with the clients: it runs the loads that come on in, a JSON
+// value each, one after another, and answers on out.
+func Clients(in io.Reader, out io.Writer) error {
+	if _, err := box.Descriptors(); err != nil {
+		return err
+	}
+	box.ShortTurns()
+	questions, answers := json.NewDecoder(bufio.NewReader(in)), json.NewEncoder(out)
+	for {
+		var q request
+		err := questions.Decode(&q)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading a load: %w", err)
+		}
+		var reply loadReply
+		if reply.Sample, err = q.Load.Run(); err != nil {
+			reply.Error = err.Error()
+		}
+		if err := answers.Encode(reply); err != nil {
+			return fmt.Errorf("answering: %w", err)
+		}
+	}
+}
+
+// servers is the helper with the upstream.
+type servers struct {
+	*helper
+	addrs []netip.AddrPort
+}
+
+func startServers(cpu, ports int) (*servers, error) {
+	h, err := startHelper(cpu, "upstream", "--ports", strconv.Itoa(ports))
+	if err != nil {
+		return nil, err
+	}
+	s := &servers{helper: h}
+	var numbers []uint16
+	if err := h.ask(nil, &numbers); err != nil {
+		h.stop()
+		return nil, err
+	}
+	for _, n := range numbers {
+		s.addrs = append(s.addrs, netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), n))
+	}
+	h.alive.Stop() // it says nothing more
+	return s, nil
+}
+
+// Upstream is the process with the upstream: it opens so many ports, tells their
+// numbers on out, and serves until in ends.
+func Upstream(ctx context.Context, ports int, in io.Reader, out io.Writer) error {
+	if _, err := box.Descriptors(); err != nil {
+		return err
+	}
+	box.ShortTurns()
+	s, err := upstream.Listen(ports)
+	if err != nil {
+		return err
+	}
+	if err := json.NewEncoder(out).Encode(s.Ports()); err != nil {
+		return fmt.Errorf("telling the ports: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		defer cancel()
+		_, _ = io.Copy(io.Discard, in)
+	}()
+	return s.Serve(ctx)
+}

@@ -1,0 +1,127 @@
+// Package box keeps a measurement apart from the rest of the machine: in a network
+// namespace of its own, on chosen processor cores, with all the descriptors it may
+// have.
+//
+//	err := box.OnCPU(1, cmd.Start) // the child stays on core 1
+package box
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// OnCPU calls start on a thread that is bound to one core, so that processes it
+// starts are too. A cpu below 0 binds nothing.
+func OnCPU(cpu int, start func() error) error {
+	if cpu < 0 {
+		return start()
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var before, only unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		return fmt.Errorf("binding to core %d: %w", cpu, err)
+	}
+	only.Set(cpu)
+	if err := unix.SchedSetaffinity(0, &only); err != nil {
+		return fmt.Errorf("binding to core %d: %w", cpu, err)
+	}
+	err := start()
+	return errors.Join(err, unix.SchedSetaffinity(0, &before))
+}
+
+// slice is the shortest turn that can be asked for on a core, in nanoseconds.
+const slice = 100_000
+
+// ShortTurns asks for short turns on the core (EEVDF, Linux 6.12) for every thread of
+// this process. Load and upstream share one: otherwise every p99 is the turn of the
+// other one, some 4 ms. An older kernel does without.
+func ShortTurns() {
+	threads, _ := os.ReadDir("/proc/self/task")
+	for _, t := range threads {
+		if tid, err := strconv.Atoi(t.Name()); err == nil {
+			_ = unix.SchedSetAttr(tid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL, Runtime: slice}, 0)
+		}
+	}
+}
+
+// Descriptors raises the limit of descriptors as far as it goes, for children too,
+// and returns it.
+func Descriptors() (int, error) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, fmt.Errorf("reading the limit of descriptors: %w", err)
+	}
+	limit.Cur = limit.Max
+	if err := setLimit(limit.Cur, limit.Max); err != nil {
+		return 0, fmt.Errorf("raising the limit of descriptors: %w", err)
+	}
+	return int(limit.Cur), nil
+}
+
+// inside marks the process that runs in the namespace.
+const inside = "DWAAR_BENCH_INSIDE"
+
+// Enter runs this program again, with the same arguments, in a network namespace
+// where loopback is all there is, and returns its exit code. There entered is true and
+// the namespace is ready: with the congestion control reno, because bbr paces and a
+// namespace has no cubic on some kernels.
+func Enter() (entered bool, code int, err error) {
+	if os.Getenv(inside) != "" {
+		return true, 0, prepare()
+	}
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Env = append(os.Environ(), inside+"=1")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: unix.SIGTERM}
+	runtime.LockOSThread() // Pdeathsig is about the thread
+	defer runtime.UnlockOSThread()
+	err = cmd.Run()
+	if e, ok := errors.AsType[*exec.ExitError](err); ok {
+		return false, e.ExitCode(), nil
+	}
+	return false, 0, err
+}
+
+// prepare makes a new namespace usable.
+func prepare() error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("raising loopback: %w", err)
+	}
+	defer unix.Close(fd)
+	lo, err := unix.NewIfreq("lo")
+	if err == nil {
+		err = unix.IoctlIfreq(fd, unix.SIOCGIFFLAGS, lo)
+	}
+	if err == nil {
+		lo.SetUint16(lo.Uint16() | unix.IFF_UP)
+		err = unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, lo)
+	}
+	if err != nil {
+		return fmt.Errorf("raising loopback: %w", err)
+	}
+	for name, value := range map[string]string{"tcp_congestion_control": "reno", "ip_local_port_range": "10000 65000"} {
+		if err := os.WriteFile(filepath.Join("/proc/sys/net/ipv4", name), []byte(value), 0); err != nil {
+			return fmt.Errorf("preparing the namespace: %w", err)
+		}
+	}
+	return nil
+}
+
+// Congestion returns the congestion control that new connections have.
+func Congestion() string {
+	b, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(b))
+}

@@ -54,29 +54,62 @@ func sideOf(e int) relay.Side { return relay.Down + relay.Side(e) }
 func (r *reactor) begin(l *link, b *beginning) {
 	i, s := r.slab.take(l)
 	l.slot = i
-	r.links.Add(1)
+	for e := range s.ends {
+		s.ends[e].fd = b.fds[e]
+		s.ends[e].set(spacious)
+	}
+	r.stages[joined].Add(1)
+	r.join(i, s, &b.o)
+	if s.ends[0].is(headed|gone) || s.ends[1].is(headed|gone) {
+		r.enqueue(i, s)
+	}
+}
+
+// join makes slot i a pair that is relayed.
+func (r *reactor) join(i int32, s *slot, o *relay.Options) {
 	s.born, s.moved = r.now, r.now
-	s.idle, s.half = int64(b.o.Idle), int64(b.o.HalfClose)
-	s.life, s.linger = int64(b.o.Lifetime), int64(b.o.Linger)
+	s.idle, s.half = int64(o.Idle), int64(o.HalfClose)
+	s.life, s.linger = int64(o.Lifetime), int64(o.Linger)
 	if s.linger <= 0 {
 		s.linger = int64(relay.DefaultLinger)
 	}
+	l := r.slab.links[i]
 	for e := range s.ends {
-		s.ends[e].fd = b.fds[e]
 		s.ends[e].set(writable)
-		if l.heads != nil && len(l.heads[e]) > 0 {
+		if len(l.heads[e]) > 0 {
 			s.ends[e].set(headed)
-			r.enqueue(i, s)
 		}
 	}
 	for e := range s.ends {
-		if err := register(r.epoll, s.ends[e].fd, key{i<<1 | int32(e), s.generation}); err != nil {
-			errno, _ := err.(unix.Errno)
+		if errno := r.enter(i, s, e); errno != 0 {
 			r.broke(i, s, e, opening, errno)
-			r.enqueue(i, s)
 		}
 	}
 	r.rearm(i, s)
+}
+
+// enter registers end e with the epoll, if it is not. What can be received then
+// comes as an event.
+func (r *reactor) enter(i int32, s *slot, e int) unix.Errno {
+	end := &s.ends[e]
+	if end.is(entered) {
+		return 0
+	}
+	errno := control(r.epoll, unix.EPOLL_CTL_ADD, end.fd, end.interest(), key{i<<1 | int32(e), s.generation})
+	if errno == 0 {
+		end.set(entered)
+	}
+	return errno
+}
+
+// interest is what an end is registered for. Of a client and its upstream it is
+// not EPOLLOUT at first, which is there at once and would be an event for nothing.
+func (e *end) interest() uint32 {
+	const always = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLPRI | unix.EPOLLET
+	if e.is(spacious) {
+		return always | unix.EPOLLOUT | unix.EPOLLWRBAND
+	}
+	return always
 }
 
 // blame records why the pair ends, once.
@@ -195,9 +228,13 @@ func (r *reactor) flush(i int32, s *slot) {
 	r.wheel.set(&r.slab, i, ticksUntil(min(r.now+pause, s.lingerAt)))
 }
 
-// kill ends the pair now.
+// kill ends the pair now, or tells the client's session to.
 func (r *reactor) kill(i int32, reason relay.Reason) {
 	s := r.slab.at(i)
+	if s.stage != joined {
+		r.killed(i, s, reason)
+		return
+	}
 	s.blame(relay.Self, reason)
 	r.end(i, s)
 }
@@ -224,8 +261,9 @@ func (r *reactor) end(i int32, s *slot) {
 	cut := [2]bool{s.missing(0), s.missing(1)}
 	for e := range s.ends {
 		r.forget(l, s, e)
-		closeFD(s.ends[e].fd, cut[e] || s.ends[0].is(gone) || s.ends[1].is(gone))
 	}
+	broken := s.ends[0].is(gone) || s.ends[1].is(gone)
+	closeBoth(s.ends[0].fd, s.ends[1].fd, cut[0] || broken, cut[1] || broken)
 	up, down := l.Counts()
 	res := relay.Result{
 		Up: up, Down: down, By: s.by, Reason: s.reason,
@@ -235,15 +273,23 @@ func (r *reactor) end(i int32, s *slot) {
 	if s.panicked {
 		res.Err = relay.ErrPanic
 	}
-	r.wheel.stop(&r.slab, i)
-	r.slab.give(i)
-	r.links.Add(-1)
-	done := l.done
-	l.slot, l.done, l.heads = none, nil, nil
-	if done != nil {
+	r.release(i, s)
+	if l.session != nil {
+		r.ended(l, res)
+	} else if done := l.done; done != nil {
+		l.done = nil
 		r.tells.Add(1)
 		go r.tell(done, res)
 	}
+}
+
+// release takes slot i back, whose descriptors are closed or given away.
+func (r *reactor) release(i int32, s *slot) {
+	l := r.slab.links[i]
+	r.wheel.stop(&r.slab, i)
+	r.stages[s.stage].Add(-1)
+	r.slab.give(i)
+	l.slot, l.heads = none, [2][]byte{}
 }
 
 // tell calls Done, which may wait for something, from a goroutine of its own.

@@ -9,6 +9,21 @@ import (
 // ticksUntil returns the first tick that is not before a time.
 func ticksUntil(at int64) int64 { return (at + tick - 1) >> tickShift }
 
+// dueAt returns when the slot is to be looked at if nothing happens before.
+func (s *slot) dueAt() int64 {
+	if s.stage != joined {
+		if s.until > 0 {
+			return s.until
+		}
+		return math.MaxInt64
+	}
+	at, _ := s.limit()
+	if s.tuneAt > 0 {
+		return min(at, s.tuneAt)
+	}
+	return at
+}
+
 // limit returns what ends the pair if nothing happens before, and when.
 func (s *slot) limit() (at int64, reason relay.Reason) {
 	if s.lingerAt > 0 {
@@ -39,7 +54,7 @@ func after(t, d int64) int64 {
 // that moved into the future stays where it is: being looked at too early costs
 // less than moving it with every byte.
 func (r *reactor) rearm(i int32, s *slot) {
-	at, _ := s.limit()
+	at := s.dueAt()
 	if at == math.MaxInt64 {
 		return
 	}
@@ -53,6 +68,14 @@ func (r *reactor) expire() {
 	r.due = r.wheel.advance(&r.slab, r.now>>tickShift, r.due[:0])
 	for _, i := range r.due {
 		s := r.slab.at(i)
+		if s.stage != joined {
+			r.dueClient(i, s)
+			continue
+		}
+		if s.tuneAt > 0 && r.now >= s.tuneAt {
+			s.tuneAt = 0
+			keepAlive(s.ends[1].fd)
+		}
 		at, reason := s.limit()
 		switch {
 		case r.now >= at:

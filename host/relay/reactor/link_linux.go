@@ -11,15 +11,27 @@ import (
 // implements relay.Runner.
 type link struct {
 	handle  relay.Link
-	reactor *reactor
+	reactor atomic.Pointer[reactor] // nil before a client has its slot
+	session Session                 // who serves it and is told of the end; nil: done is told
 	done    func(relay.Result)
 	counts  [2]atomic.Int64 // written to the upstream, to the client
-	heads   *[2][]byte      // what of them is still to be written; nil: nothing
+	heads   [2][]byte       // what of them is still to be written
+	early   atomic.Int32    // 1 + the reason of a Kill before there was a reactor
 	slot    int32           // only the reactor's goroutine uses it; none before and after
 }
 
-// Kill is relay.Link.Kill.
-func (l *link) Kill(r relay.Reason) { l.reactor.queue.push(command{link: l, reason: r}) }
+// Kill is relay.Link.Kill. Whoever comes later, it or the reactor that takes the
+// client in, sees what the other one has left.
+func (l *link) Kill(reason relay.Reason) {
+	r := l.reactor.Load()
+	if r == nil {
+		l.early.Store(1 + int32(reason))
+		if r = l.reactor.Load(); r == nil {
+			return
+		}
+	}
+	r.queue.push(command{link: l, reason: reason})
+}
 
 // Counts is relay.Link.Counts.
 func (l *link) Counts() (up, down int64) { return l.counts[0].Load(), l.counts[1].Load() }
@@ -31,6 +43,8 @@ type command struct {
 	link   *link
 	begin  *beginning
 	reason relay.Reason
+	listen *Listener // begin to accept its clients, or
+	leave  bool      // leave it
 }
 
 // beginning is what a link starts with.

@@ -44,8 +44,18 @@ type reactor struct {
 	due    []int32
 	idle   []command // an empty list
 
-	links *atomic.Int64   // of all reactors
-	tells *sync.WaitGroup // calls of Done
+	intakes  []*intake // by number; nil: free
+	calls    int       // how many of them have clients
+	rounds   uint64
+	resumeAt int64    // when a listener that was left alone is due; 0: none is
+	fresh    *intake  // whose client is being started
+	peer     sockaddr // of the client that is being accepted
+	low      uint16   // ports that the kernel connects from
+	high     uint16
+
+	tells    *sync.WaitGroup              // calls of Done
+	stages   [connecting + 1]atomic.Int64 // how many slots are in each
+	accepted atomic.Uint64
 }
 
 // loop runs until the queue is closed, and ends what is left then.
@@ -59,14 +69,16 @@ func (r *reactor) loop() {
 			return
 		}
 		r.expire()
+		r.resume()
 		r.work()
+		r.admit()
 		r.pipes.trim(r.now)
 	}
 }
 
 // await waits for events, unless there is something to do without them.
 func (r *reactor) await() int {
-	if work := len(r.run)+len(r.bulky) > 0; work || r.busy {
+	if work := len(r.run)+len(r.bulky)+r.calls > 0; work || r.busy {
 		n := poll(r.epoll, r.events[:])
 		r.busy = n > 1
 		if n > 0 || work {
@@ -89,6 +101,9 @@ func (r *reactor) patience() int {
 	if r.pipes.trimAt != 0 && (!ok || r.pipes.trimAt < at) {
 		at, ok = r.pipes.trimAt, true
 	}
+	if r.resumeAt != 0 && (!ok || r.resumeAt < at) {
+		at, ok = r.resumeAt, true
+	}
 	if !ok {
 		return -1
 	}
@@ -99,9 +114,11 @@ func (r *reactor) patience() int {
 // mark notes what the events say. Nothing is closed before all are noted.
 func (r *reactor) mark(events []unix.EpollEvent) {
 	for k := range events {
-		i, e, s := r.slab.find(keyOf(&events[k]))
+		key := keyOf(&events[k])
+		i, e, s := r.slab.find(key)
 		if s == nil {
-			continue // the eventfd, or a pair that is gone
+			r.call(key) // or the eventfd, or a pair that is gone
+			continue
 		}
 		s.ends[e].note(events[k].Events)
 		if events[k].Events&unix.EPOLLPRI != 0 {
@@ -128,6 +145,9 @@ func (e *end) note(events uint32) {
 	// message that descriptors were sent with.
 	if events&odd != 0 {
 		e.set(wary)
+	}
+	if events&(unix.EPOLLRDHUP|unix.EPOLLPRI) == unix.EPOLLRDHUP && e.is(tcp) {
+		e.set(last)
 	}
 	if events&unix.EPOLLERR != 0 {
 		e.set(failed)
@@ -170,7 +190,9 @@ func (r *reactor) serve(i int32) {
 		return
 	}
 	s.queued = false
-	if r.turn(i, s) {
+	if s.stage != joined {
+		r.attend(i, s)
+	} else if r.turn(i, s) {
 		r.enqueue(i, s)
 	}
 }
@@ -205,6 +227,10 @@ func (r *reactor) obey() (closing bool) {
 	for k := range list {
 		c := &list[k]
 		switch {
+		case c.listen != nil && c.leave:
+			r.quit(c.listen)
+		case c.listen != nil:
+			r.listen(c.listen)
 		case c.begin != nil:
 			r.begin(c.link, c.begin)
 		case c.link.slot != none:
@@ -219,10 +245,15 @@ func (r *reactor) obey() (closing bool) {
 	return closing
 }
 
-// leave ends every pair and closes the epoll, last.
+// leave leaves the listeners, ends every pair and closes the epoll, last.
 func (r *reactor) leave() {
+	for _, in := range r.intakes {
+		if in != nil {
+			r.dismiss(in)
+		}
+	}
 	for _, l := range r.slab.links {
-		if l != nil {
+		if l != nil && l.slot != none {
 			r.kill(l.slot, relay.Drained)
 		}
 	}

@@ -101,13 +101,29 @@ func (r *reactor) receive(i int32, s *slot, e int, b []byte, how int) int {
 		r.broke(i, s, e, reading, errno)
 	case n == 0:
 		src.set(eof)
+	case how == 0:
+		src.short(n < len(b))
 	case n < len(b) && !src.is(wary):
-		src.clear(readable) // a short one is the last
+		src.clear(readable)
 	}
 	if !src.is(bulk) {
 		src.grade(n == len(b), bulkAfter, bulk)
 	}
 	return n
+}
+
+// short notes that a receive gave less than there was room for: then it was the
+// last one, and after the end of the stream even the end, unless something else
+// can stop a receive.
+func (e *end) short(was bool) {
+	switch {
+	case !was:
+	case e.is(last) && !e.is(unfit):
+		e.clear(readable)
+		e.set(eof)
+	case !e.is(wary):
+		e.clear(readable)
+	}
 }
 
 // grade counts the receives in a row that speak for a change to or from bulk,
@@ -128,7 +144,9 @@ func (r *reactor) write(i int32, s *slot, e int, b []byte) int {
 	if len(b) == 0 {
 		return 0
 	}
-	n, errno := send(s.ends[1-e].fd, b)
+	dst := &s.ends[1-e]
+	dst.hurry(len(b))
+	n, errno := send(dst.fd, b)
 	r.wrote(i, s, e, n, n < len(b), errno)
 	return n
 }
@@ -143,7 +161,20 @@ func (r *reactor) wrote(i int32, s *slot, e, n int, blocked bool, errno unix.Err
 	case errno != 0 && errno != unix.EAGAIN:
 		r.broke(i, s, 1-e, writing, errno)
 	case blocked:
-		s.ends[1-e].clear(writable)
+		r.awaitRoom(i, s, 1-e)
+	}
+}
+
+// awaitRoom notes that end e takes no more, and has the kernel say when it does.
+func (r *reactor) awaitRoom(i int32, s *slot, e int) {
+	end := &s.ends[e]
+	end.clear(writable)
+	if end.is(spacious) {
+		return
+	}
+	end.set(spacious)
+	if errno := control(r.epoll, unix.EPOLL_CTL_MOD, end.fd, end.interest(), key{i<<1 | int32(e), s.generation}); errno != 0 {
+		r.broke(i, s, e, opening, errno)
 	}
 }
 
@@ -151,13 +182,9 @@ func (r *reactor) wrote(i int32, s *slot, e, n int, blocked bool, errno unix.Err
 func (r *reactor) writeHead(i int32, s *slot, e int) int {
 	l := r.slab.links[i]
 	n := r.write(i, s, e, l.heads[e])
-	if l.heads[e] = l.heads[e][n:]; len(l.heads[e]) > 0 {
-		return n
-	}
-	l.heads[e] = nil
-	s.ends[e].clear(headed)
-	if !s.ends[1-e].is(headed) {
-		l.heads = nil
+	if l.heads[e] = l.heads[e][n:]; len(l.heads[e]) == 0 {
+		l.heads[e] = nil
+		s.ends[e].clear(headed)
 	}
 	return n
 }
@@ -236,7 +263,9 @@ func (r *reactor) returnPipe(src *end) {
 // writePiped moves what is in the pipe of end e to the other end.
 func (r *reactor) writePiped(i int32, s *slot, e int) int {
 	src := &s.ends[e]
-	n, errno := splice(src.pipe.r, s.ends[1-e].fd, int(src.piped))
+	dst := &s.ends[1-e]
+	dst.hurry(int(src.piped))
+	n, errno := splice(src.pipe.r, dst.fd, int(src.piped))
 	src.piped -= int32(n)
 	r.wrote(i, s, e, n, errno == unix.EAGAIN, errno)
 	if src.piped == 0 {
@@ -252,9 +281,7 @@ func (r *reactor) forget(l *link, s *slot, e int) {
 		r.keeps.drop(src.keep)
 		src.keep = none
 	}
-	if l.heads != nil {
-		l.heads[e] = nil
-		src.clear(headed)
-	}
+	l.heads[e] = nil
+	src.clear(headed)
 	r.returnPipe(src)
 }

@@ -24,7 +24,8 @@ type Reactors struct {
 	tells sync.WaitGroup
 	pipes *budget
 	keeps atomic.Int32 // that may still be used
-	links atomic.Int64
+	low   uint16       // the kernel connects from
+	high  uint16       // ports of this range
 }
 
 // New starts n reactors; 0 stands for one per processor. Where there are none,
@@ -38,6 +39,7 @@ func New(n int) (*Reactors, error) {
 	}
 	rs := &Reactors{pipes: newBudget()}
 	rs.keeps.Store(mostKept)
+	rs.low, rs.high = ephemeralPorts()
 	for range n {
 		r, err := newReactor(rs)
 		if err != nil {
@@ -60,8 +62,9 @@ func newReactor(rs *Reactors) (*reactor, error) {
 		base:  time.Now(),
 		slab:  newSlab(),
 		wheel: newWheel(),
-		links: &rs.links,
 		tells: &rs.tells,
+		low:   rs.low,
+		high:  rs.high,
 	}
 	r.pipes.budget, r.keeps.left = rs.pipes, &rs.keeps
 	r.queue.wake = wake
@@ -79,20 +82,19 @@ func (rs *Reactors) Start(down, up relay.Endpoint, o relay.Options) *relay.Link 
 		return relay.Start(down, up, o)
 	}
 	r := rs.all[int(rs.turn.Add(1))%len(rs.all)]
-	l := &link{reactor: r, done: o.Done, slot: none}
+	l := &link{done: o.Done, slot: none, heads: [2][]byte{down.Head, up.Head}}
+	l.reactor.Store(r)
 	l.handle = relay.LinkTo(l)
-	if len(down.Head)+len(up.Head) > 0 {
-		l.heads = &[2][]byte{down.Head, up.Head}
-	}
 	if !r.queue.push(command{link: l, begin: &beginning{fds: [2]int32{int32(down.FD), int32(up.FD)}, o: o}}) {
 		return relay.Start(down, up, o)
 	}
 	return &l.handle
 }
 
-// Close ends the links that reactors still relay, for the reason
-// relay.Drained, and returns when all is closed and every Done has returned; so
-// do not call it from Done. Links that were given to relay.Start go on.
+// Close leaves the listeners, ends the links that reactors still relay and kills
+// the clients before that, all for the reason relay.Drained, and returns when all
+// is closed and every Done and every Session has been told; so do not call it from
+// there. Links that were given to relay.Start go on.
 func (rs *Reactors) Close() {
 	for _, r := range rs.all {
 		r.queue.close()
@@ -101,20 +103,19 @@ func (rs *Reactors) Close() {
 	rs.tells.Wait()
 }
 
-// Stats is what the reactors hold now.
-type Stats struct {
-	Links int // pairs of sockets
-	Pipes int // two descriptors each, idle ones included
-	Kept  int // buffers of 16 KiB with what a destination refused
-}
-
 // Stats counts. Links that were given to relay.Start are not among them.
 func (rs *Reactors) Stats() Stats {
-	return Stats{
-		Links: int(rs.links.Load()),
+	st := Stats{
 		Pipes: int(rs.pipes.open.Load()),
 		Kept:  int(mostKept - rs.keeps.Load()),
 	}
+	for _, r := range rs.all {
+		st.Links += int(r.stages[joined].Load())
+		st.Waiting += int(r.stages[waiting].Load())
+		st.Connecting += int(r.stages[connecting].Load())
+		st.Accepted += r.accepted.Load()
+	}
+	return st
 }
 
 // plain says whether e is a socket with nothing on it. The types are exactly

@@ -5,19 +5,14 @@ package reactor
 import (
 	"errors"
 	"fmt"
+	"net/netip"
+	"time"
 
 	"dwaar.dev/dwaar/host/relay"
 )
 
 // Reactors are for Linux: there are none on this system.
 type Reactors struct{}
-
-// Stats is what the reactors hold now.
-type Stats struct {
-	Links int // pairs of sockets
-	Pipes int // two descriptors each, idle ones included
-	Kept  int // buffers of 16 KiB with what a destination refused
-}
 
 // New fails with errors.ErrUnsupported.
 func New(int) (*Reactors, error) {
@@ -29,8 +24,59 @@ func (*Reactors) Start(down, up relay.Endpoint, o relay.Options) *relay.Link {
 	return relay.Start(down, up, o)
 }
 
+// Listen fails with errors.ErrUnsupported.
+func (*Reactors) Listen(int, Acceptor) (*Listener, error) {
+	return nil, fmt.Errorf("listening: %w", errors.ErrUnsupported)
+}
+
 // Close does nothing.
 func (*Reactors) Close() {}
 
 // Stats counts nothing.
 func (*Reactors) Stats() Stats { return Stats{} }
+
+// Listener is none: there are no reactors on this system.
+type Listener struct{}
+
+// Leave returns a closed channel.
+func (*Listener) Leave() <-chan struct{} {
+	left := make(chan struct{})
+	close(left)
+	return left
+}
+
+// Client is none: nothing is accepted on this system.
+type Client struct{ link relay.Link }
+
+// Init makes c ready.
+func (c *Client) Init(Session) { c.link = relay.LinkTo(nobody{}) }
+
+// Local returns the zero value.
+func (*Client) Local() netip.AddrPort { return netip.AddrPort{} }
+
+// Recv fails with errors.ErrUnsupported.
+func (*Client) Recv([]byte) (int, error) { return 0, errors.ErrUnsupported }
+
+// Wait does nothing.
+func (*Client) Wait(time.Time) {}
+
+// Dial fails with errors.ErrUnsupported.
+func (*Client) Dial(Dial, []byte) (int, error) { return 0, errors.ErrUnsupported }
+
+// Relay does nothing.
+func (*Client) Relay([]byte, relay.Options) {}
+
+// Detach fails with errors.ErrUnsupported.
+func (*Client) Detach() (int, error) { return -1, errors.ErrUnsupported }
+
+// Close does nothing.
+func (*Client) Close(bool) {}
+
+// Link returns a link that nothing moves.
+func (c *Client) Link() *relay.Link { return &c.link }
+
+// nobody relays nothing.
+type nobody struct{}
+
+func (nobody) Kill(relay.Reason)        {}
+func (nobody) Counts() (up, down int64) { return 0, 0 }

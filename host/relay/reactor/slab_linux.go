@@ -7,7 +7,7 @@ import (
 )
 
 // flags are what is known of one end of a pair.
-type flags uint16
+type flags uint32
 
 // The flags. The first three are edges that were reported and not used up: the
 // kernel does not report them again.
@@ -23,6 +23,13 @@ const (
 	eof                        // nothing more will be received from it
 	done                       // and all of it is written, and the other end was told
 	orderly                    // it ended in order
+	entered                    // it is registered with the epoll
+	spacious                   // and for EPOLLOUT: sending was refused once
+	tcp                        // known to be a TCP socket, and not another one
+	last                       // TCP: its FIN has come, and no urgent byte: a short receive is the last
+	nagle                      // TCP_NODELAY is still to be set, before the second send
+	spoken                     // something was sent to it
+	near                       // its address is a loopback one
 )
 
 // end is one socket of a pair, and what was taken from it and not yet written
@@ -36,6 +43,9 @@ type end struct {
 	flags    flags
 	streak   uint8 // how often in a row its receives spoke for the other way to move bytes
 }
+
+// newEnd is no socket yet.
+func newEnd() end { return end{fd: none, pipe: noPipe(), keep: none} }
 
 func (e *end) is(f flags) bool { return e.flags&f != 0 }
 func (e *end) set(f flags)     { e.flags |= f }
@@ -55,6 +65,8 @@ type slot struct {
 
 	idle, half, life, linger int64 // the Options
 	born, moved, lingerAt    int64
+	until                    int64 // a client: when the session is due, or its Dial; 0: never
+	tuneAt                   int64 // a pair: when the upstream's keepalive is to be set; 0: not
 
 	generation uint32
 	next       int32 // the next free slot
@@ -69,7 +81,20 @@ type slot struct {
 	checked    bool // both sockets are known not to block
 	panicked   bool
 	pause      uint8 // how often the send queue was asked for already
+	stage      stage
+	to         point // what the upstream of a client is connecting to
 }
+
+// stage is what a slot is used for.
+type stage uint8
+
+// The stages of a client. A pair of Start's is joined from the beginning.
+const (
+	joined     stage = iota // bytes are relayed
+	held                    // its session is being called
+	waiting                 // for bytes or a time
+	connecting              // for its upstream to stand
+)
 
 const (
 	chunkBits = 8
@@ -100,7 +125,7 @@ func (b *slab) take(l *link) (int32, *slot) {
 	b.free = s.next
 	*s = slot{generation: s.generation, live: true, timer: timer{level: none}}
 	for e := range s.ends {
-		s.ends[e] = end{fd: none, pipe: noPipe(), keep: none}
+		s.ends[e] = newEnd()
 	}
 	b.links[i] = l
 	b.live++
@@ -137,8 +162,11 @@ type key struct {
 	generation uint32
 }
 
+// wakePlace is that of the eventfd, and below it are those of listeners.
+const wakePlace = none
+
 // wakeKey is that of the eventfd.
-func wakeKey() key { return key{place: none} }
+func wakeKey() key { return key{place: wakePlace} }
 
 // event packs k as slot<<32 | generation, where the epoll returns it.
 func (k key) event() unix.EpollEvent {

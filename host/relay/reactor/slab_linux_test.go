@@ -107,8 +107,8 @@ func TestAKeySurvivesTheEpoll(t *testing.T) {
 	}
 	defer func() { _, _ = unix.Close(fds[0]), unix.Close(fds[1]) }()
 	want := key{place: 1<<31 - 2, generation: 1<<32 - 3}
-	if err := register(epoll, int32(fds[0]), want); err != nil {
-		t.Fatal(err)
+	if errno := control(epoll, unix.EPOLL_CTL_ADD, int32(fds[0]), (&end{flags: spacious}).interest(), want); errno != 0 {
+		t.Fatal(errno)
 	}
 	var events [4]unix.EpollEvent
 	if n := poll(epoll, events[:]); n != 1 || keyOf(&events[0]) != want {

@@ -31,7 +31,11 @@ func newByHand(t *testing.T) byHand {
 
 // add begins a pair and returns its slot.
 func (h byHand) add(down, up int, heads *[2][]byte) *slot {
-	l := &link{reactor: h.reactor, slot: none, heads: heads, done: func(r relay.Result) { h.done <- r }}
+	l := &link{slot: none, done: func(r relay.Result) { h.done <- r }}
+	l.reactor.Store(h.reactor)
+	if heads != nil {
+		l.heads = *heads
+	}
 	h.begin(l, &beginning{fds: [2]int32{int32(down), int32(up)}})
 	return h.slab.at(l.slot)
 }
@@ -54,7 +58,10 @@ func TestAPanicCostsOnePair(t *testing.T) {
 		up, _ := pair(t)
 		h.add(down, up, &[2][]byte{[]byte("head"), nil})
 	}
-	h.slab.links[0].heads = nil // against its flag
+	broken := &h.slab.at(0).ends[0]
+	broken.clear(headed)
+	h.keeps.reserve()
+	broken.keep, broken.from = h.keeps.keep([]byte("kept")), 5 // behind its end
 	h.work()
 	if got := <-h.done; !errors.Is(got.Err, relay.ErrPanic) || got.Reason != relay.Broken {
 		t.Errorf("result %+v, want a panic", got)

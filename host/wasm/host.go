@@ -139,11 +139,7 @@ func config(c wazero.RuntimeConfig) wazero.RuntimeConfig {
 
 // compile checks a module, rewrites it, and compiles what came out.
 func (h *Host) compile(src []byte, pages uint32) (wazero.Runtime, *rewrite.Result, wazero.CompiledModule, error) {
-	res, err := rewrite.Module(src, rewrite.Options{
-		Limits:   rewrite.Limits{File: maxFile, MemoryPages: pages},
-		Imports:  allowed(),
-		Validate: validate,
-	})
+	res, err := rewrite.Module(src, rewriting(pages))
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -159,6 +155,15 @@ func (h *Host) compile(src []byte, pages uint32) (wazero.Runtime, *rewrite.Resul
 	}
 	h.live.Add(1)
 	return r, res, compiled, nil
+}
+
+// rewriting is how modules are rewritten.
+func rewriting(pages uint32) rewrite.Options {
+	return rewrite.Options{
+		Limits:   rewrite.Limits{File: maxFile, MemoryPages: pages},
+		Imports:  allowed(),
+		Validate: validate,
+	}
 }
 
 // machineCode compiles a rewritten module, or loads its code. The caller holds mu.

@@ -8,18 +8,7 @@
 #define DWAAR_MAX_HEAD (64 << 10)
 #include "dwaar.h"
 
-/* ---- The configuration: redis [command NAME…] [user NAME…] [db N…], or in a block ---- */
-
-enum { COMMAND, USER, DB, OPTIONS };
-
-static const char *const options[OPTIONS] = {"command", "user", "db"};
-
-/* Each value is its option, its length, and its bytes. */
-static uint8_t values[4 << 10];
-static uint32_t values_size;
-static uint8_t given[OPTIONS]; /* has it a value? */
-
-static uint8_t upper(uint8_t b) { return b >= 'a' && b <= 'z' ? b - ('a' - 'A') : b; }
+#include "../internal/options.h"
 
 /* What the names of commands are made of, those of modules and renamed ones too. */
 static int is_name(uint8_t b) {
@@ -40,85 +29,26 @@ static int all(dwaar_span s, uint32_t most, int (*is)(uint8_t)) {
 	return s.size >= 1 && s.size <= most;
 }
 
-/* Why a word cannot be a value of an option, or 0. */
-static const char *unfit(uint32_t option, dwaar_span text) {
-	if (option == COMMAND && !all(text, MAX_NAME, is_name))
-		return "is no name of a command: write SELECT, or GET";
-	if (option == USER && (text.size < 1 || text.size > MAX_USER))
-		return "is no name of 1 to 255 bytes";
-	if (option == DB && !all(text, MAX_DB, is_digit))
-		return "is no number of a database: write 0, or 15";
-	if (values_size + 2 + text.size > sizeof values)
-		return "is one too many: there is room for 4 KiB of values";
-	return 0;
+/* ---- The configuration ---- */
+
+static const char *unfit_command(dwaar_span text) {
+	return all(text, MAX_NAME, is_name) ? 0 : "is no name of a command: write SELECT, or GET";
 }
 
-static int32_t add(uint32_t option, dwaar_token t) {
-	const char *why = unfit(option, t.text);
-	if (why)
-		return dwaar_reject(t, why);
-	values[values_size++] = (uint8_t)option;
-	values[values_size++] = (uint8_t)t.text.size;
-	for (uint32_t i = 0; i < t.text.size; i++)
-		values[values_size++] = option == COMMAND ? upper(t.text.at[i]) : t.text.at[i];
-	given[option] = 1;
-	return 0;
+static const char *unfit_user(dwaar_span text) {
+	return text.size >= 1 && text.size <= MAX_USER ? 0 : "is no name of 1 to 255 bytes";
 }
 
-/* The option that a word names, or OPTIONS. */
-static uint32_t option_of(dwaar_token t) {
-	uint32_t i = 0;
-	while (i < OPTIONS && !(t.kind == DWAAR_TOKEN_WORD && dwaar_is(t.text, options[i])))
-		i++;
-	return i;
+static const char *unfit_db(dwaar_span text) {
+	return all(text, MAX_DB, is_digit) ? 0 : "is no number of a database: write 0, or 15";
 }
 
-/* One option with its values, from its name up to the token that ends them, which is
- * left in t. On a line of its own (in a block) every word is a value; where options
- * stand on one line, the name of another one ends them. */
-static int32_t option(dwaar_config *config, dwaar_token *t, int own_line) {
-	dwaar_token name = *t;
-	uint32_t kind = option_of(name);
-	if (kind == OPTIONS)
-		return dwaar_reject(name, "is no option: write command, user or db");
-	uint32_t before = values_size;
-	for (*t = dwaar_next(config); t->kind == DWAAR_TOKEN_WORD; *t = dwaar_next(config)) {
-		if (!own_line && option_of(*t) != OPTIONS)
-			break;
-		int32_t bad = add(kind, *t);
-		if (bad)
-			return bad;
-	}
-	return values_size > before ? 0 : dwaar_reject(name, "needs a value");
-}
+enum { COMMAND, USER, DB, OPTIONS };
 
-DWAAR_INIT(config) {
-	int32_t bad = 0;
-	dwaar_token t = dwaar_next(config);
-	while (!bad && t.kind == DWAAR_TOKEN_WORD)
-		bad = option(config, &t, 0);
-	if (bad || t.kind != DWAAR_TOKEN_OPEN)
-		return bad;
-	t = dwaar_next(config);
-	while (!bad && t.kind != DWAAR_TOKEN_CLOSE) {
-		bad = option(config, &t, 1);
-		if (!bad && t.kind != DWAAR_TOKEN_LINE)
-			return dwaar_reject(t, "begins a block where none is");
-		if (!bad)
-			t = dwaar_next(config);
-	}
-	return bad;
-}
+static const option table[OPTIONS] = {{"command", unfit_command, 1}, {"user", unfit_user, 0}, {"db", unfit_db, 0}};
+static const options given = {table, OPTIONS, "is no option: write command, user or db"};
 
-/* Is it one of the option's values, if it has any? */
-static int wanted(uint32_t option, dwaar_span value) {
-	if (!given[option])
-		return 1;
-	for (uint32_t at = 0; at < values_size; at += 2 + values[at + 1])
-		if (values[at] == option && dwaar_equal(value, (dwaar_span){values + at + 2, values[at + 1]}))
-			return 1;
-	return 0;
-}
+DWAAR_INIT(config) { return options_read(config, &given); }
 
 /* ---- The first command ---- */
 
@@ -308,8 +238,7 @@ static dwaar_span user(const command *cmd) {
 	if (!dwaar_is(cmd->name, "HELLO"))
 		return none;
 	for (uint32_t i = 1; i + 1 < cmd->count; i += 2) {
-		dwaar_span w = cmd->args[i];
-		if (w.size == 4 && upper(w.at[0]) == 'A' && upper(w.at[1]) == 'U' && upper(w.at[2]) == 'T' && upper(w.at[3]) == 'H')
+		if (same_folded(cmd->args[i], (dwaar_span){(const uint8_t *)"AUTH", 4}))
 			return cmd->args[i + 1];
 	}
 	return none;
@@ -328,7 +257,7 @@ DWAAR_MATCH(c, flow) {
 	if (b == '*' ? !array(c, &cmd) : !line(c, b, &cmd))
 		return dwaar_no(c);
 	dwaar_span who = user(&cmd), where = db(&cmd);
-	if (!wanted(COMMAND, cmd.name) || !wanted(USER, who) || !wanted(DB, where))
+	if (!option_holds(&given, COMMAND, cmd.name) || !option_holds(&given, USER, who) || !option_holds(&given, DB, where))
 		return dwaar_no(c);
 	dwaar_set("command", cmd.name);
 	if (who.size && who.size <= MAX_USER)

@@ -7,6 +7,8 @@
 //	go run sink.go -out http/curl-http1.bin &
 //	curl http://127.0.0.1:PORT/
 //
+// With -udp it records the first datagram.
+//
 // With -to it passes everything on to a real server, for clients that open the
 // connection that matters only after another one works.
 package main
@@ -27,8 +29,13 @@ func main() {
 	out := flag.String("out", "", "file to write the first flight to")
 	nth := flag.Int("conn", 1, "which connection to record, counted from 1")
 	to := flag.String("to", "", "address of the real server; none: nobody answers")
+	udp := flag.Bool("udp", false, "listen for datagrams and record the first one")
 	quiet := flag.Duration("quiet", 500*time.Millisecond, "the flight is over when nothing came for so long")
 	flag.Parse()
+	if *udp {
+		datagram(*out)
+		return
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		log.Fatalf("listening: %v", err)
@@ -46,11 +53,32 @@ func main() {
 			continue
 		}
 		s.run(*to)
-		if err := os.WriteFile(*out, s.flight, 0o644); err != nil {
-			log.Fatalf("writing the flight: %v", err)
-		}
-		log.Printf("%s: %d bytes", *out, len(s.flight))
+		write(*out, s.flight)
 	}
+}
+
+// datagram records the first datagram that anybody sends.
+func datagram(out string) {
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatalf("listening: %v", err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+	fmt.Println(c.LocalAddr())
+	buf := make([]byte, 64<<10)
+	n, _, err := c.ReadFrom(buf)
+	if err != nil {
+		log.Fatalf("receiving: %v", err)
+	}
+	write(out, buf[:n])
+}
+
+func write(out string, flight []byte) {
+	if err := os.WriteFile(out, flight, 0o644); err != nil {
+		log.Fatalf("writing the flight: %v", err)
+	}
+	log.Printf("%s: %d bytes", out, len(flight))
 }
 
 // sink is one connection.

@@ -1,6 +1,6 @@
 # The commands of this repository. Each is a line; what needs more is in .ci/.
 
-.PHONY: build test lint fmt fuzz bench ci
+.PHONY: build test lint fmt fuzz bench fuel ci
 
 # make fuzz FUZZTIME=60s FUZZ=FuzzHello
 FUZZTIME ?= 30s
@@ -27,6 +27,9 @@ fuzz: # every fuzz target, or those that match FUZZ
 
 bench: # every benchmark
 	.ci/bench $(BENCHTIME)
+
+fuel: # what a unit of fuel takes, for every class of instructions and imports
+	.ci/fuel
 
 ci: # all of it, as it runs before a change lands
 	.ci/run

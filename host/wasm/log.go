@@ -96,9 +96,10 @@ func (m *Module) tell(in *instance, level slog.Level, msg string, attrs ...slog.
 	m.log.LogAttrs(context.Background(), level, msg, attrs...)
 }
 
-// print collects what is written to a stream and logs it line by line.
+// print collects what is written to a stream and logs it line by line, as many as are
+// logged: of what comes then no line is looked for.
 func (in *instance) print(level int32, text []byte) {
-	for len(text) > 0 {
+	for len(text) > 0 && in.logged < abi.MaxLogs {
 		line, rest, ends := bytes.Cut(text, []byte{'\n'})
 		in.line = append(in.line, line[:min(len(line), abi.MaxMessage-len(in.line))]...)
 		if ends {

@@ -62,11 +62,13 @@ func randomBytes(in *instance, m api.Module, stack []uint64) {
 		result(stack, abi.WASINosys)
 		return
 	}
+	out := in.room(m, stack[0], stack[1])
+	in.charge(int64(len(out)))
 	if in.phase == matching && !in.drawn {
 		in.random = in.config.random
 		in.drawn = true
 	}
-	_, _ = in.random.Read(in.room(m, stack[0], stack[1])) // never fails
+	_, _ = in.random.Read(out) // never fails
 	result(stack, abi.WASISuccess)
 }
 

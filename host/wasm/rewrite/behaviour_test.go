@@ -153,7 +153,7 @@ func TestFuelIsWhatTheScheduleSays(t *testing.T) {
 		{"an empty function", ":", nil, 0, 16 + 1},
 		{"parameters and results", "i:i", code{}.get(0), 9, 16 + 2 + 2},
 		{"three rounds of a loop", "i:", countDown, 3, 16 + 1 + 2 + 3*(8+6)},
-		{"a division", "i:i", code{}.get(0).i32(3).op(0x6d), 9, 18 + 4 + 10},
+		{"a division", "i:i", code{}.get(0).i32(3).op(0x6d), 9, 18 + 4 + 12},
 		{"a square root", "d:d", code{}.get(0).op(0x9f), 9, 18 + 3 + 16},
 		{"a load", "i:i", code{}.get(0).op(0x2d, 0, 0), 9, 18 + 3 + 16},
 		{"a store", "i:", code{}.get(0).get(0).op(0x36, 0, 0), 9, 17 + 4 + 12},

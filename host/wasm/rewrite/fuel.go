@@ -27,7 +27,7 @@ const (
 
 	fuelEntry        = 16 // a function, and 1 for each parameter and result
 	fuelLoop         = 8  // its head
-	fuelDivide       = 10 // integer division and remainder
+	fuelDivide       = 12 // integer division and remainder
 	fuelFloat        = 5
 	fuelFloatDivide  = 10
 	fuelConvert      = 10 // rounding, and to float

@@ -44,7 +44,7 @@ func TestScheduleIsThatOfTheSpecification(t *testing.T) {
 	row("`memory.fill`, `copy`, `init`", "%d, and an eighth of the bytes", fuelBulk)
 	row("`table.fill`, `copy`, `init`", "%d, and the number of elements", fuelBulk)
 	row("`memory.grow`, `table.grow`", "%d, and 16,384 for each page, or the number of elements", fuelGrow)
-	row("call of an import", "%d, and of each stretch of bytes that it is given a quarter of the length, rounded down", FuelImport)
+	row("call of an import", "%d, and of each stretch of bytes that it is given a quarter of the length, rounded down; of `random_get` also the length", FuelImport)
 	if diff := cmp.Diff(want.String(), got); diff != "" {
 		t.Errorf("the table (-want +got):\n%s", diff)
 	}

@@ -72,6 +72,7 @@ func (g *guest) functions() map[string]func(m api.Module, stack []uint64) {
 			if len(b) > abi.MaxRandom {
 				panic(errors.New("more than 4096 random bytes"))
 			}
+			charge(m, uint32(len(b)))
 			_, _ = random.Read(b)
 			s[0] = abi.WASISuccess
 		},

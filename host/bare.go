@@ -17,7 +17,7 @@ import (
 // NewBare begins the life of a connection that was accepted by an event loop. link
 // is how the loop is told to end it; the rest is as in [NewConn].
 func NewBare(link *relay.Link, id uint64, f sdk.Flow, env *Env) *Conn {
-	c := NewConn(nil, id, f, env)
+	c := begin(env.Heads.draft(), nil, id, f, env)
 	c.life.link.Store(link)
 	return c
 }
@@ -40,7 +40,27 @@ func (c *Conn) Give(first []byte, sent int) []byte {
 	c.release()
 	c.Enter(InRelay)
 	c.life.given = true
+	c.retire()
 	return rest
+}
+
+// retire gives the draft of a bare connection to the next one. Of the facts what the
+// log will tell is kept.
+func (c *Conn) retire() {
+	kept := new(Facts)
+	if !c.life.env.Terse {
+		*kept = c.facts.compact()
+	}
+	c.life.facts = kept
+	c.life.env.Heads.retire(c.draft)
+	c.draft = nil
+}
+
+// Drop is [Conn.Finish] for a bare connection, whose descriptor its loop has closed.
+func (c *Conn) Drop(err error) {
+	c.release()
+	c.ended(c.failed(err))
+	c.retire()
 }
 
 // Relayed ends a connection that was given away.

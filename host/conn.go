@@ -18,7 +18,7 @@ import (
 // shares the life of the one it wraps: identity, facts, outcome.
 type Conn struct {
 	life *life
-	flow sdk.Flow
+	*draft
 	sock net.Conn // where the bytes behind the head come from; nil: see bare.go
 	buf  []byte   // flow.Head lies in it
 	off  int      // bytes of buf that were discarded
@@ -35,7 +35,16 @@ var ErrFull = errors.New("the head is full")
 // head bytes as they may.
 var ErrNoMemory = errors.New("head bytes in all are at their limit")
 
-// Flow is the connection as its matchers see it. It stays the Conn's own.
+// draft is what a connection needs until a relay has it. That of a bare one then
+// serves the next connection.
+type draft struct {
+	flow     sdk.Flow
+	facts    Facts // of the life, in the Conn that began it
+	attempts Attempts
+}
+
+// Flow is the connection as its matchers see it. It stays the Conn's own. A bare
+// connection that was given away has none.
 func (c *Conn) Flow() *sdk.Flow { return &c.flow }
 
 // Head is what was received and not consumed. Whoever sends bytes on sends these
@@ -165,6 +174,7 @@ func (c *Conn) SetRemote(a netip.AddrPort) {
 	c.life.facts.PutString("conn", "peer_addr", c.flow.Remote.String())
 	c.flow.Remote = Plain(a)
 	c.flow.Proxied = true
+	c.life.remote, c.life.proxied = c.flow.Remote, true
 }
 
 // Plain returns an address as the program uses it: unmapped, without zone.
@@ -180,7 +190,7 @@ func (c *Conn) Net() net.Conn { return &stream{c.sock, c} }
 // reads from c.Net(). Facts, identity and outcome are shared; zero copy is now
 // impossible. A new matching phase begins on it.
 func (c *Conn) Wrap(inner net.Conn) *Conn {
-	w := &Conn{life: c.life, sock: inner, flow: c.flow.Fresh()}
+	w := &Conn{life: c.life, sock: inner, draft: &draft{flow: c.flow.Fresh()}}
 	w.flow.Bind(w)
 	return w
 }

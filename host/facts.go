@@ -1,6 +1,10 @@
 package host
 
-import "iter"
+import (
+	"bytes"
+	"iter"
+	"slices"
+)
 
 // Facts is what is known of a connection: what its matchers found, what handlers
 // set, variables. Names have two parts, "tls" and "server_name" for
@@ -100,4 +104,12 @@ func (fs *Facts) hidden(i int) bool {
 func (f *fact) is(name string) bool {
 	n := len(f.of)
 	return len(name) == n+1+len(f.key) && name[n] == '.' && name[:n] == f.of && name[n+1:] == f.key
+}
+
+// compact returns the facts in as little memory as they need.
+func (fs *Facts) compact() Facts {
+	if len(fs.list) == 0 {
+		return Facts{}
+	}
+	return Facts{list: slices.Clone(fs.list), arena: bytes.Clone(fs.arena)}
 }

@@ -12,6 +12,8 @@ type Heads struct {
 	limit int64
 	used  atomic.Int64
 	pools [maxClass - minClass + 1]sync.Pool // of *[]byte, by size
+
+	drafts sync.Pool // of *draft
 }
 
 const (
@@ -52,3 +54,19 @@ func (h *Heads) Put(b []byte) {
 
 // Used returns how many bytes are lent.
 func (h *Heads) Used() int64 { return h.used.Load() }
+
+// draft returns what a bare connection is matched with.
+func (h *Heads) draft() *draft {
+	if d, ok := h.drafts.Get().(*draft); ok {
+		return d
+	}
+	return new(draft)
+}
+
+// retire takes a draft back, for another connection.
+func (h *Heads) retire(d *draft) {
+	d.flow.Reset()
+	d.facts.Reset()
+	d.attempts = Attempts{}
+	h.drafts.Put(d)
+}

@@ -26,6 +26,7 @@ type Env struct {
 	Ended   func(c *Conn, o Outcome)      // nil, or told once how it ended
 	Own     func(netip.AddrPort) bool     // whether a listener of this program has the address; nil: nobody knows
 	Start   Relayer                       // what relays; nil: relay.Start
+	Terse   bool                          // at the end nobody asks for facts
 }
 
 // Relayer is relay.Start, or what does the same for the ends that it can serve
@@ -50,31 +51,52 @@ type life struct {
 	id     uint64
 	env    *Env
 	raw    net.Conn // nil while the connection is bare
-	facts  Facts
+	keeper any
+	facts  *Facts
 	record Record
 	given  bool
 	onEnd  []func(Outcome)
 	link   atomic.Pointer[relay.Link]
 	killed atomic.Pointer[Code]
 
-	stop     atomic.Pointer[context.CancelFunc] // ends what its goroutine waits for
-	attempts Attempts
-	up       *Upstream // that it stands with; it counts the connection
-	before   *life     // in the list of up
-	after    *life
+	stop    atomic.Pointer[context.CancelFunc] // ends what its goroutine waits for
+	remote  netip.AddrPort                     // of the client, as the outermost layer knows it
+	proxied bool
+	up      *Upstream // that it stands with; it counts the connection
+	before  *life     // in the list of up
+	after   *life
 }
 
 // NewConn begins the life of a connection that was accepted on sock. f says what is
 // known of it; its head is empty and its MaxHead is set.
 func NewConn(sock net.Conn, id uint64, f sdk.Flow, env *Env) *Conn {
-	c := &Conn{life: &life{id: id, env: env, raw: sock}, sock: sock, flow: f}
+	return begin(new(draft), sock, id, f, env)
+}
+
+func begin(d *draft, sock net.Conn, id uint64, f sdk.Flow, env *Env) *Conn {
+	both := &struct {
+		Conn
+		life
+	}{
+		Conn{draft: d, sock: sock},
+		life{id: id, env: env, raw: sock, facts: &d.facts, remote: f.Remote, proxied: f.Proxied},
+	}
+	c := &both.Conn
+	c.life = &both.life
 	c.life.record.Phase = InMatching
+	d.flow.Become(f)
 	c.flow.Bind(c)
 	return c
 }
 
 // ID numbers the connections of a process from 1.
 func (c *Conn) ID() uint64 { return c.life.id }
+
+// SetKeeper attaches what the engine has of the connection, for Keeper.
+func (c *Conn) SetKeeper(k any) { c.life.keeper = k }
+
+// Keeper is what SetKeeper was given.
+func (c *Conn) Keeper() any { return c.life.keeper }
 
 // Log is the logger of the connection's listener.
 func (c *Conn) Log() *slog.Logger { return c.life.env.Log }
@@ -83,7 +105,11 @@ func (c *Conn) Log() *slog.Logger { return c.life.env.Log }
 func (c *Conn) Record() *Record { return &c.life.record }
 
 // Facts is what is known of the connection.
-func (c *Conn) Facts() *Facts { return &c.life.facts }
+func (c *Conn) Facts() *Facts { return c.life.facts }
+
+// Remote returns the client's address, and whether a PROXY header named it. It is
+// the zero value on Unix sockets.
+func (c *Conn) Remote() (addr netip.AddrPort, proxied bool) { return c.life.remote, c.life.proxied }
 
 // Set records a variable, {vars.key}. With Get it makes Conn the [sdk.Facts] of its
 // flow.

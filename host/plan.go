@@ -27,7 +27,7 @@ type Attempts struct {
 }
 
 // Attempts returns the memory of the connection's Planner.
-func (c *Conn) Attempts() *Attempts { return &c.life.attempts }
+func (c *Conn) Attempts() *Attempts { return &c.attempts }
 
 // Own says whether a listener of this program has the address, as far as the
 // connection knows: at least the one that it came in by.

@@ -78,6 +78,17 @@ func (f *Flow) Reset() {
 	*f = Flow{parsed: f.parsed}
 }
 
+// Become makes f the flow of another connection, which to describes. Of f nothing is
+// left but the memory of its parsed values, of to everything but those.
+func (f *Flow) Become(to Flow) {
+	parsed := f.parsed
+	for i := range parsed {
+		parsed[i].at = stale
+	}
+	*f = to
+	f.parsed = parsed
+}
+
 // Fresh returns what is known of the connection without its bytes, for the bytes
 // that a handler makes of them. It shares no memory with f.
 func (f *Flow) Fresh() Flow {

@@ -87,6 +87,7 @@ func TestOtherBytesBeginAnew(t *testing.T) {
 	for name, renew := range map[string]func(*sdk.Flow){
 		"reset":  func(f *sdk.Flow) { f.Reset(); f.Head = []byte("x\ny") },
 		"rehead": func(f *sdk.Flow) { f.Rehead([]byte("x\ny")) },
+		"become": func(f *sdk.Flow) { f.Become(sdk.Flow{Head: []byte("x\ny")}) },
 		"reset, then rehead, and nobody asked between": func(f *sdk.Flow) { f.Reset(); f.Rehead([]byte("x\ny")) },
 	} {
 		f := sdk.Flow{Head: []byte("a\nb"), Bounds: []int{3}}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/control"
 	"dwaar.dev/dwaar/host/engine"
+	"dwaar.dev/dwaar/host/relay/reactor"
 )
 
 const serveHelp = `Serves a configuration until it is told to end:
@@ -32,6 +34,7 @@ type serveOptions struct {
 	control   string
 	logFormat string
 	logLevel  string
+	loops     int
 }
 
 func serveCommand(a *app) *cobra.Command {
@@ -49,6 +52,7 @@ func serveCommand(a *app) *cobra.Command {
 		"control socket `PATH`, or off [$DWAAR_CONTROL, $RUNTIME_DIRECTORY/dwaar.sock, /run/dwaar.sock, $XDG_RUNTIME_DIR/dwaar.sock]")
 	f.StringVar(&o.logFormat, "log-format", "", "`FORMAT` of the log: text or json [text on a terminal]")
 	f.StringVar(&o.logLevel, "log-level", "info", "least `LEVEL` that is logged: debug, info, warn, error")
+	f.IntVar(&o.loops, "event-loops", -1, "`N` event loops that accept and relay, 0: goroutines do it all [one per processor]")
 	for name, words := range map[string][]string{"log-format": {"text", "json"}, "log-level": {"debug", "info", "warn", "error"}} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)) // fails only where the flag is unknown
 	}
@@ -76,7 +80,14 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 		defer cancel()
 		_ = writer.Close(ctx) // there is no place left to complain to
 	}()
-	s, err := newServer(a, o, log, writer)
+	loops, err := startLoops(o.loops, log)
+	if err != nil {
+		return err
+	}
+	if loops != nil {
+		defer loops.Close() // after the engine: nothing is left in them then
+	}
+	s, err := newServer(a, o, engine.Options{Log: log, Writer: writer, Getenv: a.getenv, Reactors: loops})
 	if err != nil {
 		return err
 	}
@@ -114,6 +125,30 @@ func (a *app) logHandler(o serveOptions) (slog.Handler, *engine.LogWriter, error
 	return handler, writer, nil
 }
 
+// startLoops starts the event loops: n of them, or one for each processor that the
+// program may use. Without any, or where there are none, it returns nil.
+func startLoops(n int, log *slog.Logger) (*reactor.Reactors, error) {
+	const most = 256
+	switch {
+	case n == 0:
+		return nil, nil
+	case n > most:
+		return nil, usageError{fmt.Sprintf("--event-loops %d are too many: write 0 to %d, or leave it out", n, most)}
+	case n < 0:
+		n = min(runtime.GOMAXPROCS(0), most)
+	}
+	loops, err := reactor.New(n)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil, nil
+	}
+	if err != nil {
+		log.Warn("event loops cannot be had: goroutines do their work", slog.Any(keyError, err))
+		return nil, nil
+	}
+	runtime.GOMAXPROCS(n + 1) // a goroutine beside n busy loops would wait for them
+	return loops, nil
+}
+
 // inSeconds writes durations as programs like them: numbers of seconds.
 func inSeconds(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindDuration {
@@ -123,7 +158,7 @@ func inSeconds(_ []string, a slog.Attr) slog.Attr {
 }
 
 // newServer finds the configuration and prepares everything; it opens nothing.
-func newServer(a *app, o serveOptions, log *slog.Logger, writer *engine.LogWriter) (*server, error) {
+func newServer(a *app, o serveOptions, with engine.Options) (*server, error) {
 	src, err := a.readOrDefault(o.config)
 	if err != nil {
 		return nil, err
@@ -132,10 +167,11 @@ func newServer(a *app, o serveOptions, log *slog.Logger, writer *engine.LogWrite
 	if err != nil {
 		return nil, fmt.Errorf("reading what systemd passes: %w", err)
 	}
+	with.Inherited = inherited
 	s := &server{
-		app: a, log: log, config: src.name, store: new(host.Store), notify: newNotifier(a.getenv),
-		engine:  engine.New(engine.Options{Log: log, Writer: writer, Getenv: a.getenv, Inherited: inherited}),
-		guests:  newGuests(log),
+		app: a, log: with.Log, config: src.name, store: new(host.Store), notify: newNotifier(a.getenv),
+		engine:  engine.New(with),
+		guests:  newGuests(with.Log),
 		control: o.control, demo: string(src.text) == defaultText,
 	}
 	if s.control == "" {

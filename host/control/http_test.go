@@ -13,6 +13,7 @@ import (
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/control"
 	"dwaar.dev/dwaar/host/engine"
+	"dwaar.dev/dwaar/host/relay/reactor"
 )
 
 func handle(p control.Program, method, path string) *httptest.ResponseRecorder {
@@ -48,6 +49,7 @@ func TestStatsAreInPrometheusText(t *testing.T) {
 	p := program()
 	e := &fake{engine.Stats{
 		Accepted: 8, Phases: map[host.Phase]int{host.InRelay: 1}, Budget: 400, Up: 10, Down: 20, MatchingTimeouts: 3, AcceptPauses: 4, HeadBytes: 2048,
+		Loops:        reactor.Stats{Waiting: 16, Connecting: 17, Links: 18, Pipes: 19, Kept: 20},
 		LinesDropped: 5, LinesSuppressed: 6, Panics: 7,
 		Refused:     map[string]uint64{"max_connections": 11, "descriptors": 14},
 		Listeners:   []engine.ListenerStats{{Name: ":443", Accepted: 8, Active: 1}},
@@ -82,6 +84,11 @@ func TestStatsAreInPrometheusText(t *testing.T) {
 		`dwaar_info{version="v1"} 1`,
 		`dwaar_log_lines_dropped_total 5`,
 		`dwaar_log_lines_suppressed_total 6`,
+		`dwaar_loop_buffers 20`,
+		`dwaar_loop_connections{state="connecting"} 17`,
+		`dwaar_loop_connections{state="relayed"} 18`,
+		`dwaar_loop_connections{state="waiting"} 16`,
+		`dwaar_loop_pipes 19`,
 		`dwaar_matching_timeouts_total 3`,
 		`dwaar_panics_total 7`,
 		`dwaar_refused_total{cap="descriptors"} 14`,

@@ -36,6 +36,9 @@ const (
 	mPauses
 	mPanics
 	mHeads
+	mLoops
+	mPipes
+	mKept
 	mDropped
 	mSuppressed
 	mReloads
@@ -63,6 +66,9 @@ func metrics() [metricCount]metric {
 		mPauses:     {"dwaar_accept_pauses_total", "Times accepting was paused because it failed, for want of descriptors above all", counter, nil},
 		mPanics:     {"dwaar_panics_total", "Connections lost to a defect in the program: please report them", counter, nil},
 		mHeads:      {"dwaar_head_bytes", "Bytes of memory that hold first bytes of connections now", gauge, nil},
+		mLoops:      {"dwaar_loop_connections", "Connections in event loops now: waiting for bytes or a time, connecting, or relayed", gauge, []string{"state"}},
+		mPipes:      {"dwaar_loop_pipes", "Pipes that event loops have open for splicing, two descriptors each", gauge, nil},
+		mKept:       {"dwaar_loop_buffers", "Buffers of 16 KiB in which event loops keep what a receiver did not take", gauge, nil},
 		mDropped:    {"dwaar_log_lines_dropped_total", "Log lines dropped because nobody read the log in time", counter, nil},
 		mSuppressed: {"dwaar_log_lines_suppressed_total", "Access lines not written because there were too many in a second", counter, nil},
 		mReloads:    {"dwaar_reloads_total", "Reloads, by result: ok or failed", counter, []string{"result"}},
@@ -132,6 +138,11 @@ func (p put) engine(s *engine.Stats) {
 	p(mPauses, float64(s.AcceptPauses))
 	p(mPanics, float64(s.Panics))
 	p(mHeads, float64(s.HeadBytes))
+	p(mLoops, float64(s.Loops.Waiting), "waiting")
+	p(mLoops, float64(s.Loops.Connecting), "connecting")
+	p(mLoops, float64(s.Loops.Links), "relayed")
+	p(mPipes, float64(s.Loops.Pipes))
+	p(mKept, float64(s.Loops.Kept))
 	p(mDropped, float64(s.LinesDropped))
 	p(mSuppressed, float64(s.LinesSuppressed))
 	for i, n := range s.Ended {

@@ -61,9 +61,9 @@ func (x *conn) accessAttrs(c *host.Conn, o host.Outcome) []slog.Attr {
 		slog.Uint64(keyGeneration, x.era.number),
 		slog.String(keyCode, o.Code.String()),
 	)
-	if f := c.Flow(); f.Remote.IsValid() {
-		attrs = append(attrs, slog.String(keyClient, f.Remote.String()))
-		if f.Proxied {
+	if remote, proxied := c.Remote(); remote.IsValid() {
+		attrs = append(attrs, slog.String(keyClient, remote.String()))
+		if proxied {
 			attrs = append(attrs, slog.String(keyPeer, x.peer.String()))
 		}
 	}

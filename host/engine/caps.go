@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -101,9 +100,8 @@ func (e *Engine) tellRecovery(x *conn, now time.Time) {
 	}
 }
 
-// refuse ends a connection that a cap forbids.
-func (e *Engine) refuse(x *conn, sock net.Conn, why refusal) {
-	sock.Close()
+// refuse counts a connection that a cap forbids.
+func (e *Engine) refuse(x *conn, why refusal) {
 	x.release()
 	x.socket.refused.Add(1)
 	e.count.refused[why].Add(1)

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"runtime/debug"
@@ -19,7 +20,6 @@ type conn struct {
 	e        *Engine
 	id       uint64
 	c        *host.Conn
-	env      host.Env
 	era      *era
 	caps     *caps
 	socket   *socket
@@ -32,56 +32,83 @@ type conn struct {
 	place    place   // in the queue of the matching phase, guarded by caps
 
 	mu   sync.Mutex
-	said ConnInfo // as of the last phase, for other goroutines
+	said said
+}
+
+// said is what the owner of a connection last said of it, for other goroutines.
+type said struct {
+	client          netip.AddrPort
+	route, upstream string
+	phase           host.Phase
 }
 
 // welcome begins the life of a connection that was accepted on s.
 func (e *Engine) welcome(s *socket, sock net.Conn) {
-	now := time.Now()
-	t := s.acquire()
-	x := &conn{
-		e: e, id: e.ids.Add(1),
-		era: t.gen.era, caps: t.caps, socket: s, target: t,
-		listener: t.name, accepted: now,
-	}
-	f := x.flow(sock)
-	s.accepted.Add(1)
-	if why, ok := e.admit(x); !ok {
-		e.refuse(x, sock, why)
+	x := new(conn)
+	remote := addrPort(sock.RemoteAddr())
+	if !e.begin(x, s, remote) {
+		sock.Close()
 		return
 	}
-	x.env = host.Env{
-		Heads: e.heads, Log: t.log, Getenv: e.getenv, Own: e.owns,
-		Entered: x.entered, Ended: x.ended,
+	t := x.target
+	e.enroll(x, host.NewConn(sock, x.id, x.flow(addrPort(sock.LocalAddr()), remote), &t.env))
+	go x.serve(func(ctx context.Context) error { return t.server.Serve(ctx, x.c) })
+}
+
+// begin counts a connection in, unless a cap forbids it.
+func (e *Engine) begin(x *conn, s *socket, remote netip.AddrPort) (ok bool) {
+	t := s.acquire()
+	x.e, x.id = e, e.ids.Add(1)
+	x.era, x.caps, x.socket, x.target = t.gen.era, t.caps, s, t
+	x.listener, x.accepted = t.name, time.Now()
+	if remote.IsValid() {
+		x.peer = remote.Addr()
 	}
-	x.c = host.NewConn(sock, x.id, f, &x.env)
-	x.said = ConnInfo{
-		ID: x.id, Listener: t.name, Generation: t.gen.number,
-		Client: f.Remote, Phase: host.InMatching, Accepted: now,
+	s.accepted.Add(1)
+	why, ok := e.admit(x)
+	if !ok {
+		e.refuse(x, why)
 	}
-	e.live.add()
-	s.active.Add(1)
-	x.era.conns.Add(1)
-	e.table.begin(x)
-	e.enterMatching(x)
-	go x.serve(e.life, t)
+	return ok
 }
 
 // flow says what is known of a connection before its first byte.
-func (x *conn) flow(sock net.Conn) sdk.Flow {
+func (x *conn) flow(local, remote netip.AddrPort) sdk.Flow {
 	f := sdk.Flow{
 		Network:  "unix",
 		Accepted: x.accepted,
 		Listener: x.listener,
 		MaxHead:  x.target.server.Limits.MaxHead,
 	}
-	if remote := addrPort(sock.RemoteAddr()); remote.IsValid() {
-		f.Network = "tcp"
-		f.Local, f.Remote = addrPort(sock.LocalAddr()), remote
-		x.peer = remote.Addr()
+	if remote.IsValid() {
+		f.Network, f.Local, f.Remote = "tcp", local, remote
 	}
 	return f
 }
+
+// enroll makes a connection known that was let in.
+func (e *Engine) enroll(x *conn, c *host.Conn) {
+	x.c = c
+	c.SetKeeper(x)
+	x.said = said{client: c.Flow().Remote, phase: host.InMatching}
+	e.live.add()
+	x.socket.active.Add(1)
+	x.era.conns.Add(1)
+	e.table.begin(x)
+	e.enterMatching(x)
+}
+
+// env is what the connections of a target have in common.
+func (e *Engine) env(log *slog.Logger) host.Env {
+	return host.Env{
+		Heads: e.heads, Log: log, Getenv: e.getenv, Own: e.owns, Start: e.relayer(),
+		Terse:   !e.access.Enabled(e.life, slog.LevelInfo),
+		Entered: func(c *host.Conn, from, to host.Phase) { keeper(c).entered(c, from, to) },
+		Ended:   func(c *host.Conn, o host.Outcome) { keeper(c).ended(c, o) },
+	}
+}
+
+func keeper(c *host.Conn) *conn { return c.Keeper().(*conn) }
 
 // addrPort returns a TCP address as the program uses it, or the zero value.
 func addrPort(a net.Addr) netip.AddrPort {
@@ -91,14 +118,15 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// serve is the goroutine of a connection, until it ends or a relay has it.
-func (x *conn) serve(ctx context.Context, t *target) {
+// serve is the goroutine of a connection, until it ends or a relay has it. run gives
+// it to its route.
+func (x *conn) serve(run func(context.Context) error) {
 	defer func() {
 		if r := recover(); r != nil {
 			x.panicked(r, debug.Stack())
 		}
 	}()
-	err := t.server.Serve(ctx, x.c)
+	err := run(x.e.life)
 	if x.c.Given() {
 		return
 	}
@@ -164,23 +192,26 @@ func (x *conn) publish(c *host.Conn, to host.Phase) {
 	r := c.Record()
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.said.Phase, x.said.Route, x.said.Upstream = to, r.Route, r.Upstream
-	x.said.Client = c.Flow().Remote
+	client, _ := c.Remote()
+	x.said = said{client: client, route: r.Route, upstream: r.Upstream, phase: to}
 }
 
 func (x *conn) phase() host.Phase {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.said.Phase
+	return x.said.phase
 }
 
 // info says where the connection is now, for any goroutine.
 func (x *conn) info() ConnInfo {
 	x.mu.Lock()
-	info := x.said
+	s := x.said
 	x.mu.Unlock()
-	info.Up, info.Down = x.c.Counts()
-	return info
+	up, down := x.c.Counts()
+	return ConnInfo{
+		ID: x.id, Listener: x.listener, Generation: x.era.number, Accepted: x.accepted,
+		Client: s.client, Route: s.route, Upstream: s.upstream, Phase: s.phase, Up: up, Down: down,
+	}
 }
 
 // release gives the reference to the graph back.

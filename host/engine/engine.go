@@ -12,6 +12,7 @@ import (
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/engine/internal/listen"
 	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/host/relay/reactor"
 )
 
 // Options are what an engine takes from the program around it. The zero value is
@@ -22,6 +23,8 @@ type Options struct {
 	Writer    *LogWriter               // what they write to, counted in Stats; nil: something else
 	Getenv    func(name string) string // for {env.NAME}; nil: every variable is empty
 	Inherited []int                    // descriptors of open sockets, from Inherited
+
+	Reactors *reactor.Reactors // accept, match and relay without goroutines; nil: goroutines do it all. The caller closes them after Shutdown
 
 	AccessRate int   // access lines a second and listener that are all written; 0: 1000
 	HeadBytes  int64 // what the first bytes of all connections may take; 0: 64 MiB
@@ -39,6 +42,7 @@ type Engine struct {
 	log, access *slog.Logger
 	writer      *LogWriter
 	getenv      func(string) string
+	reactors    *reactor.Reactors
 	opener      listen.Opener
 	accessRate  int
 	heads       *host.Heads
@@ -101,6 +105,7 @@ func New(o Options) *Engine {
 	}
 	e := &Engine{
 		log: o.Log, access: o.Access, writer: o.Writer, getenv: o.Getenv,
+		reactors:   o.Reactors,
 		opener:     listen.Opener{Inherited: o.Inherited},
 		accessRate: o.AccessRate,
 		heads:      host.NewHeads(o.HeadBytes),

@@ -22,6 +22,7 @@ import (
 	"dwaar.dev/dwaar/host/engine"
 	"dwaar.dev/dwaar/host/graph"
 	"dwaar.dev/dwaar/host/relay"
+	"dwaar.dev/dwaar/host/relay/reactor"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -75,6 +76,8 @@ type fixture struct {
 	running  atomic.Int64   // watch actors
 	upstream net.Listener   // echoes
 	served   sync.WaitGroup // by upstream
+	waited   atomic.Int64   // calls of PlanWait
+	plan     func(c *host.Conn, attempt int, last error) (host.Dial, error)
 
 	mu  sync.Mutex
 	log bytes.Buffer // JSON lines
@@ -112,12 +115,42 @@ func start(t testing.TB, change func(*engine.Options)) *fixture {
 	f := &fixture{t: t}
 	f.register()
 	o := engine.Options{Log: slog.New(slog.NewJSONHandler(f, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	if inLoops {
+		o.Reactors = loops(t)
+	}
 	if change != nil {
 		change(&o)
 	}
 	f.Engine = engine.New(o)
 	t.Cleanup(f.stop)
 	return f
+}
+
+// inLoops says that engines have event loops.
+var inLoops bool
+
+// TestMain runs everything in event loops and, as other systems do, without them.
+func TestMain(m *testing.M) {
+	reactors, err := reactor.New(1)
+	inLoops = err == nil
+	code := 0
+	if inLoops {
+		reactors.Close()
+		code = m.Run()
+		inLoops = false
+	}
+	os.Exit(max(code, m.Run()))
+}
+
+// loops starts event loops that end when the test does.
+func loops(t testing.TB) *reactor.Reactors {
+	t.Helper()
+	rs, err := reactor.New(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(rs.Close)
+	return rs
 }
 
 func (f *fixture) stop() {
@@ -151,6 +184,7 @@ func (f *fixture) register() {
 	word := []sdk.Arg{sdk.One("WORD", sdk.Free)}
 	f.registry.Matcher(sdk.Spec{Name: "first", Args: word, Facts: []sdk.Fact{{Key: "word"}}},
 		func(n *sdk.Node) (sdk.Matcher, error) { return first(n.Args[0].Text), nil })
+	f.registry.Matcher(sdk.Spec{Name: "bomb"}, func(*sdk.Node) (sdk.Matcher, error) { return bomb{}, nil })
 	for name, h := range map[string]host.Handler{
 		"echo":  handler(echo),
 		"panic": handler(func(context.Context, *host.Conn) error { panic("on purpose") }),
@@ -159,6 +193,7 @@ func (f *fixture) register() {
 			return nil
 		}),
 		"relay": handler(f.relay),
+		"proxy": planner{f},
 		"watch": watch{handler(echo), f},
 		"quit":  quitter{},
 		"wait": handler(func(ctx context.Context, _ *host.Conn) error {

@@ -163,12 +163,12 @@ func (e *Engine) swap(p *plan) {
 			server: s.server,
 			caps:   caps[s.server],
 			name:   s.listener.Name,
-			log:    e.log.With(keyListener, s.listener.Name),
+			env:    e.env(e.log.With(keyListener, s.listener.Name)),
 		}
 		s.socket.aim(t)
 		if s.fresh {
 			e.sockets[s.spec] = s.socket
-			go s.socket.accept(e)
+			e.attend(s.socket)
 		}
 	}
 	e.own.Store(e.addresses())

@@ -28,15 +28,7 @@ const (
 // nothing is better, clients that wait are turned away with the spare descriptor
 // rather than left hanging.
 func (e *Engine) pause(s *socket, b *backoff, err error) {
-	if e.shortage.hit(time.Now()) {
-		e.log.Warn("accepting pauses: connections wait until descriptors or memory are free",
-			keyListener, s.target.Load().name, keyError, err, keyConnections, e.live.count())
-	}
-	e.count.pauses.Add(1)
-	if b.delay == maxPause {
-		e.shed(s)
-	}
-	timer := time.NewTimer(b.next())
+	timer := time.NewTimer(e.strained(s, b, err))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -46,22 +38,41 @@ func (e *Engine) pause(s *socket, b *backoff, err error) {
 	s.within(time.Now().Add(quiet)) // so that the end is noticed without a client
 }
 
+// strained notes that accept failed, and returns how long to pause.
+func (e *Engine) strained(s *socket, b *backoff, err error) time.Duration {
+	if e.shortage.hit(time.Now()) {
+		e.log.Warn("accepting pauses: connections wait until descriptors or memory are free",
+			keyListener, s.target.Load().name, keyError, err, keyConnections, e.live.count())
+	}
+	e.count.pauses.Add(1)
+	if b.delay == maxPause {
+		e.shed(s)
+	}
+	return b.next()
+}
+
 // relieved notes that accept works again, for this socket at least.
 func (e *Engine) relieved(s *socket, b *backoff) {
-	b.delay = 0
 	if !b.strained {
 		return
 	}
-	n, over := e.shortage.over(time.Now())
-	if over {
-		e.log.Info("accepting goes on", keyPauses, n)
-	}
-	if over || !e.shortage.active() {
-		b.strained = false
+	if e.recovered(b) {
 		s.within(time.Time{})
 		return
 	}
 	s.within(time.Now().Add(quiet))
+}
+
+// recovered says whether a socket that accepts again need no longer be watched: the
+// shortage is over.
+func (e *Engine) recovered(b *backoff) bool {
+	b.delay = 0
+	n, over := e.shortage.over(time.Now())
+	if over {
+		e.log.Info("accepting goes on", keyPauses, n)
+	}
+	b.strained = !over && e.shortage.active()
+	return !b.strained
 }
 
 // shed turns away clients that wait.

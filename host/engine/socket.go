@@ -2,11 +2,11 @@ package engine
 
 import (
 	"errors"
-	"log/slog"
 	"os"
 	"sync/atomic"
 	"time"
 
+	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/engine/internal/listen"
 	"dwaar.dev/dwaar/host/graph"
 )
@@ -29,7 +29,7 @@ type target struct {
 	server *graph.Server
 	caps   *caps
 	name   string
-	log    *slog.Logger
+	env    host.Env
 }
 
 func newSocket(ln *listen.Socket) *socket {
@@ -52,6 +52,13 @@ func (s *socket) acquire() *target {
 		if t := s.target.Load(); t.gen.graph.Retain() {
 			return t
 		}
+	}
+}
+
+// attend begins to accept: in event loops where there are some, else in a goroutine.
+func (e *Engine) attend(s *socket) {
+	if !e.attendInLoops(s) {
+		go s.accept(e)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/relay/reactor"
 )
 
 // Stats is what an engine counted since it was made. Accepted is always Active plus
@@ -36,6 +37,8 @@ type Stats struct {
 	LinesSuppressed  uint64 // access lines beyond the rate
 	HeadBytes        int64  // lent for first bytes now
 	Budget           int    // connections that the descriptor limit allows
+
+	Loops reactor.Stats // what the event loops hold; zero where there are none
 
 	Listeners   []ListenerStats   // by name
 	Generations []GenerationStats // oldest first; the last one is current
@@ -75,6 +78,9 @@ func (e *Engine) Stats() Stats {
 	}
 	for why := range refusals {
 		s.Refused[why.String()] = e.count.refused[why].Load()
+	}
+	if e.reactors != nil {
+		s.Loops = e.reactors.Stats()
 	}
 	if e.writer != nil {
 		s.LinesDropped = e.writer.Dropped()

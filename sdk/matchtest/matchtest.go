@@ -130,17 +130,18 @@ func Laws(t testing.TB, m sdk.Matcher, f sdk.Flow, heads ...[]byte) {
 // Datagrams checks as [Laws] does, on sessions of datagrams.
 func Datagrams(t testing.TB, m sdk.Matcher, f sdk.Flow, sessions ...[][]byte) {
 	t.Helper()
-	samples := make([]sample, len(sessions))
-	for i, session := range sessions {
-		samples[i] = concat(session)
-	}
-	laws(t, m, f, samples)
+	laws(t, m, f, datagrams(sessions))
 }
 
 // Check is [Laws] without a test around it: it returns the first broken law, and
 // does not look for a matcher that reads the clock.
 func Check(m sdk.Matcher, f sdk.Flow, heads ...[]byte) error {
 	return check(m, f, streams(&f, heads))
+}
+
+// CheckDatagrams is [Datagrams] without a test around it, as [Check] is [Laws].
+func CheckDatagrams(m sdk.Matcher, f sdk.Flow, sessions ...[][]byte) error {
+	return check(m, f, datagrams(sessions))
 }
 
 func laws(t testing.TB, m sdk.Matcher, f sdk.Flow, samples []sample) {
@@ -167,6 +168,14 @@ func streams(f *sdk.Flow, heads [][]byte) []sample {
 		if isDatagram(f) {
 			samples[i].ends = []int{len(head)}
 		}
+	}
+	return samples
+}
+
+func datagrams(sessions [][][]byte) []sample {
+	samples := make([]sample, len(sessions))
+	for i, session := range sessions {
+		samples[i] = concat(session)
 	}
 	return samples
 }

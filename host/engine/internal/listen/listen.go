@@ -57,6 +57,8 @@ type Socket struct {
 	file      os.FileInfo // what was there after bind
 	inode     uint64      // 0: unknown
 	keepAlive bool        // must be set per connection
+	bare      int         // the descriptor that Use was given; 0: ln is open
+	addr      net.Addr    // of bare
 }
 
 // listener is what *net.TCPListener and *net.UnixListener have in common.
@@ -102,10 +104,20 @@ func keep(c net.Conn) {
 func (s *Socket) SetDeadline(t time.Time) error { return s.ln.SetDeadline(t) }
 
 // Wake makes an Accept that waits return, and every later one.
-func (s *Socket) Wake() error { return s.ln.SetDeadline(time.Unix(1, 0)) }
+func (s *Socket) Wake() error {
+	if s.bare != 0 {
+		return nil // whoever has the descriptor is told otherwise
+	}
+	return s.ln.SetDeadline(time.Unix(1, 0))
+}
 
 // Addr is the address the kernel gave it.
-func (s *Socket) Addr() net.Addr { return s.ln.Addr() }
+func (s *Socket) Addr() net.Addr {
+	if s.bare != 0 {
+		return s.addr
+	}
+	return s.ln.Addr()
+}
 
 // Close closes the socket and removes its file, unless somebody else has put
 // another one in its place.
@@ -113,10 +125,20 @@ func (s *Socket) Close() error {
 	if s.path != "" {
 		if now, err := os.Lstat(s.path); err == nil && os.SameFile(now, s.file) {
 			if err := os.Remove(s.path); err != nil {
-				s.ln.Close()
+				s.close()
 				return err
 			}
 		}
+	}
+	return s.close()
+}
+
+// Discard closes a descriptor that Bare returned and nobody uses.
+func Discard(fd int) { _ = closeDescriptor(fd) }
+
+func (s *Socket) close() error {
+	if s.bare != 0 {
+		return closeDescriptor(s.bare)
 	}
 	return s.ln.Close()
 }
@@ -162,9 +184,10 @@ func (o *Opener) openTCP(ctx context.Context, at Spec, leaving []*Socket) (*Sock
 
 func newSocket(ln listener) *Socket {
 	s := &Socket{ln: ln}
-	if raw, err := ln.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) { s.inode = inode(int(fd)) }) // 0 if it cannot be told
-	}
+	_ = s.control(func(fd int) error { // 0 if it cannot be told
+		s.inode = inode(fd)
+		return nil
+	})
 	return s
 }
 
@@ -180,14 +203,15 @@ func handOver(leaving []*Socket, config *net.ListenConfig, listen func() (net.Li
 		s.reusePort(true)
 		defer s.reusePort(false)
 	}
-	config.Control = func(_, _ string, raw syscall.RawConn) error { return reusePort(raw, true) }
+	allow := func(fd int) error { return reusePort(fd, true) }
+	config.Control = func(_, _ string, raw syscall.RawConn) error { return controlled(raw, allow) }
 	ln, err := listen()
 	if err != nil {
 		return nil, err
 	}
 	raw, err := ln.(listener).SyscallConn()
 	if err == nil {
-		err = reusePort(raw, false)
+		err = controlled(raw, func(fd int) error { return reusePort(fd, false) })
 	}
 	if err != nil {
 		ln.Close()
@@ -199,7 +223,24 @@ func handOver(leaving []*Socket, config *net.ListenConfig, listen func() (net.Li
 // reusePort is for a socket of ours. Where it cannot be set the bind that needs it
 // fails and says so.
 func (s *Socket) reusePort(on bool) {
-	if raw, err := s.ln.SyscallConn(); err == nil {
-		_ = reusePort(raw, on)
+	_ = s.control(func(fd int) error { return reusePort(fd, on) })
+}
+
+// control calls f with the descriptor.
+func (s *Socket) control(f func(fd int) error) error {
+	if s.bare != 0 {
+		return f(s.bare)
 	}
+	raw, err := s.ln.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return controlled(raw, f)
+}
+
+func controlled(raw syscall.RawConn, f func(fd int) error) (err error) {
+	if failed := raw.Control(func(fd uintptr) { err = f(int(fd)) }); failed != nil {
+		return failed
+	}
+	return err
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -41,28 +40,72 @@ func (s *Socket) Shed(n int) int {
 
 // accept returns the descriptor of a connection that waits, or -1.
 func (s *Socket) accept() (fd int, err error) {
-	raw, err := s.ln.SyscallConn()
-	if err != nil {
-		return -1, err
-	}
-	controlled := raw.Control(func(ln uintptr) {
+	fd = -1
+	err = s.control(func(ln int) error {
 		for {
-			fd, _, err = unix.Accept4(int(ln), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+			var err error
+			fd, _, err = unix.Accept4(ln, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 			if !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.ECONNABORTED) {
-				return
+				return os.NewSyscallError("accept4", err)
 			}
 		}
 	})
-	switch {
-	case controlled != nil:
-		return -1, controlled
-	case errors.Is(err, unix.EAGAIN):
+	if errors.Is(err, unix.EAGAIN) {
 		return -1, nil
-	case err != nil:
-		return -1, os.NewSyscallError("accept4", err)
+	}
+	return fd, err
+}
+
+// Bare returns another descriptor of a stream socket, for an event loop: the one of
+// the socket itself is in Go's poller. What it accepts has the keepalive of every
+// connection, and sends at once. The caller gives it to Use, or closes it.
+func (s *Socket) Bare() (fd int, err error) {
+	err = s.control(func(ln int) error {
+		kind, err := unix.GetsockoptInt(ln, unix.SOL_SOCKET, unix.SO_TYPE)
+		if err != nil || kind != unix.SOCK_STREAM {
+			return errors.ErrUnsupported
+		}
+		if fd, err = unix.FcntlInt(uintptr(ln), unix.F_DUPFD_CLOEXEC, 3); err != nil {
+			return os.NewSyscallError("fcntl", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return -1, err
+	}
+	if _, tcp := s.Addr().(*net.TCPAddr); tcp {
+		if err := handDown(fd); err != nil {
+			return -1, errors.Join(err, unix.Close(fd))
+		}
 	}
 	return fd, nil
 }
+
+// handDown sets the options that the kernel hands on to accepted connections.
+func handDown(fd int) error {
+	for _, o := range [...]struct{ level, name, value int }{
+		{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, int(keepIdle.Seconds())},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, int(keepInterval.Seconds())},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepCount},
+		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+	} {
+		if err := unix.SetsockoptInt(fd, o.level, o.name, o.value); err != nil {
+			return os.NewSyscallError("setsockopt", err)
+		}
+	}
+	return nil
+}
+
+// Use makes fd, which Bare returned, the socket's only descriptor: an event loop has
+// it. Accept and SetDeadline must not be called any more.
+func (s *Socket) Use(fd int) {
+	s.addr = s.ln.Addr()
+	_ = s.ln.Close() // its own number; what listens lives on in fd
+	s.bare = fd
+}
+
+func closeDescriptor(fd int) error { return os.NewSyscallError("close", unix.Close(fd)) }
 
 // listening returns an error unless fd is a listening stream socket.
 func listening(fd int) error {
@@ -92,16 +135,10 @@ func inode(fd int) uint64 {
 	return st.Ino
 }
 
-func reusePort(raw syscall.RawConn, on bool) error {
+func reusePort(fd int, on bool) error {
 	value := 0
 	if on {
 		value = 1
 	}
-	var err error
-	if e := raw.Control(func(fd uintptr) {
-		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, value)
-	}); e != nil {
-		return e
-	}
-	return os.NewSyscallError("setsockopt", err)
+	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, value))
 }

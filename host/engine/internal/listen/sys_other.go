@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"syscall"
 	"time"
 )
 
@@ -50,6 +49,14 @@ func dualStack(int) bool { return false }
 
 func inode(int) uint64 { return 0 }
 
-func reusePort(syscall.RawConn, bool) error { return errors.ErrUnsupported }
+func reusePort(int, bool) error { return errors.ErrUnsupported }
 
 func findHolder(Spec) (who string, self bool) { return "", false }
+
+// Bare is for Linux.
+func (s *Socket) Bare() (fd int, err error) { return -1, errors.ErrUnsupported }
+
+// Use is for Linux.
+func (s *Socket) Use(int) {}
+
+func closeDescriptor(int) error { return errors.ErrUnsupported }

@@ -1,0 +1,256 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/host/relay"
+	"dwaar.dev/dwaar/host/relay/reactor"
+)
+
+// flight is a connection in an event loop, which calls its methods one at a time.
+// It lands, in a goroutine, if its route needs one:
+//
+//	Start ─▶ decide ─▶ chosen ─▶ connect ─▶ join ─▶ Ended
+//	           ▲ │        │         ▲ │
+//	        Ready Due     ▼    Connected
+//	                    land
+type flight struct {
+	conn
+	client  reactor.Client
+	choice  graph.Choice
+	need    int // bytes that the head must have before the choice is tried again
+	planner host.Planner
+	course  host.Course
+	dial    *host.Dial // under way; nil: none is
+}
+
+// Start implements [reactor.Session].
+func (x *flight) Start() {
+	if f := x.c.Flow(); f.Remote.IsValid() && !f.Local.IsValid() {
+		f.Local = x.client.Local()
+	}
+	x.choice = x.target.server.Choose(x.c)
+	x.decide()
+}
+
+// Ready implements [reactor.Session].
+func (x *flight) Ready() { x.decide() }
+
+// Due implements [reactor.Session].
+func (x *flight) Due() {
+	if err := x.starve(os.ErrDeadlineExceeded); err != nil {
+		x.finish(err)
+		return
+	}
+	x.decide()
+}
+
+// decide goes on with the matching phase, until it is over or has to wait.
+func (x *flight) decide() {
+	for {
+		switch err := x.receive(); {
+		case errors.Is(err, reactor.ErrAgain):
+			x.c.Idle()
+			x.client.Wait(x.c.Deadline())
+			return
+		case err != nil:
+			if err := x.starve(err); err != nil {
+				x.finish(err)
+				return
+			}
+		}
+		r, need, err := x.choice.Try(x.c)
+		if need == 0 {
+			x.choice.End(x.c)
+			x.chosen(r, err)
+			return
+		}
+		x.need = need
+	}
+}
+
+// receive waits for nothing: reactor.ErrAgain says that it would have to.
+func (x *flight) receive() error {
+	for len(x.c.Head()) < x.need {
+		b, err := x.c.Room(x.need)
+		if err != nil {
+			return err
+		}
+		n, err := x.client.Recv(b)
+		if errors.Is(err, reactor.ErrAgain) {
+			return err
+		}
+		if err := x.c.Received(n, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// starve notes that no more bytes come before the phase is over. The error is for a
+// client that nobody needs to answer.
+func (x *flight) starve(why error) error {
+	err := x.choice.Starve(x.c, why)
+	if err != nil {
+		x.choice.End(x.c)
+	}
+	x.need = 0
+	return err
+}
+
+// chosen gives the connection to its route; nil: none took it.
+func (x *flight) chosen(r *graph.Route, err error) {
+	server := x.target.server
+	switch {
+	case err != nil:
+		x.finish(err)
+	case r == nil:
+		x.finish(server.Run(x.e.life, x.c, nil))
+	case r.Planner() == nil:
+		x.land(func(ctx context.Context) error { return server.Run(ctx, x.c, r) })
+	default:
+		server.Enter(x.c, r)
+		x.c.Enter(host.InConnect)
+		x.planner = r.Planner()
+		x.connect()
+	}
+}
+
+// connect makes the attempts that the planner plans, until one stands or is under
+// way.
+func (x *flight) connect() {
+	for {
+		if err := x.c.Killed(); err != nil {
+			x.finish(err)
+			return
+		}
+		d, err := x.planner.Plan(x.c, x.course.Attempt, x.course.Last)
+		switch {
+		case errors.Is(err, host.ErrBlocks):
+			x.landConnecting(nil)
+			return
+		case err != nil:
+			x.finish(err)
+			return
+		case d.After > 0 || d.Secure != nil:
+			x.landConnecting(&d)
+			return
+		}
+		if x.attempt(&d) {
+			return
+		}
+	}
+}
+
+// attempt makes an attempt, and says whether it stands or is under way.
+func (x *flight) attempt(d *host.Dial) bool {
+	x.c.Record().Tries++
+	first := x.first(d)
+	sent, err := x.client.Dial(reactor.Dial{
+		Network: d.Network, Addr: d.Addr, Path: d.Path, Local: d.Local, Timeout: d.Timeout,
+	}, first)
+	switch {
+	case err == nil:
+		x.join(d, first, sent)
+		return true
+	case errors.Is(err, reactor.ErrPending):
+		x.dial = new(host.Dial)
+		*x.dial = *d
+		return true
+	}
+	x.missed(d, err)
+	return false
+}
+
+// first returns what the upstream gets first: the header of an attempt, and the head.
+func (x *flight) first(d *host.Dial) []byte {
+	if len(d.First) == 0 {
+		return x.c.Head()
+	}
+	return append(d.First[:len(d.First):len(d.First)], x.c.Head()...)
+}
+
+func (x *flight) missed(d *host.Dial, err error) {
+	d.Missed(x.c, err)
+	x.course.Failed(err)
+}
+
+// Connected implements [reactor.Session].
+func (x *flight) Connected(err error) {
+	d := x.dial
+	x.dial = nil
+	if err == nil {
+		x.join(d, x.first(d), 0)
+		return
+	}
+	x.missed(d, err)
+	x.connect()
+}
+
+// join begins the relay with the upstream that stands, to which so much was sent.
+func (x *flight) join(d *host.Dial, first []byte, sent int) {
+	d.Stood(x.c)
+	x.client.Relay(x.c.Give(first, sent), d.Relay)
+}
+
+// landConnecting goes on with the attempts in a goroutine, with d if that is not nil.
+func (x *flight) landConnecting(d *host.Dial) {
+	x.course.Next = d
+	x.land(func(ctx context.Context) error { return x.course.Run(ctx, x.c, x.planner) })
+}
+
+// land gives the connection to a goroutine.
+func (x *flight) land(run func(context.Context) error) {
+	fd, err := x.client.Detach()
+	if err == nil {
+		f := x.c.Flow()
+		var sock *relay.Conn
+		if sock, err = relay.NewConn(fd, netAddr(f.Local), netAddr(f.Remote)); err == nil {
+			x.c.Adopt(sock)
+			go x.serve(run)
+			return
+		}
+	}
+	if d := x.course.Next; d != nil {
+		d.Dropped()
+	}
+	x.finish(err)
+}
+
+func netAddr(a netip.AddrPort) net.Addr {
+	if a.IsValid() {
+		return net.TCPAddrFromAddrPort(a)
+	}
+	return &net.UnixAddr{Net: "unix"}
+}
+
+// Killed implements [reactor.Session].
+func (x *flight) Killed(relay.Reason) {
+	if x.dial != nil {
+		x.dial.Dropped()
+	}
+	err := x.c.Killed()
+	if err == nil { // the loops end, which nobody said to the connection
+		err = host.End(host.ByOperator, host.Drained, nil)
+	}
+	x.finish(err)
+}
+
+// finish ends a connection that was not given away.
+func (x *flight) finish(err error) {
+	x.undecided()
+	x.client.Close(false)
+	x.c.Drop(err)
+}
+
+// Ended implements [reactor.Session].
+func (x *flight) Ended(r relay.Result) { x.c.Relayed(r) }
+
+// Panicked implements [reactor.Session].
+func (x *flight) Panicked(v any, stack []byte) { x.panicked(v, stack) }

@@ -1,0 +1,297 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"runtime"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/relay"
+	"dwaar.dev/dwaar/sdk"
+)
+
+// planner is a handler that needs no goroutine. What the fixture's plan says of an
+// attempt is where it goes; without one, to the fixture's upstream.
+type planner struct{ f *fixture }
+
+func (p planner) Handle(ctx context.Context, c *host.Conn, _ host.Next) error {
+	return host.RunPlan(ctx, c, p)
+}
+
+func (p planner) Plan(c *host.Conn, attempt int, last error) (host.Dial, error) {
+	if p.f.plan != nil {
+		return p.f.plan(c, attempt, last)
+	}
+	return p.f.toUpstream(), nil
+}
+
+// PlanWait is asked where Plan says that it would block.
+func (p planner) PlanWait(context.Context, *host.Conn, int, error) (host.Dial, error) {
+	p.f.waited.Add(1)
+	return p.f.toUpstream(), nil
+}
+
+// toUpstream is an attempt to reach the fixture's upstream.
+func (f *fixture) toUpstream() host.Dial {
+	return host.Dial{
+		Network: "tcp", Addr: f.upstream.Addr().(*net.TCPAddr).AddrPort(), Timeout: limit,
+		Relay: relay.Options{Linger: time.Second},
+	}
+}
+
+// deaf returns an address where nobody listens.
+func deaf(t *testing.T) netip.AddrPort {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().(*net.TCPAddr).AddrPort()
+}
+
+func TestConnectionsOfAPlannerNeedNoGoroutine(t *testing.T) {
+	if !inLoops {
+		t.Skip("without event loops each has two")
+	}
+	f := start(t, nil)
+	f.upstream = silent(t)
+	f.load(serve("@a first aaa", "route @a {", "proxy", "}"))
+	const n = 50
+	before := runtime.NumGoroutine()
+	for range n {
+		f.dial().says("aaa", "")
+	}
+	await(t, "the relays", func() bool { return f.Stats().Phases[host.InRelay] == n })
+	if more := runtime.NumGoroutine() - before; more > 2 {
+		t.Errorf("%d connections have %d goroutines, want none", n, more)
+	}
+	if s := f.Stats(); s.Loops.Links != n {
+		t.Errorf("%d links in event loops, want %d", s.Loops.Links, n)
+	}
+}
+
+// silent is an upstream that accepts and says nothing. It has no goroutine.
+func silent(t *testing.T) net.Listener {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0") // its queue takes them all
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ln
+}
+
+func TestHeadsArePassedOnOnceHoweverTheyArrive(t *testing.T) {
+	f := start(t, nil)
+	f.echoes()
+	f.load(serve("@a first aaa", "route @a {", "proxy", "}", "@b first bbbb", "route @b {", "proxy", "}"))
+	at := f.dial()
+	at.says("aaa and more", "aaa and more")
+	at.says("again", "again")
+	c := f.dial()
+	for _, part := range []string{"b", "b", "b", "b!"} {
+		c.says(part, "")
+		await(t, "the byte to be looked at", func() bool { return f.Stats().HeadBytes > 0 || f.Stats().Phases[host.InRelay] == 2 })
+	}
+	c.hears("bbbb!")
+	for _, one := range []*client{at, c} {
+		one.Close()
+	}
+	f.ended("client.relay.closed", 2)
+	if s := f.Stats(); s.Up != 22 || s.Down != 22 {
+		t.Errorf("relayed %d bytes up and %d down, want 22 each", s.Up, s.Down)
+	}
+}
+
+func TestAPlannerIsAskedAgainUntilAnUpstreamStands(t *testing.T) {
+	f := start(t, nil)
+	f.echoes()
+	nobody := deaf(t)
+	var errs []error
+	var mu sync.Mutex
+	f.plan = func(_ *host.Conn, attempt int, last error) (host.Dial, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		errs = append(errs, last)
+		d := f.toUpstream()
+		if attempt < 2 {
+			d.Addr = nobody
+		}
+		return d, nil
+	}
+	f.load(serve("@a first aaa", "route @a {", "proxy", "}", "route {", "proxy", "}"))
+	f.dial().says("aaa", "aaa")
+	mu.Lock()
+	defer mu.Unlock()
+	if len(errs) != 3 || errs[0] != nil || !errors.Is(errs[1], syscall.ECONNREFUSED) || !errors.Is(errs[2], syscall.ECONNREFUSED) {
+		t.Errorf("it was asked after %v", errs)
+	}
+	if lines := f.lines("connection"); len(lines) != 0 {
+		t.Errorf("lines before the end: %v", lines)
+	}
+}
+
+func TestAPlannerEndsTheConnection(t *testing.T) {
+	f := start(t, nil)
+	f.plan = func(*host.Conn, int, error) (host.Dial, error) {
+		return host.Dial{}, host.End(host.ByProxy, host.Unavailable, nil)
+	}
+	f.load(serve("route {", "proxy", "}"))
+	f.dial().isEnded()
+	f.ended("proxy.connect.unavailable", 1)
+}
+
+func TestPlansThatBlockGoOnInAGoroutine(t *testing.T) {
+	f := start(t, nil)
+	f.echoes()
+	nobody := deaf(t)
+	f.plan = func(_ *host.Conn, attempt int, _ error) (host.Dial, error) {
+		d := f.toUpstream()
+		d.Addr = nobody
+		if attempt == 1 {
+			return host.Dial{}, host.ErrBlocks
+		}
+		return d, nil
+	}
+	f.load(serve("@a first aaa", "route @a {", "proxy", "}"))
+	c := f.dial()
+	c.says("aaa and more", "aaa and more")
+	c.Close()
+	f.ended("client.relay.closed", 1)
+	if n := f.waited.Load(); n != 1 {
+		t.Errorf("PlanWait was asked %d times, want once", n)
+	}
+}
+
+func TestAttemptsThatWaitAreMadeInAGoroutine(t *testing.T) {
+	f := start(t, nil)
+	f.echoes()
+	f.plan = func(*host.Conn, int, error) (host.Dial, error) {
+		d := f.toUpstream()
+		d.After = time.Millisecond
+		return d, nil
+	}
+	f.load(serve("@a first aaa", "route @a {", "proxy", "}"))
+	f.dial().says("aaa", "aaa")
+}
+
+func TestWhatGoesFirstIsSentBeforeTheHead(t *testing.T) {
+	f := start(t, nil)
+	f.echoes()
+	f.plan = func(*host.Conn, int, error) (host.Dial, error) {
+		d := f.toUpstream()
+		d.First = []byte("PROXY ")
+		return d, nil
+	}
+	f.load(serve("@a first aaa", "route @a {", "proxy", "}"))
+	f.dial().says("aaa", "PROXY aaa")
+}
+
+func TestKillsFindConnectionsInEveryPhase(t *testing.T) {
+	f := start(t, nil)
+	f.echoes()
+	f.load(serve("matching_timeout 0", "@a first aaa", "route @a {", "proxy", "}", "@b first bbb", "route @b {", "echo", "}"))
+	matching, handling, relaying := f.dial(), f.dial(), f.dial()
+	matching.says("a", "")
+	handling.says("bbb", "bbb")
+	relaying.says("aaa", "aaa")
+	await(t, "each in its phase", func() bool {
+		p := f.Stats().Phases
+		return p[host.InMatching] == 1 && p[host.InHandling] == 1 && p[host.InRelay] == 1
+	})
+	for _, c := range f.Conns() {
+		if !f.Kill(c.ID) {
+			t.Errorf("connection %d is not there", c.ID)
+		}
+	}
+	for _, c := range []*client{matching, handling, relaying} {
+		c.isEnded()
+	}
+	f.ended("operator.matching.killed", 1)
+	f.ended("operator.handling.killed", 1)
+	f.ended("operator.relay.killed", 1)
+}
+
+func TestAKillFindsAConnectionWhoseUpstreamDoesNotAnswer(t *testing.T) {
+	f := start(t, nil)
+	mute := full(t)
+	f.plan = func(*host.Conn, int, error) (host.Dial, error) {
+		return host.Dial{Network: "tcp", Addr: mute, Timeout: limit}, nil
+	}
+	f.load(serve("route {", "proxy", "}"))
+	c := f.dial()
+	await(t, "the attempt", func() bool { return f.Stats().Phases[host.InConnect] == 1 })
+	f.Kill(f.Conns()[0].ID)
+	c.isEnded()
+	f.ended("operator.connect.killed", 1)
+}
+
+// full returns an address that takes no more connections: its queue is full, and the
+// kernel lets those who come wait.
+func full(t *testing.T) netip.AddrPort {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(fd) })
+	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), syscall.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(name.(*syscall.SockaddrInet4).Port))
+	for { // until one waits
+		c, err := net.DialTimeout("tcp", at.String(), 200*time.Millisecond)
+		if err != nil {
+			return at
+		}
+		t.Cleanup(func() { c.Close() })
+	}
+}
+
+// bomb is a matcher with a defect.
+type bomb struct{}
+
+func (bomb) Match(f *sdk.Flow) (sdk.Verdict, error) {
+	if len(f.Head) == 0 {
+		return sdk.Need(1), nil
+	}
+	if f.Head[0] == 'x' {
+		panic("on purpose")
+	}
+	return sdk.No, nil
+}
+
+func TestADefectOfAMatcherOrPlannerCostsItsConnection(t *testing.T) {
+	f := start(t, nil)
+	f.echoes()
+	f.plan = func(c *host.Conn, _ int, _ error) (host.Dial, error) {
+		if string(c.Head()) == "aaax" {
+			panic("on purpose")
+		}
+		return f.toUpstream(), nil
+	}
+	f.load(serve("@x bomb", "route @x {", "echo", "}", "@a first aaa", "route @a {", "proxy", "}"))
+	good := f.dial()
+	good.says("aaa", "aaa")
+	for _, text := range []string{"x", "aaax"} {
+		c := f.dial()
+		c.says(text, "")
+		c.isEnded()
+	}
+	good.says("still here", "still here")
+	f.ended("proxy.matching.panicked", 1)
+	f.ended("proxy.connect.panicked", 1)
+	if n := f.Stats().Panics; n != 2 {
+		t.Errorf("%d panics are counted, want 2", n)
+	}
+}

@@ -245,7 +245,9 @@ impl<'a> Config<'a> {
 
 /// The head, read from its first byte on. A read that lacks bytes returns `Short`,
 /// which `?` passes to the host: "not yet" is never mistaken for "no". Check one value
-/// before reading the next, so that "no" is said at the first impossible byte.
+/// before reading the next, so that "no" is said at the first impossible byte. A copy
+/// of a cursor reads ahead.
+#[derive(Clone)]
 pub struct Cursor<'a> {
     head: &'a [u8],
     at: usize,

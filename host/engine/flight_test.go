@@ -295,3 +295,29 @@ func TestADefectOfAMatcherOrPlannerCostsItsConnection(t *testing.T) {
 		t.Errorf("%d panics are counted, want 2", n)
 	}
 }
+
+func TestAnUpstreamThatSpeaksFirstAndLeavesIsHeard(t *testing.T) {
+	f := start(t, nil)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.upstream = ln
+	f.served.Go(func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = c.Write([]byte("220 ready"))
+			_ = c.Close()
+		}
+	})
+	f.load(serve("matching_timeout 5ms", "@a first aaa", "route @a {", "echo", "}", "route {", "proxy", "}"))
+	for range 50 {
+		c := f.dial()
+		c.hears("220 ready")
+		c.isEnded()
+		c.Close()
+	}
+}

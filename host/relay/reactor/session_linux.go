@@ -61,7 +61,7 @@ func (r *reactor) ask(i int32, s *slot, method func(Session)) {
 	case l.slot == none: // closed, or detached
 	case s.stage == held:
 		panic("a session has returned and its client waits for nothing")
-	case s.stage == joined && s.ends[0].is(headed|readable|eof|gone):
+	case s.stage == joined && (s.ends[0].flags|s.ends[1].flags)&(headed|readable|eof|gone) != 0:
 		if r.turn(i, s) {
 			r.enqueue(i, s)
 		}

@@ -28,7 +28,7 @@ func (c *Client) Dial(d Dial, b []byte) (sent int, err error) {
 	if d.Network == "unix" {
 		err = r.dialUnix(s, &d)
 	} else {
-		err = r.dialTCP(s, &d)
+		err = r.dialTCP(s, &d, len(b) > 0)
 	}
 	if stands := err == nil || err == unix.EINPROGRESS && s.ends[1].is(near); stands && len(b) > 0 {
 		sent, err = r.sendFirst(s, b)
@@ -48,7 +48,7 @@ func (c *Client) Dial(d Dial, b []byte) (sent int, err error) {
 func (r *reactor) sendFirst(s *slot, b []byte) (int, error) {
 	up := &s.ends[1]
 	up.hurry(len(b))
-	n, errno := send(up.fd, b)
+	n, errno := send(up.fd, b, 0)
 	switch {
 	case errno == unix.EAGAIN && up.is(tcp):
 		return 0, unix.EINPROGRESS
@@ -110,8 +110,9 @@ func (r *reactor) dialUnix(s *slot, d *Dial) error {
 	}
 }
 
-// dialTCP begins to connect end 1. The error is EINPROGRESS as it is.
-func (r *reactor) dialTCP(s *slot, d *Dial) error {
+// dialTCP begins to connect end 1, which is sent to at once. The error is
+// EINPROGRESS as it is.
+func (r *reactor) dialTCP(s *slot, d *Dial, speaks bool) error {
 	to := d.Addr.Addr().Unmap()
 	if !to.IsValid() {
 		return os.NewSyscallError("connect", unix.EADDRNOTAVAIL)
@@ -135,6 +136,9 @@ func (r *reactor) dialTCP(s *slot, d *Dial) error {
 		if err := r.bind(fd, d.Local.Unmap()); err != nil {
 			return err
 		}
+	}
+	if speaks {
+		withoutAck(fd)
 	}
 	r.peer.set(to, d.Addr.Port())
 	switch errno := connect(fd, &r.peer); errno {

@@ -55,7 +55,11 @@ func (r *reactor) exchange(i int32, s *slot, e int) int {
 		return r.exchangeExactly(i, s, e)
 	}
 	n := r.receive(i, s, e, r.buf[:], 0)
-	sent := r.write(i, s, e, r.buf[:n])
+	how := 0
+	if s.ends[e].flags&(eof|gone) == eof {
+		how = unix.MSG_MORE // FIN, which comes next, goes with it
+	}
+	sent := r.write(i, s, e, r.buf[:n], how)
 	if src := &s.ends[e]; sent < n && !s.ends[1-e].is(gone) {
 		src.keep = r.keeps.keep(r.buf[sent:n])
 		src.from, src.to = 0, int32(n-sent)
@@ -69,7 +73,7 @@ func (r *reactor) exchange(i int32, s *slot, e int) int {
 // taken: one call more, for when there is no memory left to keep the rest.
 func (r *reactor) exchangeExactly(i int32, s *slot, e int) int {
 	n := r.receive(i, s, e, r.buf[:], unix.MSG_PEEK)
-	sent := r.write(i, s, e, r.buf[:n])
+	sent := r.write(i, s, e, r.buf[:n], 0)
 	for left := sent; left > 0; {
 		m, errno := recv(s.ends[e].fd, r.buf[:left], 0)
 		if errno != 0 {
@@ -140,13 +144,13 @@ func (e *end) grade(change bool, after uint8, to flags) {
 }
 
 // write sends what it can of b to the end opposite e.
-func (r *reactor) write(i int32, s *slot, e int, b []byte) int {
+func (r *reactor) write(i int32, s *slot, e int, b []byte, how int) int {
 	if len(b) == 0 {
 		return 0
 	}
 	dst := &s.ends[1-e]
 	dst.hurry(len(b))
-	n, errno := send(dst.fd, b)
+	n, errno := send(dst.fd, b, how)
 	r.wrote(i, s, e, n, n < len(b), errno)
 	return n
 }
@@ -181,7 +185,7 @@ func (r *reactor) awaitRoom(i int32, s *slot, e int) {
 // writeHead goes on with the head of end e.
 func (r *reactor) writeHead(i int32, s *slot, e int) int {
 	l := r.slab.links[i]
-	n := r.write(i, s, e, l.heads[e])
+	n := r.write(i, s, e, l.heads[e], 0)
 	if l.heads[e] = l.heads[e][n:]; len(l.heads[e]) == 0 {
 		l.heads[e] = nil
 		s.ends[e].clear(headed)
@@ -192,7 +196,7 @@ func (r *reactor) writeHead(i int32, s *slot, e int) int {
 // writeKept goes on with what was refused before.
 func (r *reactor) writeKept(i int32, s *slot, e int) int {
 	src := &s.ends[e]
-	n := r.write(i, s, e, r.keeps.bufs[src.keep][src.from:src.to])
+	n := r.write(i, s, e, r.keeps.bufs[src.keep][src.from:src.to], 0)
 	if src.from += int32(n); src.from == src.to {
 		r.keeps.drop(src.keep)
 		src.keep = none

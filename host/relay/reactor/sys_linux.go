@@ -32,10 +32,10 @@ func recv(fd int32, b []byte, flags int) (int, unix.Errno) {
 }
 
 // send sends as much of b as is taken without waiting.
-func send(fd int32, b []byte) (int, unix.Errno) {
+func send(fd int32, b []byte, flags int) (int, unix.Errno) {
 	for {
 		n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)),
-			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+			uintptr(flags|unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL), 0, 0)
 		switch errno {
 		case 0:
 			return int(n), 0

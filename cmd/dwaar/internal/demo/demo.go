@@ -40,8 +40,8 @@ func Register(r *host.Registry) { r.Handler(Spec(), New) }
 func Spec() sdk.Spec {
 	return sdk.Spec{
 		Name: "demo",
-		Doc:  "Answers as a small server of the demonstration would: http a page, ssh and postgres a refusal in their protocol, greeting a line of text before the client says anything, TEXT if there is one, which may hold placeholders",
-		Args: []sdk.Arg{sdk.Choice("SERVER", "http", "ssh", "postgres", "greeting"), sdk.Maybe("TEXT", sdk.Free)},
+		Doc:  "Answers as a small server of the demonstration would: http a page, ssh and postgres a refusal in their protocol, redis a PONG, greeting a line of text before the client says anything, TEXT if there is one, which may hold placeholders",
+		Args: []sdk.Arg{sdk.Choice("SERVER", "http", "ssh", "postgres", "redis", "greeting"), sdk.Maybe("TEXT", sdk.Free)},
 		Ends: true,
 	}
 }
@@ -49,7 +49,7 @@ func Spec() sdk.Spec {
 // New makes the handler from its directive.
 func New(b host.Builder, n *sdk.Node) (host.Handler, error) {
 	name := strings.ToLower(n.Args[0].Text)
-	h := &Handler{talk: map[string]talk{"http": page, "ssh": disconnect, "postgres": refusal, "greeting": greeting}[name]}
+	h := &Handler{talk: map[string]talk{"http": page, "ssh": disconnect, "postgres": refusal, "redis": pong, "greeting": greeting}[name]}
 	if len(n.Args) == 1 {
 		return h, nil
 	}

@@ -68,6 +68,25 @@ func TestPsqlShowsWhyItIsRefused(t *testing.T) {
 	}
 }
 
+func TestRedisClientsGetAPong(t *testing.T) {
+	t.Parallel()
+	addr, port := split(t, serve(t, "redis"))
+	const pong = "PONG from dwaar's demo Redis server, which a WebAssembly plugin found\n"
+	const refusal = "this is dwaar's demo Redis server, it has no data: say PING\n"
+	for word, want := range map[string]string{"ping": pong, "dbsize": "ERR " + refusal + "\n"} {
+		out, err := realtest.Run(t, exec.Command(realtest.Look(t, "redis-cli"), "-h", addr, "-p", port, word))
+		if diff := cmp.Diff(want, out); diff != "" || err != nil {
+			t.Errorf("redis-cli %s: %v (-want +got):\n%s", word, err, diff)
+		}
+		line := exec.Command("sh", "-c", "printf '"+word+" \r\n' | "+realtest.Look(t, "nc")+" -N "+addr+" "+port)
+		out, err = realtest.Run(t, line)
+		want = map[string]string{"ping": "+" + pong, "dbsize": "-ERR " + refusal}[word]
+		if diff := cmp.Diff(want, strings.ReplaceAll(out, "\r\n", "\n")); diff != "" || err != nil {
+			t.Errorf("%s with nc: %v (-want +got):\n%s", word, err, diff)
+		}
+	}
+}
+
 func TestTheGreetingComesFirst(t *testing.T) {
 	t.Parallel()
 	s := serve(t, "greeting")
@@ -133,6 +152,7 @@ func TestNonsenseEndsTheConversation(t *testing.T) {
 		"http":     "no request\r\n\r\n",
 		"ssh":      strings.Repeat("x", 300),
 		"postgres": "\xff\xff\xff\xff\x00\x03\x00\x00",
+		"redis":    "*1\r\n$999\r\n",
 	} {
 		s := serve(t, name)
 		conn, err := net.Dial("tcp", s.Addr)

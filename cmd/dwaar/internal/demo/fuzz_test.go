@@ -42,13 +42,15 @@ func FuzzAnswersDoNotDependOnHowBytesArrive(f *testing.F) {
 		"\x00\x00\x00\x08\x04\xd2\x16\x2f\x00\x00\x00\x0c\x00\x03\x00\x00user",
 		"\x00\x00\x00\x10\x04\xd2\x16\x2e\x00\x00\x00\x01\x00\x00\x00\x02",
 		"\xff\xff\xff\xff\x00\x03\x00\x00",
+		"PING\r\n",
+		"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n",
 		"",
 	} {
 		f.Add([]byte(seed), []byte{0})
 		f.Add([]byte(seed), []byte{2, 0, 7})
 	}
 	f.Fuzz(func(t *testing.T, sent, steps []byte) {
-		for name, talk := range map[string]talk{"http": page, "ssh": disconnect, "postgres": refusal, "greeting": greeting} {
+		for name, talk := range map[string]talk{"http": page, "ssh": disconnect, "postgres": refusal, "redis": pong, "greeting": greeting} {
 			whole, split := &client{bytes: sent}, &client{bytes: sent, steps: steps}
 			errWhole, errSplit := talk(whole), talk(split)
 			if (errWhole == nil) != (errSplit == nil) {

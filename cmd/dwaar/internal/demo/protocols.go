@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
+	"strings"
 )
 
 // page answers one HTTP/1 request.
@@ -102,4 +104,48 @@ func startup(client io.Reader) (code uint32, err error) {
 func errorResponse(text string) []byte {
 	fields := "SFATAL\x00VFATAL\x00C08004\x00M" + text + "\x00\x00"
 	return append(binary.BigEndian.AppendUint32([]byte("E"), uint32(4+len(fields))), fields...)
+}
+
+// What a client of Redis may say here ("Redis serialization protocol specification").
+const (
+	maxCommand = 1 << 10 // bytes of an inline command
+	maxName    = 64      // bytes of a command's name
+)
+
+// pong answers PING, and refuses every other command with an error, which clients
+// show. The answer is a simple string in RESP2 and in RESP3.
+func pong(client io.ReadWriter) error {
+	name, err := command(bufio.NewReaderSize(client, maxCommand))
+	if err != nil {
+		return err
+	}
+	answer := "-ERR this is dwaar's demo Redis server, it has no data: say PING\r\n"
+	if strings.EqualFold(name, "PING") {
+		answer = "+PONG from dwaar's demo Redis server, which a WebAssembly plugin found\r\n"
+	}
+	_, err = io.WriteString(client, answer)
+	return err
+}
+
+// command returns the name of a client's first command: the first word of a line, or
+// the first of an array of bulk strings.
+func command(r *bufio.Reader) (string, error) {
+	line, err := r.ReadSlice('\n')
+	if err != nil {
+		return "", err
+	}
+	if line[0] != '*' {
+		name, _, _ := strings.Cut(strings.TrimSpace(string(line)), " ")
+		return name, nil
+	}
+	if line, err = r.ReadSlice('\n'); err != nil {
+		return "", err
+	}
+	size, err := strconv.ParseUint(strings.TrimSuffix(strings.TrimPrefix(string(line), "$"), "\r\n"), 10, 16)
+	if err != nil || size > maxName {
+		return "", fmt.Errorf("a command's name with the length %q", line)
+	}
+	name := make([]byte, size)
+	_, err = io.ReadFull(r, name)
+	return string(name), err
 }

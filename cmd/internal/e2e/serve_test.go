@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"log/slog"
 	"math/big"
 	"net"
@@ -24,6 +25,7 @@ import (
 	"dwaar.dev/dwaar/host/dwaarfile"
 	"dwaar.dev/dwaar/host/engine"
 	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/host/wasm"
 )
 
 // limit bounds every test here, and what its clients wait for.
@@ -33,6 +35,7 @@ const limit = 60 * time.Second
 type served struct {
 	t      testing.TB
 	engine *engine.Engine
+	guests *wasm.Host
 	store  *host.Store
 	log    *lines
 }
@@ -41,14 +44,15 @@ type served struct {
 func serve(t testing.TB, config string) *served {
 	t.Helper()
 	s := &served{t: t, store: &host.Store{}, log: &lines{}}
-	s.engine = engine.New(engine.Options{Log: slog.New(slog.NewTextHandler(s.log, nil))})
+	log := slog.New(slog.NewTextHandler(s.log, nil))
+	s.engine, s.guests = engine.New(engine.Options{Log: log}), wasm.New(wasm.Options{Log: log})
 	if err := s.load(config); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		if err := s.engine.Shutdown(ctx); err != nil {
+		if err := errors.Join(s.engine.Shutdown(ctx), s.guests.Close()); err != nil {
 			t.Log(err)
 		}
 		if t.Failed() {
@@ -70,11 +74,17 @@ func (s *served) load(config string) error {
 func (s *served) build(config string) (*graph.Graph, error) {
 	r := &host.Registry{}
 	builtin.Register(r)
+	wasm.Register(r)
 	tree, err := dwaarfile.Parse("Dwaarfile", []byte(config), graph.Grammar(r), dwaarfile.Options{})
 	if err != nil {
 		return nil, err
 	}
-	return graph.Build(tree, r, graph.Options{Store: s.store})
+	plugins, err := s.guests.Load(tree, r, s.store)
+	defer plugins.Release()
+	if err != nil {
+		return nil, err
+	}
+	return graph.Build(tree, plugins.Registry(), graph.Options{Store: s.store})
 }
 
 // addr is where the only listener listens.

@@ -97,6 +97,10 @@ func (c *Client) Wait(until time.Time) {
 		s.until = max(int64(until.Sub(r.base)), 1)
 	}
 	r.pass(s, waiting)
+	if r.fresh != nil { // nobody has looked: it was a guess that something is there
+		s.ends[0].clear(readable)
+		r.fresh = nil
+	}
 	if errno := r.enter(i, s, 0); errno != 0 {
 		s.ends[0].set(gone) // Recv tells
 		s.errno = errno

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"sync"
@@ -44,6 +45,10 @@ type Options struct {
 	// it. "", or without Compiler: nothing is kept.
 	Cache string
 
+	// Files are those that paths of modules mean, for a program that carries its plugins
+	// with its configuration. Nothing is watched there. nil: the files of the machine.
+	Files fs.FS
+
 	// Listen is what a tool hears the guests log with, instead of Log: every level,
 	// also [abi.LogTrace], and however much they say. It is called from the goroutine
 	// that evaluates. nil: Log gets what is worth it, some lines a second.
@@ -55,6 +60,7 @@ type Options struct {
 type Host struct {
 	log      *slog.Logger
 	compiler []string
+	files    fs.FS
 	listen   func(Message)
 	live     atomic.Int32 // modules that are loaded
 
@@ -76,7 +82,7 @@ func New(o Options) *Host {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Host{log: o.Log, compiler: o.Compiler, listen: o.Listen, cacheDir: o.Cache}
+	return &Host{log: o.Log, compiler: o.Compiler, files: o.Files, listen: o.Listen, cacheDir: o.Cache}
 }
 
 // Close ends the engine: no module can be loaded any more. Those that graphs still

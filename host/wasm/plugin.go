@@ -4,9 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"math"
-	"os"
 	"strconv"
 	"strings"
 
@@ -209,7 +207,7 @@ func (p *Plugin) records(o *sdk.Node, errs *sdk.Errors) {
 // load reads and compiles the module, or finds it in the store, where it is held
 // then.
 func (p *Plugin) load(h *Host, store *host.Store, window int) error {
-	src, err := readModule(p.Path)
+	src, err := h.read(p.Path)
 	if err != nil {
 		return err
 	}
@@ -236,30 +234,6 @@ func (p *Plugin) release(store *host.Store) {
 		store.Drop(p.key)
 		p.key, p.Module = "", nil
 	}
-}
-
-// readModule reads a module's file, once: what was hashed is what is compiled.
-func readModule(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading the module: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("reading the module: %s is no file", path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading the module: %w", err)
-	}
-	defer f.Close()
-	src, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("reading the module: %w", err)
-	}
-	if len(src) > maxFile {
-		return nil, fmt.Errorf("reading the module: %s has more than %d MiB", path, maxFile>>20)
-	}
-	return src, nil
 }
 
 // names are what a configuration calls the plugin's matchers.

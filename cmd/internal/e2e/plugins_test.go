@@ -145,8 +145,10 @@ layer4 {
 `, module("git"), byHost, other)).addr()
 	git := realtest.Look(t, "git")
 	for _, test := range []struct{ host, version, want string }{
-		{"git.example.com", "2", commitByHost}, {"git.example.com", "0", commitByHost},
-		{"git.example.org", "2", commitOther}, {"git.example.org", "1", commitOther},
+		{"git.example.com", "2", commitByHost},
+		{"git.example.com", "0", commitByHost},
+		{"git.example.org", "2", commitOther},
+		{"git.example.org", "1", commitOther},
 	} {
 		cmd := gitCommand(git, "-c", "protocol.version="+test.version, "ls-remote", "git://"+addr.String()+"/team/project", "HEAD")
 		cmd.Env = append(cmd.Env, "GIT_OVERRIDE_VIRTUAL_HOST="+test.host)

@@ -111,6 +111,30 @@ func TestANewPluginSaysWhatIsWrittenDownAndObeysTheLaws(t *testing.T) {
 	}
 }
 
+// The plugins of the repository lie as the kit wants it: what their own tests say of
+// them, it says as well.
+func TestPluginsOfTheRepositoryPass(t *testing.T) {
+	t.Parallel()
+	modules, err := filepath.Glob(filepath.Join(root, "plugins/*/*.wasm"))
+	if err != nil || len(modules) == 0 {
+		t.Fatalf("there are none (%v)", err)
+	}
+	for _, module := range modules {
+		t.Run(filepath.Base(module), func(t *testing.T) {
+			t.Parallel()
+			r := test(t, Select{Paths: []string{filepath.Dir(module)}}, TestOptions{})
+			if r.Failures > 0 || len(r.Answers) == 0 {
+				t.Errorf("%d failures in %d answers, stale %q", r.Failures, len(r.Answers), r.Stale)
+			}
+			for _, a := range r.Answers {
+				if a.Failed {
+					t.Errorf("%s, %s: %s, want %s", a.Matcher, a.Sample, a.Answer, a.Want)
+				}
+			}
+		})
+	}
+}
+
 func TestADifferenceIsFoundAndWrittenDownOnRequest(t *testing.T) {
 	t.Parallel()
 	dir := hello(t)

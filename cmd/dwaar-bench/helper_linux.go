@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"net"
 
 	"github.com/spf13/cobra"
@@ -34,18 +35,35 @@ func upstreamCommand() *cobra.Command {
 }
 
 func plainGoCommand() *cobra.Command {
-	var listen, to string
+	var listen, secure, to, cert, key string
 	cmd := &cobra.Command{
 		Use: "plain-go", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			l, err := net.Listen("tcp", listen)
+			plain, err := net.Listen("tcp", listen)
 			if err != nil {
 				return failed{err}
 			}
-			return plaingo.Serve(l, to)
+			defer plain.Close()
+			pair, err := tls.LoadX509KeyPair(cert, key)
+			if err != nil {
+				return failed{err}
+			}
+			terminated, err := tls.Listen("tcp", secure, &tls.Config{Certificates: []tls.Certificate{pair}})
+			if err != nil {
+				return failed{err}
+			}
+			defer terminated.Close()
+			ended := make(chan error, 2)
+			go func() { ended <- plaingo.Serve(plain, to) }()
+			go func() { ended <- plaingo.Serve(terminated, to) }()
+			return <-ended
 		},
 	}
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:0", "`ADDRESS` to listen on")
-	cmd.Flags().StringVar(&to, "to", "", "`ADDRESS` of the upstream")
+	f := cmd.Flags()
+	f.StringVar(&listen, "listen", "127.0.0.1:0", "`ADDRESS` to listen on")
+	f.StringVar(&secure, "secure", "127.0.0.1:0", "`ADDRESS` to terminate TLS on")
+	f.StringVar(&to, "to", "", "`ADDRESS` of the upstream")
+	f.StringVar(&cert, "cert", "", "`FILE` with the certificate")
+	f.StringVar(&key, "key", "", "`FILE` with its key")
 	return cmd
 }

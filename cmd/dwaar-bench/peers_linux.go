@@ -43,14 +43,18 @@ func (f *runFlags) programs(ctx context.Context, dir string) ([]peer.Program, er
 
 // chosen leaves out what --peers does not name, and what is not installed.
 func (f *runFlags) chosen(ctx context.Context, all []peer.Program, dir string) ([]peer.Program, error) {
-	for _, name := range append(slices.Clone(f.peers), f.reference) {
+	wanted := slices.Clone(f.peers)
+	if f.reference != "" {
+		wanted = append(wanted, f.reference)
+	}
+	for _, name := range wanted {
 		if _, err := peer.Find(all, name); err != nil {
 			return nil, err
 		}
 	}
 	var some []peer.Program
 	for _, p := range all {
-		named := slices.Contains(f.peers, p.Name) || p.Name == f.reference
+		named := slices.Contains(wanted, p.Name)
 		if len(f.peers) > 0 && !named {
 			continue
 		}

@@ -60,9 +60,9 @@ func runCommand() *cobra.Command {
 	flags.BoolVar(&f.quick, "quick", false, "few and short rounds: wide intervals, but honest ones")
 	flags.BoolVar(&f.pin, "pin", true, "load and upstream on core 0, proxies on core 1 with one worker; false: the kernel places them")
 	flags.BoolVar(&f.namespace, "namespace", os.Getuid() == 0, "run in a network namespace of its own, as root only")
-	flags.IntVar(&f.rounds, "rounds", 0, "`N` rounds of every comparison [60, quick 10]")
-	flags.DurationVar(&f.window, "window", 0, "length of a sample [250ms, quick 100ms]")
-	flags.StringVar(&f.reference, "reference", "nginx", "the `PEER` that ratios are to")
+	flags.IntVar(&f.rounds, "rounds", 0, "`N` rounds of every comparison [60, quick 8]")
+	flags.DurationVar(&f.window, "window", 0, "length of a sample [250ms, quick 80ms]")
+	flags.StringVar(&f.reference, "reference", "", "the `PEER` that ratios are to [nginx; haproxy-splice for bulk, haproxy for latency beside load]")
 	flags.StringSliceVar(&f.peers, "peers", nil, "the `PEER,…` to compare [all that are installed]")
 	flags.StringArrayVar(&f.binaries, "peer", nil, "`NAME=PATH` of a dwaar to use as dwaar, or as one more peer of that name; again for several")
 	flags.StringVar(&f.user, "user", "", "run the proxies as this `USER`, as root only [who runs this]")
@@ -129,9 +129,9 @@ const (
 
 // options makes the options of the flags, but for the programs.
 func (f *runFlags) options(args []string) (bench.Options, error) {
-	o := bench.Options{Reference: f.reference, Rounds: 60, Window: 250 * time.Millisecond, Pinned: f.pin, Namespace: f.namespace}
+	o := bench.Options{Reference: f.reference, Rounds: 60, Window: 250 * time.Millisecond, Pinned: f.pin, Quick: f.quick, Namespace: f.namespace}
 	if f.quick {
-		o.Rounds, o.Window = 10, 100*time.Millisecond
+		o.Rounds, o.Window = 8, 80*time.Millisecond
 	}
 	if f.rounds != 0 {
 		o.Rounds = f.rounds

@@ -77,39 +77,72 @@ func (h *helper) stop() {
 	h.alive.Stop()
 }
 
-// clients is the helper that runs loads.
+// clients is the helper that runs loads and holds idle connections.
 type clients struct{ *helper }
 
 // run runs a load.
-func (c clients) run(l load.Load) (load.Sample, error) {
-	var reply loadReply
-	if err := c.ask(request{Load: &l}, &reply); err != nil {
+func (c clients) run(l load.Load) (load.Sample, error) { return c.request(request{Load: &l}) }
+
+// idle makes the set of idle connections what the request says.
+func (c clients) idle(i idleRequest) error {
+	_, err := c.request(request{Idle: &i})
+	return err
+}
+
+func (c clients) request(q request) (load.Sample, error) {
+	var a reply
+	if err := c.ask(q, &a); err != nil {
 		return load.Sample{}, err
 	}
-	if reply.Error != "" {
-		return load.Sample{}, errors.New(reply.Error)
+	if a.Error != "" {
+		return load.Sample{}, errors.New(a.Error)
 	}
-	return reply.Sample, nil
+	return a.Sample, nil
 }
 
-// request is what the helper with the clients is asked for.
+// request is what the helper with the clients is asked for: one of its members.
 type request struct {
-	Load *load.Load `json:"load,omitempty"`
+	Load *load.Load   `json:"load,omitempty"`
+	Idle *idleRequest `json:"idle,omitempty"`
 }
 
-type loadReply struct {
-	Sample load.Sample `json:"sample"`
+// idleRequest opens connections until there are so many, or sends Busy on each; with
+// no address it closes them.
+type idleRequest struct {
+	To     netip.AddrPort `json:"to,omitzero"`
+	Conns  int            `json:"conns,omitempty"`
+	First  []byte         `json:"first,omitempty"`
+	Busy   []byte         `json:"busy,omitempty"`
+	Answer int            `json:"answer,omitempty"`
+}
+
+// do makes a set of idle connections what the request says.
+func (q *idleRequest) do(set *load.Idle) error {
+	switch {
+	case !q.To.IsValid():
+		set.Close()
+		return nil
+	case q.Busy != nil:
+		return set.Busy(q.Busy, q.Answer)
+	}
+	return set.Hold(q.To, q.Conns, q.First, q.Answer)
+}
+
+type reply struct {
+	Sample load.Sample `json:"sample,omitzero"`
 	Error  string      `json:"error,omitempty"`
 }
 
-// Clients is the process with the clients: it runs the loads that come on in, a JSON
-// value each, one after another, and answers on out.
+// Clients is the process with the clients: it does what comes on in, a JSON value each,
+// one after another, and answers on out.
 func Clients(in io.Reader, out io.Writer) error {
 	if _, err := box.Descriptors(); err != nil {
 		return err
 	}
 	box.ShortTurns()
 	questions, answers := json.NewDecoder(bufio.NewReader(in)), json.NewEncoder(out)
+	var set load.Idle
+	defer set.Close()
 	for {
 		var q request
 		err := questions.Decode(&q)
@@ -117,16 +150,26 @@ func Clients(in io.Reader, out io.Writer) error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("reading a load: %w", err)
+			return fmt.Errorf("reading a request: %w", err)
 		}
-		var reply loadReply
-		if reply.Sample, err = q.Load.Run(); err != nil {
-			reply.Error = err.Error()
-		}
-		if err := answers.Encode(reply); err != nil {
+		if err := answers.Encode(q.answer(&set)); err != nil {
 			return fmt.Errorf("answering: %w", err)
 		}
 	}
+}
+
+func (q *request) answer(set *load.Idle) (a reply) {
+	var err error
+	switch {
+	case q.Load != nil:
+		a.Sample, err = q.Load.Run()
+	case q.Idle != nil:
+		err = q.Idle.do(set)
+	}
+	if err != nil {
+		a.Error = err.Error()
+	}
+	return a
 }
 
 // servers is the helper with the upstream.

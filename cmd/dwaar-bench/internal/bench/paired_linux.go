@@ -1,6 +1,10 @@
 package bench
 
 import (
+	"errors"
+	"fmt"
+	"time"
+
 	"dwaar.dev/dwaar/cmd/dwaar-bench/internal/figures"
 	"dwaar.dev/dwaar/cmd/dwaar-bench/internal/load"
 	"dwaar.dev/dwaar/cmd/dwaar-bench/internal/peer"
@@ -20,33 +24,63 @@ type pair struct {
 // beginning; those that are not asked wait and cost nothing.
 func (s *session) paired(sc Scenario) (report.Measured, error) {
 	m := report.Measured{Name: sc.Name, Title: sc.Title}
-	reference, err := s.start(sc, s.reference)
+	which, err := s.referenceOf(sc)
+	if err != nil {
+		return m, nil // a table without rows
+	}
+	m.Reference = which.Name
+	reference, err := s.start(sc, which)
 	if err != nil {
 		return m, err
 	}
 	defer reference.Stop()
 	pairs := s.startPairs(sc, &m)
-	defer func() {
-		for _, p := range pairs {
-			p.process.Stop()
-		}
-	}()
-	for round := range s.Rounds {
+	defer stopPairs(pairs)
+	rounds := max(s.Rounds/max(sc.longer, 1), min(s.Rounds, leastRounds))
+	var without []load.Sample
+	for round := range rounds {
 		direct, err := s.sample(sc, nil, &m)
 		if err != nil {
-			return m, err
+			return m, fmt.Errorf("taking a sample without a proxy: %w", err)
 		}
+		without = append(without, direct)
 		for i := range pairs {
 			p := pairs[(i+round)%len(pairs)]
 			if err := s.round(sc, p, reference, direct, round%2 == 1, &m); err != nil {
 				s.failed(&m, p.name, err)
 			}
 		}
-		s.progress(sc, round)
+		s.progress(sc, round, rounds)
 	}
-	m.Figures = s.figures(sc, pairs)
-	return m, nil
+	m.Figures = tabulate(sc, m.Reference, pairs, without)
+	return m, s.ctx.Err()
 }
+
+// leastRounds are made also where samples are longer.
+const leastRounds = 5
+
+func stopPairs(pairs []*pair) {
+	for _, p := range pairs {
+		p.process.Stop()
+	}
+}
+
+// referenceOf is the program that the ratios of a scenario are to.
+func (s *session) referenceOf(sc Scenario) (peer.Program, error) {
+	able := s.subjects(sc)
+	if len(able) == 0 {
+		return peer.Program{}, errNobody
+	}
+	for _, name := range []string{s.Reference, sc.Reference} {
+		if p, err := peer.Find(able, name); err == nil {
+			return p, nil
+		}
+	}
+	return able[len(able)-1], nil
+}
+
+// errNobody is the error of a scenario that no program in the run can do.
+var errNobody = errors.New("nobody here can do that")
 
 // startPairs starts every proxy that can do the scenario, and a second one of the
 // reference.
@@ -93,7 +127,11 @@ func (s *session) sample(sc Scenario, process *peer.Process, m *report.Measured)
 	if err != nil {
 		return load.Sample{}, err
 	}
-	l.Warm, l.Window = s.Window/5, s.Window
+	l.Window = s.Window * time.Duration(max(sc.longer, 1))
+	l.Warm = l.Window / 5
+	if process == nil {
+		l.Handshakes = nil // nobody terminates them
+	}
 	sample, err := s.clients.run(l)
 	if err != nil || process == nil {
 		return sample, err
@@ -104,19 +142,26 @@ func (s *session) sample(sc Scenario, process *peer.Process, m *report.Measured)
 	return sample, nil
 }
 
-// figures makes estimates of the rounds.
-func (s *session) figures(sc Scenario, pairs []*pair) []report.Figure {
+// tabulate makes estimates of the rounds.
+func tabulate(sc Scenario, reference string, pairs []*pair, without []load.Sample) []report.Figure {
 	var all []report.Figure
 	for i, metric := range sc.metrics {
 		f := report.Figure{Name: metric.name, Unit: metric.unit, Bare: metric.bare, Of: map[string]report.Value{}}
 		for _, p := range pairs {
 			ratio := figures.Ratios(p.ours[i], p.theirs[i])
-			if p.name == s.reference.Name {
+			if p.name == reference {
 				f.Itself = &ratio
 				f.Of[p.name] = report.Value{Value: figures.Of(p.theirs[i]), Rounds: figures.Numbers(p.theirs[i])}
 				continue
 			}
 			f.Of[p.name] = report.Value{Value: figures.Of(p.ours[i]), Ratio: &ratio, Rounds: figures.Numbers(p.ours[i])}
+		}
+		if metric.direct {
+			v := make([]float64, len(without))
+			for j, sample := range without {
+				v[j] = metric.of(sample, sample)
+			}
+			f.Of[report.Direct] = report.Value{Value: figures.Of(v), Rounds: figures.Numbers(v)}
 		}
 		all = append(all, f)
 	}
@@ -130,6 +175,7 @@ func count(m *report.Measured, name string, t *load.Tally) {
 	}
 	m.Count(name, report.Done, t.Done)
 	m.Count(name, "from the wrong upstream", t.Wrong)
+	m.Count(name, "still waiting", t.Waiting)
 	for what, n := range t.Errors {
 		m.Count(name, what, n)
 	}

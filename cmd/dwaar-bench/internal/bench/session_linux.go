@@ -21,20 +21,23 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dwaar.dev/dwaar/cmd/dwaar-bench/internal/box"
+	"dwaar.dev/dwaar/cmd/dwaar-bench/internal/cert"
 	"dwaar.dev/dwaar/cmd/dwaar-bench/internal/load"
 	"dwaar.dev/dwaar/cmd/dwaar-bench/internal/peer"
 	"dwaar.dev/dwaar/cmd/dwaar-bench/internal/report"
+	"dwaar.dev/dwaar/cmd/dwaar-bench/internal/wire"
 )
 
 // Options is what is measured and how.
 type Options struct {
 	Programs  []peer.Program // those that take part
-	Reference string         // one of them: the one that ratios are to
+	Reference string         // the one that ratios are to; empty: each scenario has its own
 	Scenarios []Scenario     // in this order
 	Rounds    int            // of each comparison
 	Window    time.Duration  // of a sample; it is warmed up for a fifth of it before
 	Pinned    bool           // load and upstream on core 0, the proxy on core 1 with one worker
 	User      int            // the proxies run as this user; 0: as who runs this
+	Quick     bool           // fewer idle connections, that rest for a shorter time
 	Namespace bool           // this process is in a network namespace of its own: only told
 	Log       io.Writer      // progress
 	Terminal  bool           // somebody watches Log
@@ -43,13 +46,12 @@ type Options struct {
 // session is a run that goes on.
 type session struct {
 	Options
-	ctx       context.Context // of the whole run: a session is a stack frame that methods share
-	reference peer.Program
-	dir       string
-	servers   *servers
-	clients   clients
-	limit     int // descriptors of a process
-	cert      certificate
+	ctx     context.Context // of the whole run: a session is a stack frame that methods share
+	dir     string
+	servers *servers
+	clients clients
+	limit   int // descriptors of a process
+	cert    cert.Files
 }
 
 // Run measures everything and returns what it found. Everything it starts has ended
@@ -66,6 +68,10 @@ func Run(ctx context.Context, o Options) (*report.Result, error) {
 		if ctx.Err() != nil {
 			return r, ctx.Err()
 		}
+		if sc.Nobody && os.Getuid() != 0 {
+			s.tell("%s is left out: only root can have others run as nobody", sc.Name)
+			continue
+		}
 		at := time.Now()
 		m, err := sc.measure(s, sc)
 		if err != nil {
@@ -79,6 +85,9 @@ func Run(ctx context.Context, o Options) (*report.Result, error) {
 	return r, nil
 }
 
+// nobody is the user of that name on every Linux: the overflow user of user namespaces.
+const nobody = 65534
+
 // cores where what is measured with and what is measured stand, if they are bound.
 const (
 	loadCore  = 0
@@ -86,11 +95,8 @@ const (
 )
 
 func newSession(ctx context.Context, o Options) (*session, error) {
-	reference, err := peer.Find(o.Programs, o.Reference)
-	if err != nil {
-		return nil, err
-	}
-	s := &session{Options: o, ctx: ctx, reference: reference}
+	s := &session{Options: o, ctx: ctx}
+	var err error
 	if s.limit, err = box.Descriptors(); err != nil {
 		return nil, err
 	}
@@ -108,7 +114,7 @@ func (s *session) prepare() (err error) {
 	if err := os.Chmod(s.dir, 0o755); err != nil { // other users' proxies read it
 		return fmt.Errorf("preparing a directory: %w", err)
 	}
-	if s.cert, err = newCertificate(s.dir, serverName(0)); err != nil {
+	if s.cert, err = cert.New(s.dir, serverName(0)); err != nil {
 		return err
 	}
 	core := -1
@@ -141,10 +147,18 @@ func (s *session) subjects(sc Scenario) []peer.Program {
 
 // start starts a program for a scenario.
 func (s *session) start(sc Scenario, p peer.Program) (*peer.Process, error) {
+	first, err := sc.flight()
+	if err != nil {
+		return nil, err
+	}
 	setup := peer.Setup{
-		Kind: sc.Kind, Dir: s.dir, Name: serverName(0), Cert: s.cert.cert, Key: s.cert.key, PEM: s.cert.both,
+		Probe: wire.Header{Mode: wire.Reply, Answer: answer, Close: true}.Append(first),
+		Kind:  sc.Kind, Dir: s.dir, Name: serverName(0), Cert: s.cert.Cert, Key: s.cert.Key, PEM: s.cert.Both,
 		Threads: runtime.NumCPU(), CPU: -1, User: s.User,
-		Descriptors: s.limit, Conns: (s.limit - 150) / 2,
+		Descriptors: s.limit, Conns: (s.limit - spareDescriptors) / 2,
+	}
+	if sc.Nobody {
+		setup.User = nobody
 	}
 	if s.Pinned {
 		setup.Threads, setup.CPU = 1, proxyCore
@@ -197,16 +211,16 @@ func (s *session) tell(format string, words ...any) {
 	fmt.Fprintf(s.Log, format+"\n", words...)
 }
 
-func (s *session) progress(sc Scenario, round int) {
+func (s *session) progress(sc Scenario, round, rounds int) {
 	if s.Terminal {
-		fmt.Fprintf(s.Log, "\r%s: round %d of %d\x1b[K", sc.Name, round+1, s.Rounds)
+		fmt.Fprintf(s.Log, "\r%s: round %d of %d\x1b[K", sc.Name, round+1, rounds)
 	}
 }
 
 // result begins the result with what is known before.
 func (s *session) result() *report.Result {
 	r := &report.Result{
-		Command: slices.Clone(os.Args), Reference: s.Reference,
+		Command: slices.Clone(os.Args),
 		Machine: report.Machine{
 			When: time.Now().UTC().Format(time.RFC3339), Processor: processor(), Cores: runtime.NumCPU(), Kernel: kernel(),
 			Namespace: s.Namespace, Congestion: box.Congestion(), Pinned: s.Pinned, User: s.User,

@@ -11,9 +11,8 @@ import (
 	"slices"
 )
 
-// resamples of the bootstrap: enough that the ends of the interval are stable in the
-// third digit.
-const resamples = 4000
+// resamples of the bootstrap: each end of the interval is the 51st from its side.
+const resamples = 2000
 
 // Estimate is a median with its 95 % interval by the percentile bootstrap: of so many
 // sets drawn with replacement from the values, the medians of 95 % lie within.
@@ -43,7 +42,7 @@ func Of(values []float64) Estimate {
 	slices.Sort(medians)
 	return Estimate{
 		Median: Median(kept), Rounds: len(kept),
-		Low: medians[resamples*25/1000], High: medians[resamples*975/1000-1],
+		Low: medians[resamples*25/1000], High: medians[resamples-1-resamples*25/1000],
 	}
 }
 

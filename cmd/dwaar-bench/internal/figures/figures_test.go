@@ -30,14 +30,14 @@ func TestMedianIsTheMiddle(t *testing.T) {
 	}
 }
 
-// Of a hundred sets from a known distribution the interval holds the true median about
-// 95 times.
+// Of sixty sets from a known distribution the interval holds the true median about
+// 57 times.
 func TestIntervalHoldsTheTruth(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(7, 7))
 	held := 0
-	for range 100 {
-		values := make([]float64, 41)
+	for range 60 {
+		values := make([]float64, 31)
 		for i := range values {
 			values[i] = math.Exp(random.NormFloat64() / 4) // its median is 1
 		}
@@ -45,12 +45,12 @@ func TestIntervalHoldsTheTruth(t *testing.T) {
 		if e.Low <= 1 && 1 <= e.High {
 			held++
 		}
-		if e.Low > e.Median || e.Median > e.High || e.Rounds != 41 {
-			t.Fatalf("no interval around a median of 41 rounds: %+v", e)
+		if e.Low > e.Median || e.Median > e.High || e.Rounds != 31 {
+			t.Fatalf("no interval around a median of 31 rounds: %+v", e)
 		}
 	}
-	if held < 88 {
-		t.Errorf("%d of 100 intervals hold the median", held)
+	if held < 51 {
+		t.Errorf("%d of 60 intervals hold the median", held)
 	}
 }
 
@@ -77,7 +77,7 @@ func TestQuantilesAreWithinTheirResolution(t *testing.T) {
 	}
 	for _, q := range []float64{0.001, 0.5, 0.99, 0.999} {
 		want := q * 100_000 * 137
-		if got := float64(h.Quantile(q)); math.Abs(got-want)/want > 0.017 {
+		if got := float64(h.Quantile(q)); math.Abs(got-want)/want > 0.005 {
 			t.Errorf("quantile %v is %v, want %v", q, got, want)
 		}
 	}

@@ -101,11 +101,19 @@ func (q *requests) drop(c *requestSlot, doing string, errno unix.Errno) {
 
 func (q *requests) done() bool { return q.asked >= q.Count }
 
+// end also counts the time that requests have waited which no answered one has waited
+// so long: a proxy that answers none would otherwise look fast.
 func (q *requests) end(s *Sample) {
+	slowest := q.counts.latency.Quantile(1)
 	for _, c := range q.slots {
-		if c.fd >= 0 {
-			epoll.Abort(c.fd)
+		if c.fd < 0 {
+			continue
 		}
+		if waited := time.Since(c.at); q.measuring && waited > slowest {
+			q.counts.latency.Add(waited)
+			q.counts.Waiting++
+		}
+		epoll.Abort(c.fd)
 	}
 	s.Requests = q.counts.report()
 }

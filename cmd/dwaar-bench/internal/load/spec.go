@@ -84,6 +84,9 @@ type Tally struct {
 	Bytes  int64          `json:"bytes,omitempty"`  // of Bulk, both directions
 	Wrong  int            `json:"wrong,omitempty"`  // answers from another upstream than expected
 	Errors map[string]int `json:"errors,omitempty"` // what failed, by how
+	// Waiting is how many requests had waited longer at the end than the slowest that was
+	// answered. Quantiles count them.
+	Waiting int `json:"waiting,omitempty"`
 	// Quantiles of how long it took: from connecting to the first byte of the answer, from
 	// a request to its answer, from connecting to the end of the handshake.
 	P50  time.Duration `json:"p50,omitempty"`

@@ -55,7 +55,7 @@ func uid() int { return os.Getuid() }
 
 // Start writes the configuration of a program and runs it until Stop, at the latest
 // until this process ends. Several of the same name may run. It returns when the
-// program accepts connections.
+// program has relayed Setup.Probe.
 func (p Program) Start(ctx context.Context, s Setup) (*Process, error) {
 	r := &Process{Program: p, setup: s, done: make(chan struct{})}
 	if err := r.prepare(); err != nil {
@@ -64,11 +64,7 @@ func (p Program) Start(ctx context.Context, s Setup) (*Process, error) {
 	if err := r.run(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", p.Name, err)
 	}
-	err := r.ready(ctx, r.Listen)
-	if err == nil && s.Kind == Secure {
-		err = r.ready(ctx, r.Secure)
-	}
-	if err != nil {
+	if err := r.ready(ctx); err != nil {
 		r.Stop()
 		said, _ := os.ReadFile(r.log) // what it printed is a courtesy
 		return nil, fmt.Errorf("waiting for %s: %w\n%s", p.Name, err, bytes.TrimSpace(said))
@@ -164,26 +160,50 @@ func (r *Process) run() error {
 	return nil
 }
 
-// ready waits until the program accepts a connection.
-func (r *Process) ready(ctx context.Context, addr netip.AddrPort) error {
+// ready waits until the program relays a probe, so that all its processes are there.
+func (r *Process) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	again := time.NewTicker(readyPoll)
 	defer again.Stop()
 	for {
-		var d net.Dialer
-		c, err := d.DialContext(ctx, "tcp", addr.String())
+		err := r.probe(ctx)
 		if err == nil {
-			return c.Close()
+			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return err
 		case <-r.done:
 			return ErrEnded
 		case <-again.C:
 		}
 	}
+}
+
+// probe is one connection to the program; TLS has to be accepted only.
+func (r *Process) probe(ctx context.Context) error {
+	var d net.Dialer
+	if r.setup.Kind == Secure {
+		c, err := d.DialContext(ctx, "tcp", r.Secure.String())
+		if err != nil {
+			return err
+		}
+		c.Close()
+	}
+	c, err := d.DialContext(ctx, "tcp", r.Listen.String())
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(readyTimeout)); err != nil {
+		return err
+	}
+	if _, err := c.Write(r.setup.Probe); err != nil {
+		return err
+	}
+	_, err = c.Read(make([]byte, 1))
+	return err
 }
 
 // Stop ends the program: politely, and if that does not help at once.
@@ -213,5 +233,6 @@ func (p *Program) Version(ctx context.Context) string {
 	}
 	out, _ := exec.CommandContext(ctx, binary, flag).CombinedOutput() // some exit with 1 after it
 	line, _, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	line, _, _ = strings.Cut(line, " - ") // an address, of HAProxy
 	return line
 }

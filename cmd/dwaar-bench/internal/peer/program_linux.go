@@ -38,8 +38,9 @@ type Program struct {
 	Splice bool     // Setup.Splice
 	Dwaar  bool     // answers on a control socket
 	Note   string   // how it is set, for people
-	// MaxConns is how many connections it can hold; 0: as many as descriptors allow.
-	MaxConns int
+	// MaxConns is how many connections it can hold; 0: as many as descriptors allow,
+	// of which each takes PerConn, or two if that is 0.
+	MaxConns, PerConn int
 	// Blind is true if it cannot tell SSH, HTTP and PostgreSQL from each other: what is
 	// not TLS goes to the second upstream.
 	Blind bool
@@ -70,9 +71,9 @@ func Programs() []Program {
 			Note: "sslh-select, one process; select(2) ends at 1,024 descriptors; HTTP is not matched by host, PostgreSQL is what is left",
 		},
 		{
-			Name: "plain-go", Args: []string{"helper", "plain-go", "--listen", "{{.Listen}}", "--to", "{{(index .Upstreams 0).Addr}}"},
-			Kinds: []Kind{Plain},
-			Note:  "accept, dial, two io.Copy, as the standard library does it; part of this program",
+			Name: "plain-go", Args: []string{"helper", "plain-go", "--listen", "{{.Listen}}", "--to", "{{(index .Upstreams 0).Addr}}", "--secure", "{{.Secure}}", "--cert", "{{.Cert}}", "--key", "{{.Key}}"},
+			Kinds: []Kind{Plain, Secure}, PerConn: 6, // a pipe for each direction
+			Note: "accept, dial, two io.Copy, as the standard library does it; part of this program",
 		},
 	}
 }
@@ -130,6 +131,7 @@ type Setup struct {
 	Conns       int        // connections that it can relay with these
 	CPU         int        // the core it is bound to; below 0: none
 	User        int        // the user and group it runs as; 0: who runs this
+	Probe       []byte     // what a client sends that is answered, when the proxy is ready
 
 	Listen, Secure  netip.AddrPort // Secure: of the kind of that name
 	Config, Control string         // paths

@@ -45,11 +45,15 @@ func (r *Result) preface(b *strings.Builder) {
 
 // table is one scenario.
 func (r *Result) table(b *strings.Builder, m Measured) {
+	if len(m.Figures) == 0 {
+		b.WriteString("Nobody who took part can do it.\n")
+		return
+	}
 	b.WriteString("| |")
 	for _, f := range m.Figures {
 		fmt.Fprintf(b, " %s, %s |", f.Name, f.Unit)
 		if f.paired() {
-			fmt.Fprintf(b, " × %s |", r.Reference)
+			fmt.Fprintf(b, " × %s |", m.Reference)
 		}
 	}
 	b.WriteString("\n|---|")
@@ -60,14 +64,14 @@ func (r *Result) table(b *strings.Builder, m Measured) {
 		}
 	}
 	b.WriteByte('\n')
-	for _, p := range r.Peers {
+	for _, p := range append(slices.Clone(r.Peers), Peer{Name: Direct}) {
 		r.row(b, m, p.Name)
 	}
 }
 
 // row is one proxy in a scenario, if it took part.
 func (r *Result) row(b *strings.Builder, m Measured, name string) {
-	if len(m.Figures) == 0 || !took(m, name) {
+	if !took(m, name) {
 		return
 	}
 	fmt.Fprintf(b, "| %s |", name)
@@ -80,7 +84,7 @@ func (r *Result) row(b *strings.Builder, m Measured, name string) {
 		}
 		switch {
 		case !f.paired():
-		case name == r.Reference:
+		case name == m.Reference:
 			fmt.Fprintf(b, " itself: %s |", interval(f.Itself))
 		case v.Ratio != nil && v.Ratio.Rounds > 0:
 			fmt.Fprintf(b, " **%.2f** (%s) |", v.Ratio.Median, interval(v.Ratio))
@@ -106,7 +110,7 @@ func (r *Result) remarks(b *strings.Builder, m Measured) {
 			lines = append(lines, fmt.Sprintf("%s: %s", p.Name, callList(calls)))
 		}
 		if failures := m.Counted[p.Name]; len(failures) > 1 || failures != nil && failures[Done] == 0 {
-			lines = append(lines, fmt.Sprintf("%s: of %d: %s", p.Name, failures[Done], failureList(failures)))
+			lines = append(lines, fmt.Sprintf("%s: %d done, %s", p.Name, failures[Done], failureList(failures)))
 		}
 		if why := m.Missing[p.Name]; why != "" {
 			lines = append(lines, fmt.Sprintf("%s is missing: %s", p.Name, strings.ReplaceAll(why, "\n", " ")))

@@ -18,8 +18,6 @@ type Result struct {
 	// Command is the command line that made it.
 	Command []string `json:"command"`
 	Machine Machine  `json:"machine"`
-	// Reference is the proxy that ratios are to.
-	Reference string `json:"reference"`
 	// Peers are the proxies that took part, in the order of tables.
 	Peers []Peer `json:"peers"`
 	// Measured is one entry for each scenario, in the order they were measured.
@@ -53,6 +51,8 @@ type Peer struct {
 type Measured struct {
 	Name  string `json:"name"`  // one word
 	Title string `json:"title"` // a line
+	// Reference is the proxy that ratios are to; empty where there are none.
+	Reference string `json:"reference,omitempty"`
 	// Figures are the columns of its table.
 	Figures []Figure `json:"figures"`
 	// Counted is, by proxy, what every sample counted: connections or requests that were
@@ -69,11 +69,14 @@ type Measured struct {
 // Done is the word in Measured.Counted for what did not fail.
 const Done = "done"
 
+// Direct is the name in Figure.Of of the load without a proxy.
+const Direct = "direct"
+
 // Figure is one metric of all proxies.
 type Figure struct {
 	Name string `json:"name"` // a word or two
 	Unit string `json:"unit"` // of Value, not of ratios
-	// Of is the figure by proxy.
+	// Of is the figure by proxy, and by Direct.
 	Of map[string]Value `json:"of"`
 	// Itself is the ratio of a second process of the reference to the reference: what
 	// lies within cannot be told from 1. It is nil if there were no rounds.

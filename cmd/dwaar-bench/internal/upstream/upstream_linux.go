@@ -154,7 +154,7 @@ func (s *Server) begin(c *conn, b []byte) bool {
 		b = c.early
 	}
 	h, rest, ok, err := wire.Find(b)
-	if err != nil || len(b) > maxPrefix {
+	if err != nil || !ok && len(b) > maxPrefix {
 		return false
 	}
 	if !ok {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -76,4 +77,24 @@ func TestFlightsAreThoseThatWereCaptured(t *testing.T) {
 	if _, err := wire.Flight("gopher", ""); err == nil {
 		t.Error("there is a first flight of gopher")
 	}
+}
+
+// Whatever precedes and follows a header, it is found, and not before it is whole.
+func FuzzHeaderIsFoundWhereItStands(f *testing.F) {
+	f.Add([]byte("SSH-2.0-x\r\n"), []byte("rest"), uint32(64), uint32(64), uint16(20))
+	f.Add([]byte("\x00dwaarB"), []byte{}, uint32(0), uint32(2), uint16(9))
+	f.Fuzz(func(t *testing.T, before, after []byte, request, answer uint32, cut uint16) {
+		want := wire.Header{Mode: wire.Reply, Request: request, Answer: 2 + answer%(wire.MaxAnswer-1)}
+		b := slices.Concat(want.Append(slices.Clone(before)), after)
+		if _, _, _, err := wire.Find(b[:int(cut)%(len(b)+1)]); err != nil && !bytes.Contains(before, []byte("\x00dwaarB\x01")) {
+			t.Fatal(err)
+		}
+		got, rest, ok, err := wire.Find(b)
+		if bytes.Contains(before, []byte("\x00dwaarB\x01")) {
+			return // that one counts
+		}
+		if !ok || err != nil || got != want || !bytes.Equal(rest, after) {
+			t.Errorf("%q: header %+v, rest %q, ok %t, error %v", b, got, rest, ok, err)
+		}
+	})
 }

@@ -1,4 +1,8 @@
-package bench
+// Package cert makes a certificate that nobody trusts, for proxies that terminate TLS
+// in a measurement.
+//
+//	files, err := cert.New(dir, "app.example.com")
+package cert
 
 import (
 	"crypto/ecdsa"
@@ -15,13 +19,13 @@ import (
 	"time"
 )
 
-// certificate is the files of a certificate that nobody else trusts.
-type certificate struct{ cert, key, both string }
+// Files are the paths of PEM files.
+type Files struct{ Cert, Key, Both string }
 
-// newCertificate makes one for a name, ECDSA P-256, and writes its files, readable
-// for every user: its key protects nothing.
-func newCertificate(dir, name string) (certificate, error) {
-	c := certificate{filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "both.pem")}
+// New makes a certificate for a name, ECDSA P-256, good for a day, and writes its files
+// into dir, readable for every user: its key protects nothing.
+func New(dir, name string) (Files, error) {
+	c := Files{filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "both.pem")}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return c, fmt.Errorf("making a key: %w", err)
@@ -42,7 +46,7 @@ func newCertificate(dir, name string) (certificate, error) {
 	}
 	public := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})
-	for path, b := range map[string][]byte{c.cert: public, c.key: private, c.both: slices.Concat(public, private)} {
+	for path, b := range map[string][]byte{c.Cert: public, c.Key: private, c.Both: slices.Concat(public, private)} {
 		if err := os.WriteFile(path, b, 0o644); err != nil {
 			return c, fmt.Errorf("writing a certificate: %w", err)
 		}

@@ -57,7 +57,7 @@ const dirty = `
 	(global.set $seen (i32.const 99))
 	(memory.copy (i32.const 0) (i32.const 32760) (i32.const 0))`
 
-func hostileGuest(t *testing.T, more, body string) string {
+func hostileGuest(t testing.TB, more, body string) string {
 	t.Helper()
 	return guest(t, more+"\n(global $seen (mut i32) (i32.const 0)) (data (i32.const 0) \"\\1b]0;\")",
 		`(if (i32.eq (i32.load8_u (local.get $head)) (i32.const 33)) (then `+body+`)) `+sane)

@@ -5,97 +5,57 @@
 #![no_std]
 use dwaar::*;
 
-// ---- The configuration: git [OPTION VALUE…]…, or a block with one option a line ----
+#[path = "../internal/options.rs"]
+mod options;
+use options::{Known, Values};
 
-const HOST: usize = 0;
-const REPOSITORY: usize = 1;
-const SERVICE: usize = 2;
-const VERSION: usize = 3;
+// ---- The configuration ----
 
-const OPTIONS: [&[u8]; 4] = [b"host", b"repository", b"service", b"version"];
+const HOST: u8 = 0;
+const REPOSITORY: u8 = 1;
+const SERVICE: u8 = 2;
+const VERSION: u8 = 3;
+
+const OPTIONS: [Known; 4] = [
+    Known { name: "host", unfit: unfit_host },
+    Known { name: "repository", unfit: unfit_repository },
+    Known { name: "service", unfit: unfit_service },
+    Known { name: "version", unfit: unfit_version },
+];
+
 const SERVICES: [&[u8]; 3] = [b"git-upload-pack", b"git-receive-pack", b"git-upload-archive"];
 
 const MAX_HOST: usize = 255; // bytes: RFC 1035 §2.3.4
 const MAX_PATH: usize = 1024; // bytes: what a fact may have
 
-struct Git {
-    given: [bool; 4],     // has the option a value?
-    values: [u8; 2 << 10], // each is its option, its length, and its bytes
-    used: usize,
-}
+struct Git(Values<1024>);
 matcher!(Git);
 
-/// The option that a token names.
-fn option(t: &Token) -> Option<usize> {
-    let word = t.word()?;
-    OPTIONS.iter().position(|o| *o == word)
-}
-
-/// Why a word cannot be a value of an option.
-fn unfit(option: usize, word: &[u8]) -> Option<&'static str> {
-    let fits = match option {
-        HOST => !word.is_empty() && !word.strip_prefix(b"*.").unwrap_or(word).contains(&b'*'),
-        REPOSITORY => matches!(word.first(), Some(b'/' | b'~')) && plain(word),
-        SERVICE => SERVICES.contains(&word),
-        _ => !word.is_empty() && word.iter().all(u8::is_ascii_digit),
-    };
-    match option {
-        _ if fits => None,
-        HOST => Some("is no host: write git.example.com, or *.example.com"),
-        REPOSITORY => Some("is no repository: write /team/project.git, or /team/* for all below it"),
-        SERVICE => Some("is no service: write git-upload-pack, git-receive-pack or git-upload-archive"),
-        _ => Some("is no version: write 1 or 2"),
+/// What is said of a value unless it fits.
+fn unless(fits: bool, why: &'static str) -> Option<&'static str> {
+    if fits {
+        None
+    } else {
+        Some(why)
     }
 }
 
-impl Git {
-    fn add(&mut self, option: usize, t: Token) -> Result<(), Rejected> {
-        if let Some(why) = unfit(option, t.text) {
-            return Err(t.reject(why));
-        }
-        let end = self.used + 2 + t.text.len();
-        if t.text.len() > 255 || end > self.values.len() {
-            return Err(t.reject("is one too many: a value has at most 255 bytes, and all have 2 KiB"));
-        }
-        self.values[self.used] = option as u8;
-        self.values[self.used + 1] = t.text.len() as u8;
-        self.values[self.used + 2..end].copy_from_slice(t.text);
-        self.used = end;
-        self.given[option] = true;
-        Ok(())
-    }
+fn unfit_host(v: &[u8]) -> Option<&'static str> {
+    let name = v.strip_prefix(b"*.").unwrap_or(v);
+    unless(!name.is_empty() && !name.contains(&b'*'), "is no host: write git.example.com, or *.example.com")
+}
 
-    /// One option with its values, from its name; returns the token that ended them.
-    fn read<'a>(&mut self, name: Token<'a>, config: &mut Config<'a>, own_line: bool) -> Result<Token<'a>, Rejected> {
-        let number = match option(&name) {
-            Some(number) => number,
-            None => return Err(name.reject("is no option: write host, repository, service or version")),
-        };
-        let before = self.used;
-        loop {
-            let t = config.next();
-            if t.kind == abi::TOKEN_WORD && (own_line || option(&t).is_none()) {
-                self.add(number, t)?;
-            } else if self.used == before {
-                return Err(name.reject("needs a value"));
-            } else {
-                return Ok(t);
-            }
-        }
-    }
+fn unfit_repository(v: &[u8]) -> Option<&'static str> {
+    let fits = matches!(v.first(), Some(b'/' | b'~')) && plain(v);
+    unless(fits, "is no repository: write /team/project.git, or /team/* for all below it")
+}
 
-    /// Does one of the option's values hold, if it has any?
-    fn holds(&self, option: usize, is: impl Fn(&[u8]) -> bool) -> bool {
-        let mut rest = &self.values[..self.used];
-        while let [of, len, more @ ..] = rest {
-            let (value, next) = more.split_at(*len as usize);
-            if *of as usize == option && is(value) {
-                return true;
-            }
-            rest = next;
-        }
-        !self.given[option]
-    }
+fn unfit_service(v: &[u8]) -> Option<&'static str> {
+    unless(SERVICES.contains(&v), "is no service: write git-upload-pack, git-receive-pack or git-upload-archive")
+}
+
+fn unfit_version(v: &[u8]) -> Option<&'static str> {
+    unless(!v.is_empty() && v.iter().all(u8::is_ascii_digit), "is no version: write 1 or 2")
 }
 
 // ---- What the values mean ----
@@ -285,22 +245,7 @@ fn request<'a>(c: &mut Cursor<'a>) -> Result<Option<Request<'a>>, Short> {
 
 impl Matcher for Git {
     fn new(config: &mut Config) -> Result<Self, Rejected> {
-        let mut git = Git { given: [false; 4], values: [0; 2 << 10], used: 0 };
-        let mut t = config.next();
-        while t.kind == abi::TOKEN_WORD {
-            t = git.read(t, config, false)?;
-        }
-        if t.kind == abi::TOKEN_OPEN {
-            t = config.next();
-            while t.kind != abi::TOKEN_CLOSE {
-                let end = git.read(t, config, true)?;
-                if end.kind != abi::TOKEN_LINE {
-                    return Err(end.reject("begins a block where none is"));
-                }
-                t = config.next();
-            }
-        }
-        Ok(git)
+        Values::read(config, &OPTIONS, "is no option: write host, repository, service or version").map(Git)
     }
 
     fn matches(&self, c: &mut Cursor, flow: &Flow) -> Result<Verdict, Short> {
@@ -308,10 +253,10 @@ impl Matcher for Git {
             Some(r) => r,
             None => return Ok(Verdict::No),
         };
-        let wanted = self.holds(HOST, |v| host_is(v, r.host))
-            && self.holds(REPOSITORY, |v| repository_is(v, r.path))
-            && self.holds(SERVICE, |v| v == r.service)
-            && self.holds(VERSION, |v| v == r.version);
+        let wanted = self.0.hold(HOST, |v| host_is(v, r.host))
+            && self.0.hold(REPOSITORY, |v| repository_is(v, r.path))
+            && self.0.hold(SERVICE, |v| v == r.service)
+            && self.0.hold(VERSION, |v| v == r.version);
         if !wanted {
             return Ok(Verdict::No);
         }

@@ -130,9 +130,9 @@ func TestWrongArgumentsAreRefusedWhereTheyStand(t *testing.T) {
 		"git repository /a/../b":               "Dwaarfile:4:16: git: is no repository: write /team/project.git, or /team/* for all below it",
 		"git service git-fetch":                "Dwaarfile:4:13: git: is no service: write git-upload-pack, git-receive-pack or git-upload-archive",
 		"git version two":                      "Dwaarfile:4:13: git: is no version: write 1 or 2",
-		"git {\nhost a {\nx\n}\n}":             "Dwaarfile:5:1: git: begins a block where none is",
-		"git host " + strings.Repeat("h", 256): "Dwaarfile:4:10: git: is one too many: a value has at most 255 bytes, and all have 2 KiB",
-		"git host" + strings.Repeat(" "+strings.Repeat("h", 250), 9): "Dwaarfile:4:2018: git: is one too many: a value has at most 255 bytes, and all have 2 KiB",
+		"git {\nhost a {\nx\n}\n}":             "Dwaarfile:5:1: git: stands behind what takes no block",
+		"git host " + strings.Repeat("h", 256): "Dwaarfile:4:10: git: is too long, or one too many",
+		"git host" + strings.Repeat(" "+strings.Repeat("h", 250), 5): "Dwaarfile:4:1014: git: is too long, or one too many",
 	} {
 		if diff := cmp.Diff(want, p.Refused(t, line)); diff != "" {
 			t.Errorf("%.60s (-want +got):\n%s", line, diff)

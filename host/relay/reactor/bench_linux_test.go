@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -224,6 +225,41 @@ func flood(clients, servers []int, rounds int) error {
 	all.Wait()
 	close(failures)
 	return <-failures
+}
+
+// A million clients: what one of them takes, and how long a collection lasts that
+// finds all of them alive. Slots hold no pointer, so that it looks at the owners only,
+// here a Client each.
+func BenchmarkAMillionClients(b *testing.B) {
+	const n = 1_000_000
+	for _, what := range []string{"nothing", "slots", "slots and owners"} {
+		b.Run(what, func(b *testing.B) {
+			before := heapOf()
+			slots := newSlab()
+			for range n {
+				switch what {
+				case "slots":
+					slots.take(nil)
+				case "slots and owners":
+					slots.take(&new(Client).link)
+				}
+			}
+			each := float64(heapOf()-before) / n
+			for b.Loop() {
+				runtime.GC()
+			}
+			b.ReportMetric(each, "bytes/client")
+			runtime.KeepAlive(&slots)
+		})
+	}
+}
+
+// heapOf returns the bytes of live objects.
+func heapOf() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 // shortLinks starts and ends one link per iteration.

@@ -61,6 +61,91 @@ func TestASilentPairHoldsLittle(t *testing.T) {
 	runtime.KeepAlive(&near)
 }
 
+// quietly relays its clients.
+type quietly struct{ dial Dial }
+
+func (q *quietly) Accepted(Peer) *Client {
+	c := &atRest{q: q}
+	c.Init(c)
+	return &c.Client
+}
+func (*quietly) Failed(error) time.Duration { return time.Millisecond }
+
+// atRest is the least that a client can be part of.
+type atRest struct {
+	Client
+	q *quietly
+}
+
+func (c *atRest) Start() { c.Wait(time.Time{}) }
+func (c *atRest) Ready() {
+	if _, err := c.Recv(make([]byte, 1)); err != nil {
+		c.Close(true)
+		return
+	}
+	if _, err := c.Dial(c.q.dial, []byte("x")); err != nil {
+		c.Close(true)
+		return
+	}
+	c.Relay(nil, relay.Options{Idle: time.Hour})
+}
+func (c *atRest) Due()                 {}
+func (c *atRest) Connected(error)      {}
+func (c *atRest) Killed(relay.Reason)  {}
+func (c *atRest) Ended(relay.Result)   {}
+func (c *atRest) Panicked(any, []byte) {}
+
+// A client costs its slot and its Client: waiting, relayed, and after it was busy.
+func TestASilentClientHoldsLittle(t *testing.T) {
+	const clients, most = 2000, 1000
+	rs := newReactors(t, 1)
+	quiet, addr := listening(t) // nobody accepts: the kernel does
+	if err := unix.Listen(quiet, clients); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(quiet) }()
+	fd, at := listening(t)
+	var far [clients]int
+	goroutines, before := runtime.NumGoroutine(), heap()
+	l, err := rs.Listen(fd, &quietly{dial: Dial{Network: "tcp", Addr: addr}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range far {
+		c, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err == nil {
+			err = unix.Connect(c, &unix.SockaddrInet4{Addr: at.Addr().As4(), Port: int(at.Port())})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		far[i] = c
+	}
+	for _, when := range []string{"waiting", "relayed"} {
+		for st := rs.Stats(); when == "waiting" && st.Waiting != clients || when == "relayed" && st.Links != clients; st = rs.Stats() {
+			runtime.Gosched()
+		}
+		if more := runtime.NumGoroutine() - goroutines; more > 0 {
+			t.Errorf("%s: %d goroutines more", when, more)
+		}
+		each := (int64(heap()) - int64(before)) / clients
+		t.Logf("%s: %d bytes a client", when, each)
+		if each > most {
+			t.Errorf("%s: %d bytes a client, want at most %d", when, each, most)
+		}
+		for _, c := range far {
+			if _, err := unix.Write(c, []byte("x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, c := range far {
+		_ = unix.Close(c)
+	}
+	<-l.Leave()
+	_ = unix.Close(fd)
+}
+
 // heap returns the bytes of live objects and of stacks.
 func heap() uint64 {
 	for range 3 {

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -106,6 +108,10 @@ func (a *app) printStatus(s *control.Status) error {
 		l := s.Listeners[i]
 		return fmt.Sprintf("%s\t%s\t%d\t%d\t%d", l.Name, l.Address, l.Open, l.Accepted, l.Refused)
 	})
+	if len(s.Plugins) > 0 && err == nil {
+		fmt.Fprintln(a.out)
+		err = a.table("PLUGIN\tSHA256\tEVALUATIONS\tFUEL\tFAILED\tSHADOW", len(s.Plugins), func(i int) string { return pluginRow(&s.Plugins[i]) })
+	}
 	for _, g := range s.Generations {
 		if g.Number != s.Generation {
 			fmt.Fprintf(a.out, "\ngeneration %d, replaced, still has %d connections\n", g.Number, g.Connections)
@@ -121,6 +127,19 @@ func (a *app) printStatus(s *control.Status) error {
 		fmt.Fprintln(a.out)
 	}
 	return err
+}
+
+// pluginRow is a plugin's line of status: enough of the hash to recognise it, and words
+// only where there is something to say.
+func pluginRow(p *control.Plugin) string {
+	shown := func(counts map[string]uint64) string {
+		var words []string
+		for _, name := range slices.Sorted(maps.Keys(counts)) {
+			words = append(words, fmt.Sprintf("%d %s", counts[name], name))
+		}
+		return dash(strings.Join(words, ", "))
+	}
+	return fmt.Sprintf("%s\t%.12s\t%d\t%d\t%s\t%s", p.Name, p.SHA256, p.Evaluations, p.Fuel, shown(p.Failures), shown(p.Shadow))
 }
 
 func connectionsCommand(a *app) *cobra.Command {

@@ -3,6 +3,8 @@ package main
 import (
 	"log/slog"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,11 +26,40 @@ func compileCommand(a *app) *cobra.Command {
 	}
 }
 
-// newGuests makes the engine of plugins. It starts nothing before there is one.
-func newGuests(log *slog.Logger) *wasm.Host {
-	o := wasm.Options{Log: log}
+// newGuests makes the engine of plugins of a tool, which says nothing and keeps nothing.
+func newGuests(log *slog.Logger) *wasm.Host { return guestsWith(wasm.Options{Log: log}) }
+
+// guestsWith makes an engine of plugins. It starts nothing before there is one.
+func guestsWith(o wasm.Options) *wasm.Host {
 	if self, err := os.Executable(); err == nil {
 		o.Compiler = []string{self, compileName}
 	}
 	return wasm.New(o)
+}
+
+// codeDir is where serve keeps the machine code of plugins; "" is nowhere. It is always
+// a directory of its own: nobody else has a reason to read it.
+func (a *app) codeDir(flag string) string {
+	first := func(list string) string { dir, _, _ := strings.Cut(list, ":"); return dir }
+	for _, dir := range []string{
+		flag, a.getenv("DWAAR_CACHE"), first(a.getenv("CACHE_DIRECTORY")),
+		below(a.getenv("XDG_CACHE_HOME"), "dwaar"), below(a.getenv("HOME"), ".cache", "dwaar"),
+	} {
+		if dir == "off" {
+			return ""
+		}
+		if dir != "" {
+			return filepath.Join(dir, "plugins")
+		}
+	}
+	return ""
+}
+
+// below is a path below a directory, if there is one. What is not absolute is none: it
+// would be another one wherever dwaar is started (XDG Base Directory Specification).
+func below(dir string, names ...string) string {
+	if !filepath.IsAbs(dir) {
+		return ""
+	}
+	return filepath.Join(append([]string{dir}, names...)...)
 }

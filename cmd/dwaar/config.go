@@ -126,9 +126,17 @@ func parseRaw(src *source, g *sdk.Grammar) ([]sdk.Node, error) {
 	return dwaarfile.ParseRaw(src.name, src.text, g)
 }
 
+// origin is what a configuration was made of.
+type origin struct {
+	name    string       // of the file, for messages
+	tree    []sdk.Node   // with imports and the environment filled in
+	modules wasm.Modules // what its plugins were loaded with
+}
+
 // built is a configuration that is ready to be loaded, and the plugins in it.
 type built struct {
 	*graph.Graph
+	origin
 	plugins []wasm.Description
 }
 
@@ -140,20 +148,34 @@ func (a *app) build(src *source, store *host.Store, h *wasm.Host) (*built, error
 	if tree == nil && err != nil {
 		return nil, err
 	}
-	var all sdk.Errors
-	all.Add(sdk.Pos{File: src.name}, err)
-	plugins, err := h.Load(tree, r, store)
+	plugins, wrong := h.Load(tree, r, store)
+	return a.assemble(origin{name: src.name, tree: tree}, plugins, store, err, wrong)
+}
+
+// rebuild makes the graph of a configuration again, with what watched plugins are now
+// and all others were. No file of the configuration is read.
+func (a *app) rebuild(o origin, store *host.Store, h *wasm.Host) (*built, error) {
+	plugins, err := h.Renew(o.tree, registry(), store, o.modules)
+	return a.assemble(o, plugins, store, err)
+}
+
+// assemble makes the graph of a tree whose plugins are loaded, and lets go of them.
+// wrong is what was found already.
+func (a *app) assemble(o origin, plugins *wasm.Loaded, store *host.Store, wrong ...error) (*built, error) {
 	defer plugins.Release()
-	all.Add(sdk.Pos{File: src.name}, err)
-	g, err := graph.Build(tree, plugins.Registry(), graph.Options{Env: a.lookup, Store: store})
-	all.Add(sdk.Pos{File: src.name}, err)
+	var all sdk.Errors
+	g, err := graph.Build(o.tree, plugins.Registry(), graph.Options{Env: a.lookup, Store: store})
+	for _, err := range append(wrong, err) {
+		all.Add(sdk.Pos{File: o.name}, err)
+	}
 	if err := all.Err(); err != nil {
 		if g != nil {
 			g.Release()
 		}
 		return nil, err
 	}
-	b := &built{Graph: g}
+	o.modules = plugins.Modules()
+	b := &built{Graph: g, origin: o}
 	for _, p := range plugins.Plugins {
 		b.plugins = append(b.plugins, p.Describe())
 	}

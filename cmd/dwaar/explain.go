@@ -12,6 +12,7 @@ import (
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/host/wasm"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -23,8 +24,8 @@ Nothing is started and nobody is connected to. The bytes come as --hex, from --f
   dwaar explain --hex '16 03 01'
   printf 'GET / HTTP/1.1\r\nHost: example.com\r\n\r\n' | dwaar explain --file -
 
-It explains the first matching phase; what a handler makes of the bytes (TLS), and
-routes behind it, are not tried.`
+What plugins log is shown, of every level. Only the first matching phase is explained:
+what a handler makes of the bytes (TLS), and routes behind it, are not tried.`
 
 // explainOptions are the flags of explain.
 type explainOptions struct {
@@ -65,7 +66,8 @@ func (a *app) explain(o explainOptions) error {
 	if err != nil {
 		return err
 	}
-	engine := newGuests(nil)
+	said := &sayings{}
+	engine := guestsWith(wasm.Options{Listen: said.add})
 	defer engine.Close()
 	g, err := a.build(src, new(host.Store), engine)
 	if err != nil {
@@ -86,14 +88,36 @@ func (a *app) explain(o explainOptions) error {
 	f.Head = f.Head[:min(len(f.Head), f.MaxHead)]
 	now := server.Explain(&f, len(f.Head) == f.MaxHead)
 	later := now
+	said.over = true // the same matchers are asked again
 	if now.Need > 0 {
 		later = server.Explain(&f, true)
 	}
 	if o.json {
-		return a.printJSON(viewOf(listener.Name, &f, &now, &later))
+		v := viewOf(listener.Name, &f, &now, &later)
+		v.Logs = said.list
+		return a.printJSON(v)
 	}
-	a.printExplanation(listener.Name, &f, &now, &later)
+	a.printExplanation(listener.Name, &f, &now, &later, said)
 	return nil
+}
+
+// saying is what a plugin logged.
+type saying struct {
+	Matcher string `json:"matcher"`
+	Level   string `json:"level"` // debug, info, warn, error
+	Message string `json:"message"`
+}
+
+// sayings are what plugins log, in order, until it is over.
+type sayings struct {
+	list []saying
+	over bool
+}
+
+func (s *sayings) add(m wasm.Message) {
+	if !s.over {
+		s.list = append(s.list, saying{m.Matcher, [...]string{"debug", "info", "warn", "error"}[m.Level], m.Text})
+	}
 }
 
 // head reads the bytes to be explained.
@@ -130,7 +154,7 @@ func findListener(g *graph.Graph, name string) (*graph.Server, *graph.Listener, 
 	return nil, nil, usageError{fmt.Sprintf("--listener %s is none of the configuration's: %s", name, strings.Join(names, " "))}
 }
 
-func (a *app) printExplanation(listener string, f *sdk.Flow, now, later *graph.Explanation) {
+func (a *app) printExplanation(listener string, f *sdk.Flow, now, later *graph.Explanation, said *sayings) {
 	fmt.Fprintf(a.out, "%s, %d bytes from %s\n\n", listener, len(f.Head), f.Remote)
 	for i := range now.Routes {
 		r := &now.Routes[i]
@@ -144,6 +168,9 @@ func (a *app) printExplanation(listener string, f *sdk.Flow, now, later *graph.E
 				fmt.Fprintf(a.out, "     %s: %s\n", m.Text, m.Answer)
 			}
 		}
+	}
+	for _, m := range said.list {
+		fmt.Fprintf(a.out, "     %s logs %s: %s\n", dash(m.Matcher), m.Level, m.Message)
 	}
 	if now.Need > 0 {
 		fmt.Fprintf(a.out, "\nundecided: dwaar waits for at least %d more; if no more come, ", now.Need-len(f.Head))
@@ -185,6 +212,7 @@ type explanation struct {
 	Error    string            `json:"error,omitempty"` // of a matcher that is broken
 	Facts    map[string]string `json:"facts"`
 	Routes   []routeAnswer     `json:"routes"`
+	Logs     []saying          `json:"logs,omitempty"` // of plugins, while they were configured and asked
 }
 
 type routeAnswer struct {

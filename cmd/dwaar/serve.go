@@ -16,6 +16,7 @@ import (
 	"dwaar.dev/dwaar/host/control"
 	"dwaar.dev/dwaar/host/engine"
 	"dwaar.dev/dwaar/host/relay/reactor"
+	"dwaar.dev/dwaar/host/wasm"
 )
 
 const serveHelp = `Serves a configuration until it is told to end:
@@ -35,6 +36,7 @@ type serveOptions struct {
 	logFormat string
 	logLevel  string
 	loops     int
+	cache     string
 }
 
 func serveCommand(a *app) *cobra.Command {
@@ -52,6 +54,8 @@ func serveCommand(a *app) *cobra.Command {
 		"control socket `PATH`, or off [$DWAAR_CONTROL, $RUNTIME_DIRECTORY/dwaar.sock, /run/dwaar.sock, $XDG_RUNTIME_DIR/dwaar.sock]")
 	f.StringVar(&o.logFormat, "log-format", "", "`FORMAT` of the log: text or json [text on a terminal]")
 	f.StringVar(&o.logLevel, "log-level", "info", "least `LEVEL` that is logged: debug, info, warn, error")
+	f.StringVar(&o.cache, "cache", "",
+		"`DIR` below which compiled plugins are kept, or off [$DWAAR_CACHE, $CACHE_DIRECTORY, $XDG_CACHE_HOME/dwaar, ~/.cache/dwaar]")
 	f.IntVar(&o.loops, "event-loops", -1, "`N` event loops that accept and relay, 0: goroutines do it all [one per processor]")
 	for name, words := range map[string][]string{"log-format": {"text", "json"}, "log-level": {"debug", "info", "warn", "error"}} {
 		_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)) // fails only where the flag is unknown
@@ -171,9 +175,9 @@ func newServer(a *app, o serveOptions, with engine.Options) (*server, error) {
 	s := &server{
 		app: a, log: with.Log, config: src.name, store: new(host.Store), notify: newNotifier(a.getenv),
 		engine:  engine.New(with),
-		guests:  newGuests(with.Log),
 		control: o.control, demo: string(src.text) == defaultText,
 	}
+	s.guests = guestsWith(wasm.Options{Log: with.Log, Cache: a.codeDir(o.cache), Changed: s.renew})
 	if s.control == "" {
 		s.control = a.getenv("DWAAR_CONTROL")
 	}

@@ -32,10 +32,12 @@ type server struct {
 	guests  *wasm.Host
 	notify  notifier
 
-	mu    sync.Mutex // held during a reload
-	about struct {
+	mu      sync.Mutex // held during a reload
+	serving origin     // what serves
+	about   struct {
 		sync.Mutex
 		control.About
+		plugins []wasm.Description // of what serves
 	}
 }
 
@@ -48,7 +50,7 @@ func (s *server) run(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, s.engine.Shutdown(ctx))
 	}
-	warnings, text, err := s.load(ctx)
+	warnings, text, err := s.load(ctx, s.configured)
 	if err != nil {
 		if socket != nil {
 			socket.Close()
@@ -80,7 +82,7 @@ func (s *server) serveUntilTold(ctx context.Context, socket *control.Socket, tol
 // does its work.
 func (s *server) answer(ctx context.Context, socket *control.Socket) error {
 	c := &control.Server{Log: s.log, Program: control.Program{
-		Engine: s.engine, About: s.aboutNow, Upstreams: s.upstreams,
+		Engine: s.engine, About: s.aboutNow, Upstreams: s.upstreams, Plugins: s.plugins,
 		Reload: s.reload,
 		Drain:  s.drain,
 	}}
@@ -115,8 +117,10 @@ func (s *server) signals(ctx context.Context, told <-chan os.Signal, stop contex
 }
 
 // reloadForSignal reloads and logs what is wrong: nobody else hears of it.
-func (s *server) reloadForSignal(ctx context.Context) {
-	err := s.reload(ctx)
+func (s *server) reloadForSignal(ctx context.Context) { s.logFaults(s.reload(ctx)) }
+
+// logFaults logs why a configuration was not loaded.
+func (s *server) logFaults(err error) {
 	es, ok := errors.AsType[sdk.Errors](err)
 	switch {
 	case err == nil:
@@ -136,8 +140,27 @@ func (s *server) reload(ctx context.Context) error {
 	if s.engine.Stats().State == engine.Stopping {
 		return engine.ErrStopping // and the service manager is not told that it is ready again
 	}
+	return s.replace(ctx, s.configured)
+}
+
+// renew loads the configuration that serves again, because the file of a watched plugin
+// has changed; the file of the configuration may say anything by now. If it cannot be
+// loaded nothing changes. ctx ends when another configuration serves. One that accepts
+// nothing, because it was drained, stays as it is.
+func (s *server) renew(ctx context.Context, c wasm.Change) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ctx.Err() != nil || s.engine.Stats().State != engine.Serving {
+		return
+	}
+	s.log.Info("the file of a plugin has changed", slog.String(keyPlugin, c.Plugin), slog.String(keyPath, c.Path), slog.String(keySHA256, c.SHA256))
+	s.logFaults(s.replace(ctx, func() (*built, error) { return s.rebuild(s.serving, s.store, s.guests) }))
+}
+
+// replace serves what build makes, or changes nothing. mu is held.
+func (s *server) replace(ctx context.Context, build func() (*built, error)) error {
 	s.tell(s.notify.reloading())
-	warnings, _, err := s.load(ctx)
+	warnings, _, err := s.load(ctx, build)
 	s.about.Lock()
 	if err != nil {
 		s.about.FailedReloads++
@@ -158,14 +181,10 @@ func (s *server) reload(ctx context.Context) error {
 	return err
 }
 
-// load builds the configuration and gives it to the engine. It returns the graph's
+// load gives the configuration that build makes to the engine. It returns the graph's
 // warnings and what it prints: the engine owns the graph afterwards.
-func (s *server) load(ctx context.Context) (sdk.Errors, string, error) {
-	src, err := s.source()
-	if err != nil {
-		return nil, "", err
-	}
-	g, err := s.build(src, s.store, s.guests)
+func (s *server) load(ctx context.Context, build func() (*built, error)) (sdk.Errors, string, error) {
+	g, err := build()
 	if err != nil {
 		return nil, "", err
 	}
@@ -173,10 +192,21 @@ func (s *server) load(ctx context.Context) (sdk.Errors, string, error) {
 	if err := s.engine.Load(ctx, g.Graph); err != nil {
 		return nil, "", err
 	}
+	s.serving = g.origin
 	s.about.Lock()
 	defer s.about.Unlock()
 	s.about.Warnings = warnings
+	s.about.plugins = g.plugins
 	return warnings, text, nil
+}
+
+// configured builds what the file of the configuration says now.
+func (s *server) configured() (*built, error) {
+	src, err := s.source()
+	if err != nil {
+		return nil, err
+	}
+	return s.build(src, s.store, s.guests)
 }
 
 // source reads the file that was found when the program began. One that has gone
@@ -221,6 +251,36 @@ func (s *server) upstreams() []host.UpstreamState {
 		}
 	}
 	return states
+}
+
+// plugins are those of the configuration that serves. What is left of others, as long as
+// connections hold them, is not shown.
+func (s *server) plugins() control.Plugins {
+	counts := map[string]wasm.Stats{}
+	for _, v := range s.store.Values() {
+		if c, ok := v.(*wasm.Counts); ok {
+			stats := c.Stats()
+			counts[stats.Name] = stats
+		}
+	}
+	made := s.guests.Compilations()
+	all := control.Plugins{Compilations: map[string]uint64{
+		"compiled": made.Compiled, "cached": made.Cached, "damaged": made.Damaged, "failed": made.Failed,
+	}}
+	s.about.Lock()
+	defer s.about.Unlock()
+	for _, p := range s.about.plugins {
+		c := counts[p.Name]
+		g := control.Plugin{
+			Name: p.Name, Path: p.Path, SHA256: p.SHA256, Evaluations: c.Evaluations, Fuel: c.Fuel,
+			Failures: c.Failures, Shadow: c.Shadow,
+		}
+		if p.Record != "" {
+			g.Records = map[string]uint64{"written": c.Recorded, "dropped": c.Forgotten}
+		}
+		all.Plugins = append(all.Plugins, g)
+	}
+	return all
 }
 
 // tell logs that the service manager could not be told something.

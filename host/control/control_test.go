@@ -46,6 +46,13 @@ func (f *fake) Decisions() []engine.Decision {
 
 func (f *fake) Kill(id uint64) bool { return id == 5 }
 
+func plugins() []control.Plugin {
+	return []control.Plugin{{
+		Name: "mc", Path: "mc.wasm", SHA256: "00", Evaluations: 9, Fuel: 400, Failures: map[string]uint64{"trap": 2},
+		Shadow: map[string]uint64{"agreed": 7}, Records: map[string]uint64{"written": 8, "dropped": 1},
+	}}
+}
+
 // program is a Program that answers with fixed values.
 func program() control.Program {
 	e := &fake{engine.Stats{
@@ -62,8 +69,11 @@ func program() control.Program {
 			}
 		},
 		Upstreams: func() []host.UpstreamState { return nil },
-		Reload:    func(context.Context) error { return nil },
-		Drain:     func() {},
+		Plugins: func() control.Plugins {
+			return control.Plugins{Plugins: plugins(), Compilations: map[string]uint64{"cached": 3}}
+		},
+		Reload: func(context.Context) error { return nil },
+		Drain:  func() {},
 	}
 }
 
@@ -104,6 +114,7 @@ func TestAClientReadsWhatTheProgramSays(t *testing.T) {
 		Reloads:     3, FailedReloads: 1, LastError: "no", Connections: 3, Matching: 1, Limit: 400,
 		Listeners: []control.Listener{{Name: ":443", Address: "[::]:443", Accepted: 9, Refused: 2, Open: 3}},
 		Warnings:  []control.Fault{{File: "Dwaarfile", Line: 1, Col: 2, Message: "careful"}},
+		Plugins:   plugins(),
 	}
 	equal(t, "status", want, status, err)
 

@@ -47,6 +47,12 @@ const (
 	mUpConnects
 	mUpFailures
 	mUpBytes
+	mEvaluations
+	mFuel
+	mFailures
+	mShadow
+	mRecords
+	mCompilations
 	metricCount
 )
 
@@ -77,6 +83,13 @@ func metrics() [metricCount]metric {
 		mUpConnects: {"dwaar_upstream_connects_total", "Attempts to connect to an upstream that succeeded", counter, []string{"upstream"}},
 		mUpFailures: {"dwaar_upstream_failures_total", "Attempts to connect to an upstream that failed", counter, []string{"upstream"}},
 		mUpBytes:    {"dwaar_upstream_bytes_total", "Bytes of ended connections: up to an upstream, down from it", counter, []string{"upstream", "direction"}},
+
+		mEvaluations:  {"dwaar_plugin_evaluations_total", "Times that matchers of a plugin were asked, those without an answer included", counter, []string{"plugin"}},
+		mFuel:         {"dwaar_plugin_fuel_total", "Units of fuel that the matchers of a plugin took", counter, []string{"plugin"}},
+		mFailures:     {"dwaar_plugin_failures_total", "Evaluations without an answer: trap, fuel, stack, shape, pointer, fail, exit or closed", counter, []string{"plugin", "kind"}},
+		mShadow:       {"dwaar_plugin_shadow_total", "Evaluations that were copied for the shadow of a plugin: agreed, disagreed, unanswered or dropped", counter, []string{"plugin", "result"}},
+		mRecords:      {"dwaar_plugin_records_total", "Evaluations of a plugin that were to be recorded: written or dropped", counter, []string{"plugin", "result"}},
+		mCompilations: {"dwaar_plugin_compilations_total", "Modules whose machine code was needed: compiled, cached, failed; and damaged, those of the compiled whose kept code was", counter, []string{"result"}},
 	}
 }
 
@@ -119,6 +132,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	p.engine(&stats)
 	p.listeners(stats.Listeners)
 	p.upstreams(c.program.Upstreams())
+	p.plugins(c.program.Plugins())
 }
 
 func (p put) engine(s *engine.Stats) {
@@ -199,6 +213,26 @@ func (p put) upstreams(all []host.UpstreamState) {
 		p(mUpFailures, float64(u.Failures), name)
 		p(mUpBytes, float64(u.BytesUp), name, "up")
 		p(mUpBytes, float64(u.BytesDown), name, "down")
+	}
+}
+
+// plugins are as many series as the configuration names plugins.
+func (p put) plugins(all Plugins) {
+	for _, g := range all.Plugins {
+		p(mEvaluations, float64(g.Evaluations), g.Name)
+		p(mFuel, float64(g.Fuel), g.Name)
+		for kind, n := range g.Failures {
+			p(mFailures, float64(n), g.Name, kind)
+		}
+		for result, n := range g.Shadow {
+			p(mShadow, float64(n), g.Name, result)
+		}
+		for result, n := range g.Records {
+			p(mRecords, float64(n), g.Name, result)
+		}
+	}
+	for result, n := range all.Compilations {
+		p(mCompilations, float64(n), result)
 	}
 }
 

@@ -53,6 +53,7 @@ type Program struct {
 	Engine    Engine                      // what it runs
 	About     func() About                // what else there is to say
 	Upstreams func() []host.UpstreamState // configured ones, and those that connections still hold
+	Plugins   func() Plugins              // of the current configuration
 
 	// Reload reads the configuration anew. An error that is sdk.Errors reaches the
 	// client with its places; after any error the old configuration serves on.

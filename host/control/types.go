@@ -23,6 +23,7 @@ type Status struct {
 	Limit         int          `json:"connection_limit"`     // how many the descriptor limit allows
 	Listeners     []Listener   `json:"listeners"`            // what it accepts on
 	Warnings      []Fault      `json:"warnings,omitempty"`   // of the current configuration
+	Plugins       []Plugin     `json:"plugins,omitempty"`    // of the current configuration, in its order
 }
 
 // Generation is a configuration that was loaded.
@@ -86,6 +87,25 @@ type Connection struct {
 	BytesUp    int64     `json:"bytes_up"`           // relayed from the client so far
 	BytesDown  int64     `json:"bytes_down"`         // and to it
 	Generation uint64    `json:"generation"`         // of the configuration that took it
+}
+
+// Plugin is a WebAssembly module of the configuration that serves. What is counted
+// goes on over reloads, as long as there is a plugin of that name.
+type Plugin struct {
+	Name        string            `json:"name"`               // in the configuration
+	Path        string            `json:"path"`               // of its file
+	SHA256      string            `json:"sha256"`             // of what was loaded, in hexadecimal
+	Evaluations uint64            `json:"evaluations"`        // times that its matchers were asked
+	Fuel        uint64            `json:"fuel"`               // units that they took
+	Failures    map[string]uint64 `json:"failures,omitempty"` // evaluations without an answer, by kind
+	Shadow      map[string]uint64 `json:"shadow,omitempty"`   // those copied for its shadow: agreed, disagreed, unanswered, dropped
+	Records     map[string]uint64 `json:"records,omitempty"`  // those to be recorded: written, dropped
+}
+
+// Plugins is what a program says of its plugins.
+type Plugins struct {
+	Plugins      []Plugin          // of the current configuration, in its order
+	Compilations map[string]uint64 // modules whose machine code was needed: compiled, cached, damaged, failed
 }
 
 // Upstream is a place connections are sent to.

@@ -21,7 +21,7 @@ func (s *Server) status() Status {
 		Generations: make([]Generation, len(stats.Generations)), Listeners: make([]Listener, len(stats.Listeners)),
 		Reloads: about.Reloads, FailedReloads: about.FailedReloads, LastError: about.LastError,
 		Connections: stats.Active, Matching: stats.Phases[host.InMatching], Limit: stats.Budget,
-		Warnings: Faults(about.Warnings),
+		Warnings: Faults(about.Warnings), Plugins: s.Plugins().Plugins,
 	}
 	for i, g := range stats.Generations {
 		v.Generations[i] = Generation{g.Number, g.Loaded, g.Conns}

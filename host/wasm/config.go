@@ -95,7 +95,9 @@ func (m *Module) shares(configured *instance, who *Matcher, block []byte) (bool,
 	}
 	defer m.pool.put(in)
 	in.use(m.plain)
+	in.mute = muted // it said all there is to say the first time
 	err = in.configure(who, block)
+	in.mute = aloud
 	same := err == nil && bytes.Equal(in.view, configured.view)
 	in.restore()
 	return same, nil

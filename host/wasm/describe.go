@@ -19,7 +19,17 @@ type Description struct {
 	Fuel     int64                `json:"fuel"`              // units for an evaluation, beside 100 for each byte
 	Reads    []string             `json:"reads"`             // facts that it may ask for
 	OnError  string               `json:"on_error"`          // close, no_match or match
+	Watch    bool                 `json:"watch,omitempty"`   // its file is loaded again when it changes
+	Record   string               `json:"record,omitempty"`  // the file that its evaluations are written to
+	Shadow   *Shadow              `json:"shadow,omitempty"`  // the candidate that is asked after it
+	Tests    int                  `json:"tests,omitempty"`   // of its manifest, all of which it passed
 	Matchers []MatcherDescription `json:"matchers"`          // the default one first
+}
+
+// Shadow is the candidate of a plugin.
+type Shadow struct {
+	Path   string `json:"path"`   // of the file
+	SHA256 string `json:"sha256"` // of its bytes, in hexadecimal
 }
 
 // MatcherDescription is a matcher of a plugin.
@@ -34,7 +44,13 @@ func (p *Plugin) Describe() Description {
 	m := p.Module
 	d := Description{
 		Name: p.Name, Path: p.Path, SHA256: m.Hash(), Size: m.size, Pages: len(m.base) >> 16, MaxPages: p.Pages,
-		Fuel: p.Fuel, Reads: append([]string{}, p.Reads...), OnError: string(p.OnError),
+		Fuel: p.Fuel, Reads: append([]string{}, p.Reads...), OnError: string(p.OnError), Watch: p.watch,
+	}
+	if p.record != nil {
+		d.Record = p.record.path
+	}
+	if s := p.shadow; s != nil {
+		d.Shadow = &Shadow{s.Path, s.Module.Hash()}
 	}
 	if m.manifest != nil {
 		d.Title, d.Licence = strings.TrimSpace(m.manifest.Name+" "+m.manifest.Version), m.manifest.Licence
@@ -65,6 +81,18 @@ func (d Description) String() string {
 	}
 	fmt.Fprintf(&b, "  %d bytes, memory %d of at most %d pages, fuel %d for an evaluation\n", d.Size, d.Pages, d.MaxPages, d.Fuel)
 	fmt.Fprintf(&b, "  reads %s\n  on_error %s\n", strings.Join(append(d.Reads, "nothing")[:max(len(d.Reads), 1)], " "), d.OnError)
+	if d.Watch {
+		fmt.Fprintf(&b, "  watched: loaded again when its file changes\n")
+	}
+	if d.Shadow != nil {
+		fmt.Fprintf(&b, "  shadow %s\n    sha256 %s\n", d.Shadow.Path, d.Shadow.SHA256)
+	}
+	if d.Record != "" {
+		fmt.Fprintf(&b, "  record %s\n", d.Record)
+	}
+	if d.Tests > 0 {
+		fmt.Fprintf(&b, "  passed the %d tests of its manifest\n", d.Tests)
+	}
 	for _, m := range d.Matchers {
 		fmt.Fprintf(&b, "  matcher %s: sets %s\n", m.Name, strings.Join(m.Facts, " "))
 	}

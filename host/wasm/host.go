@@ -45,6 +45,12 @@ type Options struct {
 	// it. "", or without Compiler: nothing is kept.
 	Cache string
 
+	// Changed is told of plugins with watch whose file has changed, from a goroutine
+	// that lives as long as the graph does: ctx ends when another one takes its place.
+	// Whoever gets it loads the configuration again, with [Host.Renew]. nil: nobody
+	// watches.
+	Changed func(ctx context.Context, c Change)
+
 	// Files are those that paths of modules mean, for a program that carries its plugins
 	// with its configuration. Nothing is watched there. nil: the files of the machine.
 	Files fs.FS
@@ -62,6 +68,7 @@ type Host struct {
 	compiler []string
 	files    fs.FS
 	listen   func(Message)
+	changed  func(context.Context, Change)
 	live     atomic.Int32 // modules that are loaded
 
 	made     compilations
@@ -82,7 +89,7 @@ func New(o Options) *Host {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Host{log: o.Log, compiler: o.Compiler, files: o.Files, listen: o.Listen, cacheDir: o.Cache}
+	return &Host{log: o.Log, compiler: o.Compiler, files: o.Files, listen: o.Listen, changed: o.Changed, cacheDir: o.Cache}
 }
 
 // Close ends the engine: no module can be loaded any more. Those that graphs still

@@ -43,7 +43,8 @@ type instance struct {
 	args   [3]uint64     // of the call, and its result
 	names  map[string]string
 	random stream
-	lane   int // where its evaluations are counted
+	lane   int  // where its evaluations are counted
+	mute   bool // what it logs is not passed on
 
 	call
 }

@@ -24,6 +24,7 @@ type Loaded struct {
 	Plugins []*Plugin // that were loaded, in the order of the file
 
 	held     []*Plugin // that hold their modules until Release, shadows among them
+	serving  Modules
 	registry *host.Registry
 	store    *host.Store
 	warnings sdk.Errors
@@ -38,7 +39,14 @@ type Loaded struct {
 // of plugins that could not be loaded, so that a graph can be built to find what else
 // is wrong. In any case the caller releases the result after the build.
 func (h *Host) Load(tree []sdk.Node, r *host.Registry, store *host.Store) (*Loaded, error) {
-	l := &Loaded{registry: r.Clone(), store: store}
+	return h.Renew(tree, r, store, nil)
+}
+
+// Renew is Load of a tree that serves, because a watched file has changed. Plugins
+// without watch stay what they are, also where their files have changed: serving is
+// what [Loaded.Modules] said when the tree was loaded.
+func (h *Host) Renew(tree []sdk.Node, r *host.Registry, store *host.Store, serving Modules) (*Loaded, error) {
+	l := &Loaded{registry: r.Clone(), store: store, serving: serving}
 	l.registry.Global(spec(), l.check)
 	var errs sdk.Errors
 	seen := map[string]sdk.Pos{}
@@ -63,7 +71,7 @@ func (l *Loaded) plugin(h *Host, tree []sdk.Node, n *sdk.Node, errs *sdk.Errors)
 	}
 	for _, one := range []*Plugin{p, p.shadow} {
 		if one != nil && len(*errs) == before {
-			errs.Add(one.path, one.load(h, l.store, window(tree, p)))
+			errs.Add(one.path, one.load(h, l.store, window(tree, p), l.serving))
 			l.held = append(l.held, one)
 		}
 	}
@@ -101,42 +109,6 @@ func (l *Loaded) check(b host.Builder, _ []*sdk.Node) error {
 			return err
 		}
 	}
-	return nil
-}
-
-// join makes a plugin a part of the graph that is being built: its module, what it
-// counts, and what runs beside the connections.
-func (p *Plugin) join(b host.Builder) error {
-	if _, err := b.Share(p.Module.key(), func() (any, error) { return nil, errReleased }); err != nil {
-		return err
-	}
-	c, err := b.Share("wasm counts "+p.Name, func() (any, error) { return &Counts{name: p.Name}, nil })
-	if err != nil {
-		return err
-	}
-	p.counts, p.taps = c.(*Counts), nil
-	if r := p.record; r != nil {
-		v, err := b.Share(r.key(), func() (any, error) { return newRecorder(r.path, r.limit), nil })
-		if err != nil {
-			return err
-		}
-		p.taps = append(p.taps, tapped{v.(*recorder).tap, &p.counts.forgotten})
-	}
-	if p.shadow != nil {
-		return p.joinShadow(b)
-	}
-	return nil
-}
-
-func (p *Plugin) joinShadow(b host.Builder) error {
-	if _, err := b.Share(p.shadow.Module.key(), func() (any, error) { return nil, errReleased }); err != nil {
-		return err
-	}
-	v, err := b.Share("wasm shadow of "+p.Name, func() (any, error) { return newShadow(), nil })
-	if err != nil {
-		return err
-	}
-	p.taps = append(p.taps, tapped{v.(*shadow).tap, &p.counts.shadowed[dropped]})
 	return nil
 }
 

@@ -17,6 +17,7 @@ const (
 	keyModule  = "sha256"
 	keyMore    = "unlogged"
 	keyPath    = "path"
+	keyPlugin  = "plugin"
 	keyRemote  = "remote"
 	keySaid    = "said"
 	keyShadow  = "shadow"
@@ -53,7 +54,7 @@ type Message struct {
 
 // logs passes a message of the guest on. The lowest level is for tools that listen.
 func (in *instance) logs(level int32, msg []byte) {
-	if in.logged++; in.logged > abi.MaxLogs || level < abi.LogTrace || level > abi.LogError {
+	if in.logged++; in.mute || in.logged > abi.MaxLogs || level < abi.LogTrace || level > abi.LogError {
 		return
 	}
 	if in.module.listen != nil {

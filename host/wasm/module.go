@@ -47,6 +47,7 @@ type Module struct {
 	log     *slog.Logger
 	limiter limiter
 	lanes   atomic.Uint32 // instances made so far
+	host    *Host
 	listen  func(Message) // of the host
 }
 
@@ -75,7 +76,7 @@ func (m *Module) load(h *Host, src []byte) error {
 }
 
 func (m *Module) build(h *Host, src []byte) (err error) {
-	m.log, m.listen = h.log, h.listen
+	m.host, m.log, m.listen = h, h.log, h.listen
 	if m.runtime, m.found, m.compiled, err = h.compile(src, m.pages); err != nil {
 		return err
 	}

@@ -40,6 +40,7 @@ type Plugin struct {
 	path   sdk.Pos
 	pin    *sdk.Word
 	unsafe bool
+	watch  bool
 	record *recording // nil: nothing is recorded
 	shadow *Plugin    // that is asked after it; nil: none
 	key    string
@@ -76,6 +77,9 @@ func spec() sdk.Spec {
 				Args: []sdk.Arg{sdk.Some("NAME", sdk.Free)}, Default: "conn.* tls.*",
 			},
 			{
+				Name: "watch", Doc: "Loads the file again when it changes; while it cannot be loaded, or is not what sha256 says, what was loaded serves on",
+			},
+			{
 				Name: "shadow", Doc: "A candidate that is asked after every evaluation, beside the connections: where it says something else that is counted and logged",
 				Args: []sdk.Arg{sdk.One("PATH", sdk.Free)},
 			},
@@ -108,7 +112,10 @@ func newPlugin(n *sdk.Node, errs *sdk.Errors) *Plugin {
 		return nil
 	}
 	for i := range n.Block {
-		if o := &n.Block[i]; len(o.Args) > 0 {
+		switch o := &n.Block[i]; {
+		case o.Name == "watch":
+			p.watch = true
+		case len(o.Args) > 0:
 			p.option(o, errs)
 		}
 	}
@@ -205,8 +212,11 @@ func (p *Plugin) records(o *sdk.Node, errs *sdk.Errors) {
 }
 
 // load reads and compiles the module, or finds it in the store, where it is held
-// then.
-func (p *Plugin) load(h *Host, store *host.Store, window int) error {
+// then. What serves is taken as it is where the plugin does not watch its file.
+func (p *Plugin) load(h *Host, store *host.Store, window int, serving Modules) error {
+	if sum, ok := serving[p.Name]; ok && !p.watch {
+		return p.keep(store, &Module{sum: sum, pages: p.Pages, window: window})
+	}
 	src, err := h.read(p.Path)
 	if err != nil {
 		return err
@@ -225,6 +235,16 @@ func (p *Plugin) load(h *Host, store *host.Store, window int) error {
 		p.release(store)
 		return fmt.Errorf("%s: %w", p.Path, err)
 	}
+	return nil
+}
+
+// keep holds the module that serves, whatever its file holds now.
+func (p *Plugin) keep(store *host.Store, m *Module) error {
+	v, err := store.Hold(m.key(), func() (any, error) { return nil, errReleased })
+	if err != nil {
+		return err
+	}
+	p.key, p.Module = m.key(), v.(*Module)
 	return nil
 }
 

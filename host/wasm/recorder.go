@@ -79,7 +79,7 @@ func (s *sample) record() *record.Record {
 	real := s.flow.Remote
 	s.flow.Remote = nobody(real)
 	s.flow.Bind(&s.recalled)
-	if o, _ := m.try(&s.flow, s.budget); o.Diff(&s.outcome) == "" && !s.recalled.missed {
+	if o, _ := m.try(&s.flow, s.budget, muted); o.Diff(&s.outcome) == "" && !s.recalled.missed {
 		r.Conn.Remote, r.Conn.Hidden = s.flow.Remote, s.flow.Remote != real
 	}
 	return r

@@ -46,7 +46,7 @@ func (r *Replayer) Replay(rec *record.Record) (record.Outcome, error) {
 	}
 	f := flowOf(rec)
 	f.Bind(&recalled{list: rec.Reads})
-	o, err := m.try(&f, rec.Budget)
+	o, err := m.try(&f, rec.Budget, aloud)
 	if failed, ok := errors.AsType[*Error](err); err != nil && (!ok || failed.Kind == Closed) {
 		return record.Outcome{}, fmt.Errorf("replaying an evaluation of %s: %w", rec.Plugin, err)
 	}

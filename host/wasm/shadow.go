@@ -41,7 +41,7 @@ func (s *sample) compare() {
 	m := s.matcher
 	who, counts := m.shadow, m.plugin.counts
 	s.flow.Bind(&s.recalled)
-	got, err := who.try(&s.flow, s.budget)
+	got, err := who.try(&s.flow, s.budget, aloud)
 	e, _ := err.(*Error)
 	switch {
 	case err != nil && (e == nil || e.Kind == Closed):
@@ -67,7 +67,7 @@ func (p *Plugin) candidate(w sdk.Word) *Plugin {
 // written in.
 func (p *Plugin) limits() {
 	if s := p.shadow; s != nil {
-		s.Fuel, s.Pages, s.Reads = p.Fuel, p.Pages, p.Reads
+		s.Fuel, s.Pages, s.Reads, s.watch = p.Fuel, p.Pages, p.Reads, p.watch
 	}
 }
 

@@ -203,7 +203,7 @@ func FuzzMinecraft(f *testing.F) {
 // FuzzModule holds the module against the native matcher, on heads that nobody sent.
 func FuzzModule(f *testing.F) {
 	if raceDetector {
-		return // TestTheModule asks about the same seeds, and it takes long to load
+		f.Skip("TestTheModule asks about the same seeds, and the module takes long to load")
 	}
 	p := plugintest.Load(f, "minecraft", plugintest.Build(f))
 	var natives, guests []sdk.Matcher

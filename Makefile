@@ -10,7 +10,7 @@ BENCHTIME ?= 1s
 ARGS ?=
 
 build: # the programs, into bin/
-	go build -trimpath -o bin/ ./cmd/dwaar...
+	go build -trimpath -o bin/ ./cmd/dwaar ./cmd/dwaar-bench
 
 test: # install what the tests need, then all tests under the race detector
 	.ci/install

@@ -11,6 +11,7 @@ import (
 
 	"dwaar.dev/dwaar/cmd/dwaar/internal/kit"
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/wasm"
 )
 
 const pluginHelp = `For authors of matchers that are compiled to WebAssembly: they are written in C,
@@ -116,7 +117,8 @@ stand in testdata/verdicts.golden:
 A sample is a capture (.pcap, .pcapng), of which each client's first bytes count, TCP
 up to the server's answer and UDP as datagrams; hexadecimal digits (.hex); or a file of
 any other name, the bytes themselves. Files that are named, and --hex, are asked about
-instead. Beside each verdict stands how much of its fuel the evaluation took.
+instead. Beside each verdict stands how much of its fuel the evaluation took, and below
+it what the module logged.
 
 With --split all every sample is cut at every place, changed, and asked about by several
 goroutines at once: verdict, number and facts must not depend on how bytes arrive, or on
@@ -162,7 +164,8 @@ func (a *app) testPlugin(o pluginOptions, test kit.TestOptions) error {
 	if err != nil {
 		return err
 	}
-	engine := newGuests(nil)
+	sub.Heard = new(kit.Ear)
+	engine := guestsWith(wasm.Options{Listen: sub.Heard.Hear})
 	defer engine.Close()
 	r, err := sub.Test(engine, test)
 	if err != nil {

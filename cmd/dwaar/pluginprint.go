@@ -37,7 +37,7 @@ func (a *app) printInspection(in *kit.Inspection) {
 	}
 	if d := in.Plugin; d != nil {
 		fmt.Fprintf(a.out, "  limits: memory of %d pages, fuel %d for an evaluation and 100 for each byte\n", d.MaxPages, d.Fuel)
-		fmt.Fprintln(a.out, "  may read the first bytes, the addresses, and of earlier phases what its declaration says with reads")
+		fmt.Fprintf(a.out, "  may read the first bytes, the addresses, and of earlier phases what its declaration allows with reads [%s]\n", strings.Join(d.Reads, " "))
 		for _, m := range d.Matchers {
 			fmt.Fprintf(a.out, "  matcher %s: sets %s\n", m.Name, strings.Join(m.Facts, " "))
 		}
@@ -73,6 +73,9 @@ func (a *app) printReport(r *kit.Report, o kit.TestOptions) {
 			fmt.Fprintf(a.out, "\n%s\n", line)
 		}
 		fmt.Fprintf(a.out, "  %-*s  %-*s  %6s of its fuel\n", name, x.Sample, min(answer, 40), x.Answer, share(x.Fuel, x.Budget))
+		for _, text := range x.Logs {
+			fmt.Fprintf(a.out, "  %*s  logs: %s\n", name, "", text)
+		}
 		if x.Failed {
 			a.difference(&x, name)
 		}

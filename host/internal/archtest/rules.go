@@ -248,6 +248,24 @@ func outerRules() []rule {
 			why:      "a plugin is written as a stranger would write it: with the sdk and nothing of the proxy",
 		},
 		{
+			packages: []string{"cmd/dwaar/internal/capture"},
+			noIO:     true,
+			why:      "cmd/dwaar/internal/capture reads bytes of captures, with the standard library alone: what clients said is all it knows",
+		},
+		{
+			packages: []string{"cmd/dwaar/internal/kit"},
+			imports:  []string{"sdk", "sdk/abi", "sdk/matchtest", "host", "host/dwaarfile", "host/graph", "host/wasm", "host/wasm/record", "cmd/dwaar/internal/capture"},
+			tests:    []string{"host/realtest"},
+			why:      "the kit asks modules outside of any configuration: it knows how a matcher is written, and neither engine nor builtins",
+		},
+		{
+			packages: []string{"cmd/dwaar/internal/kit/files/..."},
+			imports:  []string{"sdk", "sdk/guest"},
+			noIO:     true,
+			tests:    []string{"sdk/..."},
+			why:      "what a new plugin begins with is a stranger's: the sdk is all it has",
+		},
+		{
 			packages: []string{"cmd/..."},
 			imports:  []string{"..."},
 			modules:  []string{"..."},

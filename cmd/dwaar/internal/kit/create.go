@@ -115,7 +115,7 @@ func Create(dir string, l Language) (built bool, err error) {
 		return false, nil
 	}
 	if printed, err := exec.Command(filepath.Join(dir, "build.sh")).CombinedOutput(); err != nil {
-		return false, fmt.Errorf("building the module: %w\n%s", err, printed)
+		return false, fmt.Errorf("building the module: %w: %s is there; mend this and run build.sh in it:\n%s", err, dir, printed)
 	}
 	return true, nil
 }

@@ -40,6 +40,7 @@ func Inspect(h *wasm.Host, file string) (*Inspection, error) {
 	}
 	defer p.Close()
 	d := p.Describe()
+	d.Reads = []string{"conn.*", "tls.*"} // what a declaration allows that does not say
 	in.Valid, in.Plugin = true, &d
 	in.advise(p)
 	in.datagrams(h)

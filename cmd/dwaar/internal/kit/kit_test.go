@@ -209,6 +209,39 @@ func TestWithoutVerdictsEachMatcherIsAsked(t *testing.T) {
 	}
 }
 
+func TestWhatAGuestLogsIsShown(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	tool := realtest.Look(t, "wat2wasm")
+	in, module := filepath.Join(dir, "m.wat"), filepath.Join(dir, "m.wasm")
+	write(t, in, `(module
+		(import "dwaar_v1" "log" (func $log (param i32 i32 i32)))
+		(memory (export "memory") 1)
+		(data (i32.const 0) "I was asked")
+		(func (export "dwaar_v1_window") (param i32) (result i32) (i32.const 16384))
+		(func (export "dwaar_v1_match") (param i32 i32 i32) (result i32)
+			(call $log (i32.const 0) (i32.const 0) (i32.const 11)) (i32.const 1)))`)
+	if printed, err := exec.CommandContext(t.Context(), tool, in, "-o", module).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, printed)
+	}
+	sub, err := Find(Select{Paths: []string{dir}, Hex: []string{"00", "01"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub.Heard = new(Ear)
+	h := wasm.New(wasm.Options{Listen: sub.Heard.Hear})
+	defer h.Close()
+	r, err := sub.Test(h, TestOptions{Split: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range r.Answers {
+		if diff := cmp.Diff([]string{"I was asked"}, a.Logs); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", a.Sample, diff)
+		}
+	}
+}
+
 // The matcher says yes to an A at the end of what is there: its answer depends on where
 // the bytes are cut.
 func TestBrokenLawsAreFound(t *testing.T) {

@@ -29,6 +29,7 @@ type Subject struct {
 	Verdicts Verdicts // what is asked, and what was written down
 	File     string   // that has the verdicts, or will have
 	Whole    bool     // the samples are all those of the plugin's directory
+	Heard    *Ear     // what the guests log, if the engine has its Hear to listen; nil: nobody does
 }
 
 // Select says what somebody wants to know. The zero value is the plugin in the working

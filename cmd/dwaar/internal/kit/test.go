@@ -30,13 +30,14 @@ type Report struct {
 
 // Answer is what a matcher says of a sample.
 type Answer struct {
-	Matcher string `json:"matcher"` // as a line of a Dwaarfile
-	Sample  string `json:"sample"`  // its name
-	Answer  string `json:"answer"`  // verdict and facts
-	Want    string `json:"want"`    // as it is written down; "": it is not
-	Fuel    int64  `json:"fuel"`    // units it took
-	Budget  int64  `json:"budget"`  // units it could take
-	Failed  bool   `json:"failed"`  // it is not what is written down, or no answer
+	Matcher string   `json:"matcher"`        // as a line of a Dwaarfile
+	Sample  string   `json:"sample"`         // its name
+	Answer  string   `json:"answer"`         // verdict and facts
+	Want    string   `json:"want"`           // as it is written down; "": it is not
+	Fuel    int64    `json:"fuel"`           // units it took
+	Budget  int64    `json:"budget"`         // units it could take
+	Logs    []string `json:"logs,omitempty"` // what it said meanwhile
+	Failed  bool     `json:"failed"`         // it is not what is written down, or no answer
 }
 
 // Broken is a law that a matcher does not obey.
@@ -78,8 +79,10 @@ func (sub *Subject) Test(h *wasm.Host, o TestOptions) (*Report, error) {
 // answer asks a matcher about a sample.
 func (sub *Subject) answer(g guest, s *Sample) Answer {
 	f := s.Flow()
+	sub.Heard.take()
 	e := g.matcher.Evaluate(&f)
 	return Answer{
+		Logs:    sub.Heard.take(),
 		Matcher: g.Line, Sample: s.Name, Answer: describe(&e), Want: g.Answers[s.Name],
 		Fuel: e.Fuel, Budget: e.Budget, Failed: e.Err != nil,
 	}

@@ -48,14 +48,14 @@ const remembering = `(module
 			(br_if $more (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (table.size $t))))
 		(local.get $h))
 	(func $do (param $what i32) (param $with i32) (local $at i32)
-		(local.set $at (i32.mul (local.get $with) (i32.const 1279)))
+		(local.set $at (i32.or (i32.shl (local.get $with) (i32.const 10)) (i32.and (local.get $with) (i32.const 7)))) ;; stores cross cards
 		(block $b19 (block $b18 (block $b17 (block $b16 (block $b15 (block $b14 (block $b13 (block $b12 (block $b11 (block $b10
 		(block $b9 (block $b8 (block $b7 (block $b6 (block $b5 (block $b4 (block $b3 (block $b2 (block $b1 (block $b0
 			(br_table $b0 $b1 $b2 $b3 $b4 $b5 $b6 $b7 $b8 $b9 $b10 $b11 $b12 $b13 $b14 $b15 $b16 $b17 $b18 $b19 (local.get $what)))
 			(i32.store8 (local.get $at) (local.get $with)) (return))
-			(i64.store offset=1020 (local.get $at) (i64.const -1)) (return))
+			(i64.store offset=1018 (local.get $at) (i64.const -1)) (return))
 			(f64.store offset=3 (local.get $at) (f64.const 1.5)) (return))
-			(v128.store offset=1015 (local.get $at) (v128.const i64x2 5 6)) (return))
+			(v128.store offset=1010 (local.get $at) (v128.const i64x2 5 6)) (return))
 			(memory.fill (local.get $at) (local.get $with) (local.get $at)) (return)) ;; or a trap
 			(memory.copy (i32.const 200000) (local.get $at) (i32.const 5000)) (return))
 			(memory.init $s (local.get $at) (i32.const 2) (i32.const 9)) (return))

@@ -15,6 +15,7 @@ import (
 	"dwaar.dev/dwaar/host/dwaarfile"
 	"dwaar.dev/dwaar/host/graph"
 	"dwaar.dev/dwaar/host/wasm"
+	"dwaar.dev/dwaar/plugins"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -32,9 +33,15 @@ const maxConfig = 16 << 20 // bytes
 
 // source is a configuration file as it was found.
 type source struct {
-	name string // for messages, as the user knows it
-	dir  string // what it imports is below; "": it imports nothing
-	text []byte
+	name  string // for messages, as the user knows it
+	dir   string // what it imports is below; "": it imports nothing
+	text  []byte
+	files fs.FS // where its plugins are; nil: among the files of this machine
+}
+
+// builtIn is the embedded configuration, whose plugin is embedded too.
+func builtIn() *source {
+	return &source{name: defaultName, text: []byte(defaultText), files: plugins.Files{}}
 }
 
 // isTOML says how the file is written, by its name.
@@ -69,7 +76,7 @@ func (a *app) read(flag string) (*source, error) {
 func (a *app) readOrDefault(flag string) (*source, error) {
 	src, err := a.read(flag)
 	if errors.Is(err, errNoConfig) {
-		return &source{name: defaultName, text: []byte(defaultText)}, nil
+		return builtIn(), nil
 	}
 	return src, err
 }

@@ -11,6 +11,7 @@ import (
 const demoTries = `try it:
   curl http://127.0.0.1:8443/
   curl -k https://127.0.0.1:8443/
+  printf 'PING\r\n' | nc -N 127.0.0.1 8443
   nc 127.0.0.1 8443              (say nothing for three seconds)
 `
 

@@ -51,7 +51,7 @@ type reader struct {
 func newReader(t *testing.T) *reader {
 	t.Helper()
 	r := &reader{dir: t.TempDir(), free: map[string]string{}}
-	written := []string{"15432", "18022", "18023", "18080", "8443"}
+	written := []string{"15432", "16379", "18022", "18023", "18080", "8443"}
 	free := make([]string, len(written))
 	for i := range free {
 		_, free[i], _ = strings.Cut(realtest.FreeAddr(t).String(), ":")
@@ -60,7 +60,7 @@ func newReader(t *testing.T) *reader {
 	for i, port := range written {
 		r.free[port] = free[i]
 	}
-	any := regexp.MustCompile(`\b(8443|18080|18022|15432|18023)\b`)
+	any := regexp.MustCompile(`\b(8443|18080|18022|15432|16379|18023)\b`)
 	r.ports = func(text string) string {
 		return any.ReplaceAllStringFunc(text, func(port string) string { return r.free[port] })
 	}
@@ -69,6 +69,13 @@ func newReader(t *testing.T) *reader {
 		t.Fatal(err)
 	}
 	r.write(t, "Dwaarfile", r.ports(string(config)))
+	plugins, err := filepath.Abs(root + "/plugins")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(plugins, filepath.Join(r.dir, "plugins")); err != nil { // what the Dwaarfile names
+		t.Fatal(err)
+	}
 	r.write(t, ".curlrc", "silent\nshow-error\n") // it would draw a progress bar for whoever is no terminal
 	return r
 }
@@ -148,6 +155,21 @@ func spaces(text string) string {
 	return strings.ReplaceAll(text, " \n", "\n")
 }
 
+// program is this test binary by the name by which it runs main, also where it starts
+// itself to compile a plugin.
+func (r *reader) program(t *testing.T) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(r.dir, "dwaar")
+	if err := os.Link(self, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 func TestAClientThatSaysNothingIsServedAfterTheTimeout(t *testing.T) {
 	t.Parallel()
 	r := newReader(t)
@@ -160,11 +182,7 @@ func TestAClientThatSaysNothingIsServedAfterTheTimeout(t *testing.T) {
 	r.write(t, "Dwaarfile", quick)
 	nc := realtest.Look(t, "nc")
 	cmd := r.command("")
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Path, cmd.Args = self, []string{"dwaar", "serve"} // by that name it runs main
+	cmd.Path, cmd.Args = r.program(t), []string{"dwaar", "serve"}
 	realtest.Start(t, cmd).WaitFor(t, `"msg":"serving"`)
 	client := exec.Command(nc, "-d", front.Addr().String(), r.free["8443"])
 	out, err := realtest.Run(t, client)

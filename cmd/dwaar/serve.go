@@ -177,7 +177,7 @@ func newServer(a *app, o serveOptions, with engine.Options) (*server, error) {
 		engine:  engine.New(with),
 		control: o.control, demo: string(src.text) == defaultText,
 	}
-	s.guests = guestsWith(wasm.Options{Log: with.Log, Cache: a.codeDir(o.cache), Changed: s.renew})
+	s.guests = guestsWith(wasm.Options{Log: with.Log, Files: src.files, Cache: a.codeDir(o.cache), Changed: s.renew})
 	if s.control == "" {
 		s.control = a.getenv("DWAAR_CONTROL")
 	}

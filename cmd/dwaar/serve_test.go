@@ -39,12 +39,15 @@ func TestWhereNobodyWroteAConfigurationTheDemonstrationServes(t *testing.T) {
 	if err != nil || src.name != defaultName || string(src.text) != defaultText {
 		t.Errorf("it reads %+v, %v", src, err)
 	}
-	g, err := a.build(src, new(host.Store), wasm.New(wasm.Options{}))
+	g, err := a.build(src, new(host.Store), wasm.New(wasm.Options{Files: src.files}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer g.Release()
-	if got := len(g.Servers); got != 5 {
+	if len(g.plugins) != 1 || g.plugins[0].Path != "plugins/redis/redis.wasm" {
+		t.Errorf("its plugins are %+v", g.plugins)
+	}
+	if got := len(g.Servers); got != 6 {
 		t.Errorf("it has %d servers", got)
 	}
 	if _, err := a.readOrDefault("missing"); !errors.Is(err, fs.ErrNotExist) {
@@ -84,7 +87,7 @@ func TestTheIntroductionSaysWhatListensWhatRoutesDoAndWhatToTry(t *testing.T) {
 	printed.Reset()
 	s.config, s.demo = defaultName, true
 	s.intro("server :443\n", nil)
-	for _, want := range []string{"Write ./Dwaarfile", "curl http://127.0.0.1:8443/", "curl -k https://127.0.0.1:8443/", "nc 127.0.0.1 8443"} {
+	for _, want := range []string{"Write ./Dwaarfile", "curl http://127.0.0.1:8443/", "curl -k https://127.0.0.1:8443/", `printf 'PING\r\n' | nc -N 127.0.0.1 8443`, "nc 127.0.0.1 8443"} {
 		if !strings.Contains(printed.String(), want) {
 			t.Errorf("%q is missing in:\n%s", want, printed)
 		}

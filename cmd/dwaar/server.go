@@ -213,7 +213,7 @@ func (s *server) configured() (*built, error) {
 // since is an error, never a reason to look elsewhere.
 func (s *server) source() (*source, error) {
 	if s.config == defaultName {
-		return &source{name: defaultName, text: []byte(defaultText)}, nil
+		return builtIn(), nil
 	}
 	return s.readFile(s.config)
 }

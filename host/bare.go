@@ -47,11 +47,10 @@ func (c *Conn) Give(first []byte, sent int) []byte {
 // retire gives the draft of a bare connection to the next one. Of the facts what the
 // log will tell is kept.
 func (c *Conn) retire() {
-	kept := new(Facts)
-	if !c.life.env.Terse {
-		*kept = c.facts.compact()
+	c.life.facts = nil
+	if !c.life.env.Terse && c.facts.Len() > 0 {
+		c.life.facts = c.facts.compact()
 	}
-	c.life.facts = kept
 	c.life.env.Heads.retire(c.draft)
 	c.draft = nil
 }

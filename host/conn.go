@@ -20,12 +20,6 @@ type Conn struct {
 	life *life
 	*draft
 	sock net.Conn // where the bytes behind the head come from; nil: see bare.go
-	buf  []byte   // flow.Head lies in it
-	off  int      // bytes of buf that were discarded
-	end  error    // what a read of sock returned: io.EOF, a reset
-
-	phased   bool      // a matching phase began on these bytes
-	deadline time.Time // its deadline; zero: none
 }
 
 // ErrFull is what Peek returns when the head cannot hold as many bytes.
@@ -41,6 +35,13 @@ type draft struct {
 	flow     sdk.Flow
 	facts    Facts // of the life, in the Conn that began it
 	attempts Attempts
+
+	buf []byte // flow.Head lies in it
+	off int    // bytes of buf that were discarded
+	end error  // what a read of sock returned: io.EOF, a reset
+
+	phased   bool      // a matching phase began on these bytes
+	deadline time.Time // its deadline; zero: none
 }
 
 // Flow is the connection as its matchers see it. It stays the Conn's own. A bare

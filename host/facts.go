@@ -107,9 +107,6 @@ func (f *fact) is(name string) bool {
 }
 
 // compact returns the facts in as little memory as they need.
-func (fs *Facts) compact() Facts {
-	if len(fs.list) == 0 {
-		return Facts{}
-	}
-	return Facts{list: slices.Clone(fs.list), arena: bytes.Clone(fs.arena)}
+func (fs *Facts) compact() *Facts {
+	return &Facts{list: slices.Clone(fs.list), arena: bytes.Clone(fs.arena)}
 }

@@ -65,8 +65,9 @@ func (h *Heads) draft() *draft {
 
 // retire takes a draft back, for another connection.
 func (h *Heads) retire(d *draft) {
-	d.flow.Reset()
-	d.facts.Reset()
-	d.attempts = Attempts{}
+	flow, facts := d.flow, d.facts
+	flow.Reset()
+	facts.Reset()
+	*d = draft{flow: flow, facts: facts}
 	h.drafts.Put(d)
 }

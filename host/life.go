@@ -36,19 +36,20 @@ type Relayer func(down, up relay.Endpoint, o relay.Options) *relay.Link
 // Record is what the log and the control socket say of a connection. Only the
 // goroutine that owns the connection writes it.
 type Record struct {
-	Route     string    // where the route stands: "Dwaarfile:12", and its sets
-	Upstream  string    // its address as configured, once one is chosen
-	Phase     Phase     // where the connection is now
-	Matched   time.Time // when the outer route was chosen
-	Connected time.Time // when the upstream stood
-	Tries     int       // attempts to reach an upstream
-	Fuel      int64     // units that plugins took to choose its routes
-	Final     error     // why no more bytes were waited for; nil: the bytes decided
+	Route     string        // where the route stands: "Dwaarfile:12", and its sets
+	Upstream  string        // its address as configured, once one is chosen
+	Phase     Phase         // where the connection is now
+	Tries     int           // attempts to reach an upstream
+	Matched   time.Duration // from accept until the outer route was chosen; 0: none was
+	Connected time.Duration // from accept until the upstream stood; 0: none does
+	Fuel      int64         // units that plugins took to choose its routes
+	Final     error         // why no more bytes were waited for; nil: the bytes decided
 }
 
 // life is what all layers of one connection share.
 type life struct {
 	id     uint64
+	begun  time.Time // when it was accepted
 	env    *Env
 	raw    net.Conn // nil while the connection is bare
 	keeper any
@@ -79,7 +80,7 @@ func begin(d *draft, sock net.Conn, id uint64, f sdk.Flow, env *Env) *Conn {
 		life
 	}{
 		Conn{draft: d, sock: sock},
-		life{id: id, env: env, raw: sock, facts: &d.facts, remote: f.Remote, proxied: f.Proxied},
+		life{id: id, begun: f.Accepted, env: env, raw: sock, facts: &d.facts, remote: f.Remote, proxied: f.Proxied},
 	}
 	c := &both.Conn
 	c.life = &both.life
@@ -98,6 +99,12 @@ func (c *Conn) SetKeeper(k any) { c.life.keeper = k }
 // Keeper is what SetKeeper was given.
 func (c *Conn) Keeper() any { return c.life.keeper }
 
+// Accepted is when the connection was.
+func (c *Conn) Accepted() time.Time { return c.life.begun }
+
+// Age is how long ago that is.
+func (c *Conn) Age() time.Duration { return time.Since(c.life.begun) }
+
 // Log is the logger of the connection's listener.
 func (c *Conn) Log() *slog.Logger { return c.life.env.Log }
 
@@ -105,7 +112,12 @@ func (c *Conn) Log() *slog.Logger { return c.life.env.Log }
 func (c *Conn) Record() *Record { return &c.life.record }
 
 // Facts is what is known of the connection.
-func (c *Conn) Facts() *Facts { return c.life.facts }
+func (c *Conn) Facts() *Facts {
+	if c.life.facts == nil { // nobody was to ask
+		return new(Facts)
+	}
+	return c.life.facts
+}
 
 // Remote returns the client's address, and whether a PROXY header named it. It is
 // the zero value on Unix sockets.

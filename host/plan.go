@@ -197,7 +197,7 @@ func (d *Dial) open(ctx context.Context) (net.Conn, error) {
 // upstream's connections.
 func (d *Dial) Stood(c *Conn) {
 	record := c.Record()
-	record.Connected = time.Now()
+	record.Connected = max(c.Age(), 1)
 	if d.Up == nil {
 		return
 	}

@@ -64,7 +64,7 @@ func (x *conn) accessAttrs(c *host.Conn, o host.Outcome) []slog.Attr {
 	if remote, proxied := c.Remote(); remote.IsValid() {
 		attrs = append(attrs, slog.String(keyClient, remote.String()))
 		if proxied {
-			attrs = append(attrs, slog.String(keyPeer, x.peer.String()))
+			attrs = append(attrs, slog.String(keyPeer, x.peer.Addr().String()))
 		}
 	}
 	attrs = appendText(attrs, keyRoute, r.Route)
@@ -96,13 +96,13 @@ func appendText(attrs []slog.Attr, key, text string) []slog.Attr {
 // times returns how long the phases took that the connection came through.
 func (x *conn) times(r *host.Record, ended time.Time) []slog.Attr {
 	var attrs []slog.Attr
-	if !r.Matched.IsZero() {
-		attrs = append(attrs, slog.Duration(keyMatching, r.Matched.Sub(x.accepted)))
+	if r.Matched > 0 {
+		attrs = append(attrs, slog.Duration(keyMatching, r.Matched))
 	}
-	if !r.Connected.IsZero() && !r.Matched.IsZero() {
-		attrs = append(attrs, slog.Duration(keyConnect, r.Connected.Sub(r.Matched)))
+	if r.Connected > 0 && r.Matched > 0 {
+		attrs = append(attrs, slog.Duration(keyConnect, r.Connected-r.Matched))
 	}
-	return append(attrs, slog.Duration(keyTotal, ended.Sub(x.accepted)))
+	return append(attrs, slog.Duration(keyTotal, ended.Sub(x.c.Accepted())))
 }
 
 // factAttrs returns the latest facts, which are those of inner phases, cut short

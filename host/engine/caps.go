@@ -58,12 +58,12 @@ func (k *caps) set(limits graph.Limits, budget int) {
 
 // admit counts x in, or says which cap forbids it. Where the server has no cap of
 // its own, what the whole program may have counts.
-func (e *Engine) admit(x *conn) (why refusal, ok bool) {
-	k, now := x.caps, x.accepted
+func (e *Engine) admit(x *conn, now time.Time) (why refusal, ok bool) {
+	k, peer := x.caps, x.peer.Addr()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	e.tellRecovery(x, now)
-	why, ok = k.room(x.peer, e)
+	why, ok = k.room(peer, e)
 	if !ok {
 		if k.spells[why].hit(now) {
 			e.log.Warn("connections are refused: "+why.String()+" is reached", keyListener, x.listener,
@@ -72,8 +72,8 @@ func (e *Engine) admit(x *conn) (why refusal, ok bool) {
 		return why, false
 	}
 	k.conns++
-	if x.peer.IsValid() {
-		k.byPeer[x.peer]++
+	if peer.IsValid() {
+		k.byPeer[peer]++
 	}
 	return 0, true
 }
@@ -110,14 +110,14 @@ func (e *Engine) refuse(x *conn, why refusal) {
 
 // leave counts x out.
 func (e *Engine) leave(x *conn) {
-	k := x.caps
+	k, peer := x.caps, x.peer.Addr()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.conns--
-	if n := k.byPeer[x.peer]; n > 1 {
-		k.byPeer[x.peer] = n - 1
+	if n := k.byPeer[peer]; n > 1 {
+		k.byPeer[peer] = n - 1
 	} else {
-		delete(k.byPeer, x.peer)
+		delete(k.byPeer, peer)
 	}
 	e.tellRecovery(x, time.Now())
 }
@@ -132,7 +132,7 @@ func (e *Engine) enterMatching(x *conn) {
 	if k.matching.len() >= k.limits.MaxMatching {
 		if victim := k.matching.evict(); victim != nil {
 			e.count.refused[byMatching].Add(1)
-			if k.spells[byMatching].hit(x.accepted) {
+			if k.spells[byMatching].hit(x.c.Accepted()) {
 				e.log.Warn("undecided connections are closed for new ones: max_matching is reached",
 					keyListener, x.listener, keyConnections, k.conns)
 			}

@@ -17,15 +17,11 @@ import (
 // conn is what the engine knows of a connection, from accept to its end. When the
 // relay has it, it refers to no graph.
 type conn struct {
-	e        *Engine
-	id       uint64
-	c        *host.Conn
-	era      *era
-	caps     *caps
-	socket   *socket
-	peer     netip.Addr // that the caps count; zero on Unix sockets
-	listener string
-	accepted time.Time
+	*post
+	e    *Engine
+	id   uint64
+	c    *host.Conn
+	peer netip.AddrPort // whose address the caps count; zero on Unix sockets
 
 	target   *target // nil once its graph was released
 	decision uint64  // its number in the ring of decisions, 0: none yet
@@ -37,7 +33,7 @@ type conn struct {
 
 // said is what the owner of a connection last said of it, for other goroutines.
 type said struct {
-	client          netip.AddrPort
+	proxied         *netip.AddrPort // the client that a PROXY header named; nil: it is the peer
 	route, upstream string
 	phase           host.Phase
 }
@@ -45,52 +41,38 @@ type said struct {
 // welcome begins the life of a connection that was accepted on s.
 func (e *Engine) welcome(s *socket, sock net.Conn) {
 	x := new(conn)
-	remote := addrPort(sock.RemoteAddr())
-	if !e.begin(x, s, remote) {
+	f, ok := e.begin(x, s, addrPort(sock.LocalAddr()), addrPort(sock.RemoteAddr()))
+	if !ok {
 		sock.Close()
 		return
 	}
-	t := x.target
-	e.enroll(x, host.NewConn(sock, x.id, x.flow(addrPort(sock.LocalAddr()), remote), &t.env))
-	go x.serve(func(ctx context.Context) error { return t.server.Serve(ctx, x.c) })
+	server := x.target.server
+	e.enroll(x, host.NewConn(sock, x.id, f, &x.env))
+	go x.serve(func(ctx context.Context) error { return server.Serve(ctx, x.c) })
 }
 
-// begin counts a connection in, unless a cap forbids it.
-func (e *Engine) begin(x *conn, s *socket, remote netip.AddrPort) (ok bool) {
-	t := s.acquire()
-	x.e, x.id = e, e.ids.Add(1)
-	x.era, x.caps, x.socket, x.target = t.gen.era, t.caps, s, t
-	x.listener, x.accepted = t.name, time.Now()
-	if remote.IsValid() {
-		x.peer = remote.Addr()
-	}
+// begin counts a connection in and says what is known of it before its first byte,
+// unless a cap forbids it.
+func (e *Engine) begin(x *conn, s *socket, local, remote netip.AddrPort) (f sdk.Flow, ok bool) {
+	now, t := time.Now(), s.acquire()
+	x.post, x.e, x.id, x.peer, x.target = t.post, e, e.ids.Add(1), remote, t
 	s.accepted.Add(1)
-	why, ok := e.admit(x)
-	if !ok {
+	if why, ok := e.admit(x, now); !ok {
 		e.refuse(x, why)
+		return f, false
 	}
-	return ok
-}
-
-// flow says what is known of a connection before its first byte.
-func (x *conn) flow(local, remote netip.AddrPort) sdk.Flow {
-	f := sdk.Flow{
-		Network:  "unix",
-		Accepted: x.accepted,
-		Listener: x.listener,
-		MaxHead:  x.target.server.Limits.MaxHead,
-	}
+	f = sdk.Flow{Network: "unix", Accepted: now, Listener: x.listener, MaxHead: t.server.Limits.MaxHead}
 	if remote.IsValid() {
 		f.Network, f.Local, f.Remote = "tcp", local, remote
 	}
-	return f
+	return f, true
 }
 
 // enroll makes a connection known that was let in.
 func (e *Engine) enroll(x *conn, c *host.Conn) {
 	x.c = c
 	c.SetKeeper(x)
-	x.said = said{client: c.Flow().Remote, phase: host.InMatching}
+	x.said.phase = host.InMatching
 	e.live.add()
 	x.socket.active.Add(1)
 	x.era.conns.Add(1)
@@ -98,8 +80,8 @@ func (e *Engine) enroll(x *conn, c *host.Conn) {
 	e.enterMatching(x)
 }
 
-// env is what the connections of a target have in common.
-func (e *Engine) env(log *slog.Logger) host.Env {
+// environment is what the connections of a post get from the engine.
+func (e *Engine) environment(log *slog.Logger) host.Env {
 	return host.Env{
 		Heads: e.heads, Log: log, Getenv: e.getenv, Own: e.owns, Start: e.relayer(),
 		Terse:   !e.access.Enabled(e.life, slog.LevelInfo),
@@ -170,20 +152,21 @@ func (x *conn) entered(c *host.Conn, from, to host.Phase) {
 
 // leaveMatching notes the decision of the outer matching phase, whatever it is.
 func (x *conn) leaveMatching(c *host.Conn) {
-	now, r := time.Now(), c.Record()
+	r := c.Record()
 	x.caps.leaveMatching(x)
 	if x.decision != 0 {
 		return
 	}
-	if r.Matched.IsZero() && r.Route != "" {
-		r.Matched = now
+	took := c.Age()
+	if r.Route != "" {
+		r.Matched = max(took, 1)
 	}
 	if timedOut(r.Final) {
 		x.e.count.matchingTimeouts.Add(1)
 	}
 	x.decision = x.e.decisions.add(Decision{
-		Time: now, ID: x.id, Client: c.Flow().Remote, Listener: x.listener,
-		Route: r.Route, Bytes: len(c.Head()), Took: now.Sub(x.accepted), Final: r.Final,
+		Time: c.Accepted().Add(took), ID: x.id, Client: c.Flow().Remote, Listener: x.listener,
+		Route: r.Route, Bytes: len(c.Head()), Took: took, Final: r.Final,
 	})
 }
 
@@ -192,8 +175,11 @@ func (x *conn) publish(c *host.Conn, to host.Phase) {
 	r := c.Record()
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	client, _ := c.Remote()
-	x.said = said{client: client, route: r.Route, upstream: r.Upstream, phase: to}
+	var proxied *netip.AddrPort
+	if client, named := c.Remote(); named {
+		proxied = &client
+	}
+	x.said = said{proxied: proxied, route: r.Route, upstream: r.Upstream, phase: to}
 }
 
 func (x *conn) phase() host.Phase {
@@ -207,10 +193,14 @@ func (x *conn) info() ConnInfo {
 	x.mu.Lock()
 	s := x.said
 	x.mu.Unlock()
+	client := x.peer
+	if s.proxied != nil {
+		client = *s.proxied
+	}
 	up, down := x.c.Counts()
 	return ConnInfo{
-		ID: x.id, Listener: x.listener, Generation: x.era.number, Accepted: x.accepted,
-		Client: s.client, Route: s.route, Upstream: s.upstream, Phase: s.phase, Up: up, Down: down,
+		ID: x.id, Listener: x.listener, Generation: x.era.number, Accepted: x.c.Accepted(),
+		Client: client, Route: s.route, Upstream: s.upstream, Phase: s.phase, Up: up, Down: down,
 	}
 }
 

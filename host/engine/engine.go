@@ -49,14 +49,15 @@ type Engine struct {
 	budget      int // connections that the descriptor limit allows
 	started     time.Time
 
-	ids       atomic.Uint64
-	table     table
-	live      gauge // connections
-	acting    gauge // generations whose actors run
-	decisions decisions
-	shortage  shortage
-	count     counters
-	own       atomic.Pointer[addresses]
+	ids        atomic.Uint64
+	approaches sync.Pool // of *approach
+	table      table
+	live       gauge // connections
+	acting     gauge // generations whose actors run
+	decisions  decisions
+	shortage   shortage
+	count      counters
+	own        atomic.Pointer[addresses]
 
 	// life is what connections and actors run under. It ends with the engine, not
 	// with the call of Load that happened to begin them.
@@ -132,7 +133,7 @@ func (e *Engine) Addr(listener string) (netip.AddrPort, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, s := range e.sockets {
-		if s.target.Load().name == listener {
+		if s.target.Load().listener == listener {
 			return addrPort(s.ln.Addr()), true
 		}
 	}

@@ -228,7 +228,7 @@ func (f *fixture) relay(ctx context.Context, c *host.Conn) error {
 	if err != nil {
 		return host.End(host.ByUpstream, host.Refused, err)
 	}
-	c.Record().Connected = time.Now()
+	c.Record().Connected = c.Age()
 	return c.Relay(relay.Endpoint{Conn: up}, relay.Options{})
 }
 

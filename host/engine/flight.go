@@ -22,12 +22,35 @@ import (
 //	                    land
 type flight struct {
 	conn
-	client  reactor.Client
+	*approach // nil once it is relayed, has landed, or has ended
+	client    reactor.Client
+}
+
+// approach is what a flight needs until it is relayed. Others use it after that.
+type approach struct {
 	choice  graph.Choice
 	need    int // bytes that the head must have before the choice is tried again
 	planner host.Planner
 	course  host.Course
-	dial    *host.Dial // under way; nil: none is
+	dial    host.Dial // the attempt under way, if dialing
+	dialing bool
+}
+
+// approach returns one that nobody uses.
+func (e *Engine) approach() *approach {
+	if a, ok := e.approaches.Get().(*approach); ok {
+		return a
+	}
+	return new(approach)
+}
+
+// leaveApproach gives a flight's approach to another one.
+func (x *flight) leaveApproach() {
+	if a := x.approach; a != nil {
+		x.approach = nil
+		*a = approach{}
+		x.e.approaches.Put(a)
+	}
 }
 
 // Start implements [reactor.Session].
@@ -35,6 +58,7 @@ func (x *flight) Start() {
 	if f := x.c.Flow(); f.Remote.IsValid() && !f.Local.IsValid() {
 		f.Local = x.client.Local()
 	}
+	x.approach = x.e.approach()
 	x.choice = x.target.server.Choose(x.c)
 	x.decide()
 }
@@ -139,7 +163,8 @@ func (x *flight) connect() {
 			x.finish(err)
 			return
 		case d.After > 0 || d.Secure != nil:
-			x.landConnecting(&d)
+			next := d // which escapes; d does not
+			x.landConnecting(&next)
 			return
 		}
 		if x.attempt(&d) {
@@ -160,8 +185,7 @@ func (x *flight) attempt(d *host.Dial) bool {
 		x.join(d, first, sent)
 		return true
 	case errors.Is(err, reactor.ErrPending):
-		x.dial = new(host.Dial)
-		*x.dial = *d
+		x.dial, x.dialing = *d, true
 		return true
 	}
 	x.missed(d, err)
@@ -184,43 +208,53 @@ func (x *flight) missed(d *host.Dial, err error) {
 // Connected implements [reactor.Session].
 func (x *flight) Connected(err error) {
 	d := x.dial
-	x.dial = nil
+	x.dial, x.dialing = host.Dial{}, false
 	if err == nil {
-		x.join(d, x.first(d), 0)
+		x.join(&d, x.first(&d), 0)
 		return
 	}
-	x.missed(d, err)
+	x.missed(&d, err)
 	x.connect()
 }
 
 // join begins the relay with the upstream that stands, to which so much was sent.
 func (x *flight) join(d *host.Dial, first []byte, sent int) {
 	d.Stood(x.c)
+	x.leaveApproach()
 	x.client.Relay(x.c.Give(first, sent), d.Relay)
 }
 
 // landConnecting goes on with the attempts in a goroutine, with d if that is not nil.
 func (x *flight) landConnecting(d *host.Dial) {
-	x.course.Next = d
-	x.land(func(ctx context.Context) error { return x.course.Run(ctx, x.c, x.planner) })
-}
-
-// land gives the connection to a goroutine.
-func (x *flight) land(run func(context.Context) error) {
-	fd, err := x.client.Detach()
-	if err == nil {
-		f := x.c.Flow()
-		var sock *relay.Conn
-		if sock, err = relay.NewConn(fd, netAddr(f.Local), netAddr(f.Remote)); err == nil {
-			x.c.Adopt(sock)
-			go x.serve(run)
-			return
-		}
-	}
-	if d := x.course.Next; d != nil {
+	course, planner := x.course, x.planner
+	course.Next = d
+	landed := x.land(func(ctx context.Context) error { return course.Run(ctx, x.c, planner) })
+	if !landed && d != nil {
 		d.Dropped()
 	}
-	x.finish(err)
+}
+
+// land gives the connection to a goroutine, or ends it.
+func (x *flight) land(run func(context.Context) error) bool {
+	x.leaveApproach()
+	sock, err := x.detach()
+	if err != nil {
+		x.finish(err)
+		return false
+	}
+	x.c.Adopt(sock)
+	go x.serve(run)
+	return true
+}
+
+// detach takes the socket out of the loop.
+func (x *flight) detach() (*relay.Conn, error) {
+	fd, err := x.client.Detach()
+	if err != nil {
+		return nil, err
+	}
+	f := x.c.Flow()
+	return relay.NewConn(fd, netAddr(f.Local), netAddr(f.Remote))
 }
 
 func netAddr(a netip.AddrPort) net.Addr {
@@ -232,9 +266,7 @@ func netAddr(a netip.AddrPort) net.Addr {
 
 // Killed implements [reactor.Session].
 func (x *flight) Killed(relay.Reason) {
-	if x.dial != nil {
-		x.dial.Dropped()
-	}
+	x.dropDial()
 	err := x.c.Killed()
 	if err == nil { // the loops end, which nobody said to the connection
 		err = host.End(host.ByOperator, host.Drained, nil)
@@ -242,8 +274,16 @@ func (x *flight) Killed(relay.Reason) {
 	x.finish(err)
 }
 
+// dropDial counts an attempt out that is under way, and says nothing of the upstream.
+func (x *flight) dropDial() {
+	if x.approach != nil && x.dialing {
+		x.dial.Dropped()
+	}
+}
+
 // finish ends a connection that was not given away.
 func (x *flight) finish(err error) {
+	x.leaveApproach()
 	x.undecided()
 	x.client.Close(false)
 	x.c.Drop(err)
@@ -253,4 +293,7 @@ func (x *flight) finish(err error) {
 func (x *flight) Ended(r relay.Result) { x.c.Relayed(r) }
 
 // Panicked implements [reactor.Session].
-func (x *flight) Panicked(v any, stack []byte) { x.panicked(v, stack) }
+func (x *flight) Panicked(v any, stack []byte) {
+	x.dropDial()
+	x.panicked(v, stack)
+}

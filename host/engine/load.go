@@ -158,13 +158,10 @@ func (p *plan) abandon() {
 func (e *Engine) swap(p *plan) {
 	caps := e.assignCaps(p)
 	for _, s := range p.seats {
-		t := &target{
-			gen:    e.current,
-			server: s.server,
-			caps:   caps[s.server],
-			name:   s.listener.Name,
-			env:    e.env(e.log.With(keyListener, s.listener.Name)),
-		}
+		t := &target{gen: e.current, server: s.server, post: &post{
+			era: e.current.era, caps: caps[s.server], socket: s.socket, listener: s.listener.Name,
+			env: e.environment(e.log.With(keyListener, s.listener.Name)),
+		}}
 		s.socket.aim(t)
 		if s.fresh {
 			e.sockets[s.spec] = s.socket

@@ -74,12 +74,12 @@ func (a *acceptor) Accepted(p reactor.Peer) *reactor.Client {
 		a.relieved()
 	}
 	x := new(flight)
-	if !a.e.begin(&x.conn, a.s, p.Addr) {
+	f, ok := a.e.begin(&x.conn, a.s, a.local, p.Addr)
+	if !ok {
 		return nil
 	}
 	x.client.Init(x)
-	t := x.target
-	a.e.enroll(&x.conn, host.NewBare(x.client.Link(), x.id, x.flow(a.local, p.Addr), &t.env))
+	a.e.enroll(&x.conn, host.NewBare(x.client.Link(), x.id, f, &x.env))
 	return &x.client
 }
 

@@ -46,7 +46,7 @@ func (cs *crowds) add(x *conn) {
 	if x.place.crowd != nil {
 		return
 	}
-	at := home(x.peer)
+	at := home(x.peer.Addr())
 	c := cs.byHome[at]
 	if c == nil {
 		c = &crowd{home: at}

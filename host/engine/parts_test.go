@@ -20,10 +20,10 @@ type naive []*conn
 func (n naive) victim() *conn {
 	count := map[netip.Prefix]int{}
 	for _, x := range n {
-		count[home(x.peer)]++
+		count[home(x.peer.Addr())]++
 	}
 	return slices.MinFunc(n, func(a, b *conn) int {
-		return cmp.Or(cmp.Compare(count[home(b.peer)], count[home(a.peer)]), cmp.Compare(a.id, b.id))
+		return cmp.Or(cmp.Compare(count[home(b.peer.Addr())], count[home(a.peer.Addr())]), cmp.Compare(a.id, b.id))
 	})
 }
 
@@ -38,7 +38,7 @@ func TestCrowdsAgreeWithTheNaiveWay(t *testing.T) {
 		r, cs := rand.New(rand.NewPCG(seed, 0)), newCrowds()
 		var all naive
 		for id := range uint64(400) {
-			all = all.step(t, r, &cs, &conn{id: id, peer: addrs[r.IntN(len(addrs))]})
+			all = all.step(t, r, &cs, &conn{id: id, peer: netip.AddrPortFrom(addrs[r.IntN(len(addrs))], 1)})
 			if cs.len() != len(all) {
 				t.Fatalf("seed %d: %d connections, want %d", seed, cs.len(), len(all))
 			}

@@ -42,7 +42,7 @@ func (e *Engine) pause(s *socket, b *backoff, err error) {
 func (e *Engine) strained(s *socket, b *backoff, err error) time.Duration {
 	if e.shortage.hit(time.Now()) {
 		e.log.Warn("accepting pauses: connections wait until descriptors or memory are free",
-			keyListener, s.target.Load().name, keyError, err, keyConnections, e.live.count())
+			keyListener, s.target.Load().listener, keyError, err, keyConnections, e.live.count())
 	}
 	e.count.pauses.Add(1)
 	if b.delay == maxPause {

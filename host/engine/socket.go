@@ -25,11 +25,18 @@ type socket struct {
 // target is where a socket's connections go. The socket holds a reference to its
 // graph as long as it aims there.
 type target struct {
+	*post
 	gen    *generation
 	server *graph.Server
-	caps   *caps
-	name   string
-	env    host.Env
+}
+
+// post is what a target's connections keep of it when they have left its graph.
+type post struct {
+	era      *era
+	caps     *caps
+	socket   *socket
+	listener string // as configured
+	env      host.Env
 }
 
 func newSocket(ln *listen.Socket) *socket {
@@ -107,7 +114,7 @@ func (e *Engine) welcomeQueued(s *socket) {
 	for range maxQueue {
 		c, err := s.ln.Queued()
 		if err != nil {
-			e.log.Warn("accepting what waits at a listener that goes", keyListener, s.target.Load().name, keyError, err)
+			e.log.Warn("accepting what waits at a listener that goes", keyListener, s.target.Load().listener, keyError, err)
 			return
 		}
 		if c == nil {
@@ -121,10 +128,10 @@ func (e *Engine) welcomeQueued(s *socket) {
 func (s *socket) finish(e *Engine) {
 	t := s.target.Load()
 	if err := s.ln.Close(); err != nil {
-		e.log.Warn("closing a listener", keyListener, t.name, keyError, err)
+		e.log.Warn("closing a listener", keyListener, t.listener, keyError, err)
 	}
 	if n := s.sampler.rest(); n > 0 {
-		e.access.Info("connections without a line of their own", keyListener, t.name, keySuppressed, n)
+		e.access.Info("connections without a line of their own", keyListener, t.listener, keySuppressed, n)
 	}
 	t.gen.graph.Release()
 	s.target.Store(nil) // connections that refer to the socket pin no graph

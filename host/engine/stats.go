@@ -102,7 +102,7 @@ func (e *Engine) Stats() Stats {
 func (e *Engine) listenerStats(s *Stats) {
 	for _, sock := range e.sockets {
 		s.Listeners = append(s.Listeners, ListenerStats{
-			sock.target.Load().name, sock.ln.Addr().String(),
+			sock.target.Load().listener, sock.ln.Addr().String(),
 			sock.accepted.Load(), sock.refused.Load(), sock.active.Load(),
 		})
 	}

@@ -2,6 +2,7 @@
 # Captures first flights of STUN and TURN clients into testdata/samples: those whose
 # names begin with udp are one datagram. Needs the Debian package coturn; starts a
 # turnserver of its own for the connection that binds a peer's, which comes second.
+# What ICE sends is that of pion, which go gets for testdata/ice.
 source "$(dirname "${BASH_SOURCE[0]}")/../../testdata/capture/lib.sh"
 out=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/testdata/samples
 uclient() { timeout 5 turnutils_uclient -y -p "$PORT" -u alice -w secret "$@" "$HOST"; }
@@ -14,6 +15,10 @@ flight "$out/udp-allocate-ipv6.bin" -udp -- bash -c 'uclient -x'
 flight "$out/tcp-allocate.bin" -- bash -c 'uclient -t'
 flight "$out/tcp-allocate-tcp-relay.bin" -- bash -c 'uclient -T'
 flight "$out/tcp-allocate-origin.bin" -- bash -c 'uclient -t -o https://example.com'
+
+(cd "$(dirname "$out")/ice" && GOFLAGS=-mod=readonly go build -o "$tmp/ice" .)
+flight "$out/udp-ice.bin" -udp -- "$tmp/ice" udp
+flight "$out/framed-ice.bin" -quiet 120ms -- "$tmp/ice" tcp # it is said again after 200 ms
 
 server=$("$tmp/sink" -out /dev/null -quiet 1ms & sleep 0.2; kill $!) # a port that was free
 server=${server##*:}

@@ -37,7 +37,7 @@ func TestProxiesAreComparedAndNothingFails(t *testing.T) {
 		realtest.Look(t, program)
 	}
 	file := filepath.Join(t.TempDir(), "result.json")
-	scenarios := []string{"short-plain", "short-mux-tls", "short-mux-postgres", "short-names", "calls-mux-32", "requests-1", "bulk", "half-close"}
+	scenarios := []string{"short-plain", "short-mux-tls", "short-mux-postgres", "short-names", "calls-mux-32", "requests-1", "bulk", "handshake-saturated", "half-close"}
 	code, out, said := command(t, append([]string{
 		"run", "--quick", "--rounds", "1", "--window", "150ms", "--pin=false", "--namespace=false",
 		"--peers", "dwaar,nginx,haproxy", "--json", file,

@@ -33,7 +33,7 @@ type helper struct {
 // answerTimeout bounds what a helper may take for one answer, a whole load included.
 const answerTimeout = 2 * time.Minute
 
-func startHelper(cpu int, args ...string) (*helper, error) {
+func startHelper(at box.Place, args ...string) (*helper, error) {
 	h := &helper{cmd: exec.Command("/proc/self/exe", append([]string{"helper"}, args...)...)}
 	h.cmd.Stderr = os.Stderr
 	h.cmd.SysProcAttr = &unix.SysProcAttr{Pdeathsig: unix.SIGKILL}
@@ -46,7 +46,7 @@ func startHelper(cpu int, args ...string) (*helper, error) {
 		return nil, err
 	}
 	h.in, h.out = in, json.NewDecoder(out)
-	if err := box.OnCPU(cpu, h.cmd.Start); err != nil {
+	if err := at.Run(h.cmd.Start); err != nil {
 		return nil, fmt.Errorf("starting a helper: %w", err)
 	}
 	h.alive = time.AfterFunc(answerTimeout, func() { _ = h.cmd.Process.Kill() })
@@ -178,8 +178,8 @@ type servers struct {
 	addrs []netip.AddrPort
 }
 
-func startServers(cpu, ports int) (*servers, error) {
-	h, err := startHelper(cpu, "upstream", "--ports", strconv.Itoa(ports))
+func startServers(at box.Place, ports int) (*servers, error) {
+	h, err := startHelper(at, "upstream", "--ports", strconv.Itoa(ports))
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ type idling struct {
 
 func (s *session) idling() idling {
 	if s.Quick {
-		return idling{few: 1000, many: 3000, rest: time.Second, rounds: 1}
+		return idling{few: 500, many: 2000, rest: 500 * time.Millisecond, rounds: 1}
 	}
 	return idling{few: 3000, many: 9900, rest: 3 * time.Second, rounds: 3}
 }
@@ -48,7 +48,7 @@ type held struct {
 
 func idleScenario() Scenario {
 	return Scenario{
-		Name: "idle", Title: "idle relayed connections: the slope from 3,000 (quick: 1,000) to 9,900 (3,000), or to what the proxy can hold",
+		Name: "idle", Title: "idle relayed connections: the slope from 3,000 to 9,900 (quick: 500 to 2,000), or to what the proxy can hold",
 		Kind: peer.Plain, protocol: "raw", measure: (*session).idle,
 	}
 }

@@ -36,7 +36,7 @@ func (s *session) paired(sc Scenario) (report.Measured, error) {
 	defer reference.Stop()
 	pairs := s.startPairs(sc, &m)
 	defer stopPairs(pairs)
-	rounds := max(s.Rounds/max(sc.longer, 1), min(s.Rounds, leastRounds))
+	rounds := max(s.Rounds/s.longer(sc), min(s.Rounds, leastRounds))
 	var without []load.Sample
 	for round := range rounds {
 		direct, err := s.sample(sc, nil, &m)
@@ -58,6 +58,14 @@ func (s *session) paired(sc Scenario) (report.Measured, error) {
 
 // leastRounds are made also where samples are longer.
 const leastRounds = 5
+
+// longer is how many windows a sample takes.
+func (s *session) longer(sc Scenario) int {
+	if s.Quick {
+		return max(sc.longer/2, 1)
+	}
+	return max(sc.longer, 1)
+}
 
 func stopPairs(pairs []*pair) {
 	for _, p := range pairs {
@@ -127,14 +135,18 @@ func (s *session) sample(sc Scenario, process *peer.Process, m *report.Measured)
 	if err != nil {
 		return load.Sample{}, err
 	}
-	l.Window = s.Window * time.Duration(max(sc.longer, 1))
+	l.Window = s.Window * time.Duration(s.longer(sc))
 	l.Warm = l.Window / 5
 	if process == nil {
 		l.Handshakes = nil // nobody terminates them
 	}
 	sample, err := s.clients.run(l)
-	if err != nil || process == nil {
+	if err != nil {
 		return sample, err
+	}
+	s.others = append(s.others, float64(sample.Busy-sample.Proxy-sample.Helpers)/float64(sample.Elapsed))
+	if process == nil {
+		return sample, nil
 	}
 	for _, t := range []*load.Tally{sample.Short, sample.Requests, sample.Bulk, sample.Handshakes} {
 		count(m, process.Name, t)

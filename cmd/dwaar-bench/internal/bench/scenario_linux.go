@@ -23,7 +23,7 @@ type Scenario struct {
 
 	protocol string // the first flight
 	upstream int    // the upstream that must answer
-	longer   int    // a sample is so many windows long, and there are as many times fewer rounds
+	longer   int    // a sample is so many windows long (quick: half as many), and there are as many times fewer rounds
 	load     func(first []byte) load.Load
 	metrics  []metric
 	measure  func(*session, Scenario) (report.Measured, error)

@@ -22,6 +22,7 @@ import (
 
 	"dwaar.dev/dwaar/cmd/dwaar-bench/internal/box"
 	"dwaar.dev/dwaar/cmd/dwaar-bench/internal/cert"
+	"dwaar.dev/dwaar/cmd/dwaar-bench/internal/figures"
 	"dwaar.dev/dwaar/cmd/dwaar-bench/internal/load"
 	"dwaar.dev/dwaar/cmd/dwaar-bench/internal/peer"
 	"dwaar.dev/dwaar/cmd/dwaar-bench/internal/report"
@@ -38,6 +39,7 @@ type Options struct {
 	Pinned    bool           // load and upstream on core 0, the proxy on core 1 with one worker
 	User      int            // the proxies run as this user; 0: as who runs this
 	Quick     bool           // fewer idle connections, that rest for a shorter time
+	Nice      int            // priority of the proxies, the load and the upstream: box.Place
 	Namespace bool           // this process is in a network namespace of its own: only told
 	Log       io.Writer      // progress
 	Terminal  bool           // somebody watches Log
@@ -50,7 +52,8 @@ type session struct {
 	dir     string
 	servers *servers
 	clients clients
-	limit   int // descriptors of a process
+	limit   int       // descriptors of a process
+	others  []float64 // cores that were busy with something else, of every sample
 	cert    cert.Files
 }
 
@@ -81,7 +84,7 @@ func Run(ctx context.Context, o Options) (*report.Result, error) {
 		r.Measured = append(r.Measured, m)
 		s.tell("%s: %.0f s", sc.Name, m.Seconds)
 	}
-	r.Seconds = time.Since(began).Seconds()
+	r.Seconds, r.Machine.Others = time.Since(began).Seconds(), figures.Of(s.others)
 	return r, nil
 }
 
@@ -117,15 +120,20 @@ func (s *session) prepare() (err error) {
 	if s.cert, err = cert.New(s.dir, serverName(0)); err != nil {
 		return err
 	}
-	core := -1
-	if s.Pinned {
-		core = loadCore
-	}
-	if s.servers, err = startServers(core, names); err != nil {
+	at := s.place(loadCore)
+	if s.servers, err = startServers(at, names); err != nil {
 		return err
 	}
-	s.clients.helper, err = startHelper(core, "load")
+	s.clients.helper, err = startHelper(at, "load")
 	return err
+}
+
+// place is where a process runs that has a core if processes are bound to cores.
+func (s *session) place(core int) box.Place {
+	if !s.Pinned {
+		core = -1
+	}
+	return box.Place{CPU: core, Nice: s.Nice}
 }
 
 func (s *session) close() {
@@ -154,14 +162,14 @@ func (s *session) start(sc Scenario, p peer.Program) (*peer.Process, error) {
 	setup := peer.Setup{
 		Probe: wire.Header{Mode: wire.Reply, Answer: answer, Close: true}.Append(first),
 		Kind:  sc.Kind, Dir: s.dir, Name: serverName(0), Cert: s.cert.Cert, Key: s.cert.Key, PEM: s.cert.Both,
-		Threads: runtime.NumCPU(), CPU: -1, User: s.User,
+		Threads: runtime.NumCPU(), Place: s.place(proxyCore), User: s.User,
 		Descriptors: s.limit, Conns: (s.limit - spareDescriptors) / 2,
 	}
 	if sc.Nobody {
 		setup.User = nobody
 	}
 	if s.Pinned {
-		setup.Threads, setup.CPU = 1, proxyCore
+		setup.Threads = 1
 	}
 	n := map[peer.Kind]int{peer.Plain: 1, peer.Secure: 1, peer.Mux: 4, peer.Names: names}[sc.Kind]
 	for i, addr := range s.servers.addrs[:n] {
@@ -223,7 +231,7 @@ func (s *session) result() *report.Result {
 		Command: slices.Clone(os.Args),
 		Machine: report.Machine{
 			When: time.Now().UTC().Format(time.RFC3339), Processor: processor(), Cores: runtime.NumCPU(), Kernel: kernel(),
-			Namespace: s.Namespace, Congestion: box.Congestion(), Pinned: s.Pinned, User: s.User,
+			Namespace: s.Namespace, Congestion: box.Congestion(), Pinned: s.Pinned, User: s.User, Nice: s.Nice,
 			Rounds: s.Rounds, WindowMS: int(s.Window.Milliseconds()),
 		},
 	}

@@ -2,7 +2,7 @@
 // namespace of its own, on chosen processor cores, with all the descriptors it may
 // have.
 //
-//	err := box.OnCPU(1, cmd.Start) // the child stays on core 1
+//	err := box.Place{CPU: 1}.Run(cmd.Start) // the child stays on core 1
 package box
 
 import (
@@ -18,24 +18,49 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OnCPU calls start on a thread that is bound to one core, so that processes it
-// starts are too. A cpu below 0 binds nothing.
-func OnCPU(cpu int, start func() error) error {
-	if cpu < 0 {
-		return start()
-	}
+// Place is where and how a process runs.
+type Place struct {
+	CPU  int // the only core it may use; below 0: any
+	Nice int // its priority, from -20, which comes first, to 19; below 0 is for root
+}
+
+// Run calls start on a thread that has a place, so that processes it starts have it
+// too, and gives the thread back as it was.
+func (p Place) Run(start func() error) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	var before, only unix.CPUSet
+	var before unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &before); err != nil {
-		return fmt.Errorf("binding to core %d: %w", cpu, err)
+		return fmt.Errorf("reading on which cores this runs: %w", err)
 	}
-	only.Set(cpu)
+	only := before
+	if p.CPU >= 0 {
+		only.Zero()
+		only.Set(p.CPU)
+	}
 	if err := unix.SchedSetaffinity(0, &only); err != nil {
-		return fmt.Errorf("binding to core %d: %w", cpu, err)
+		return fmt.Errorf("binding to core %d: %w", p.CPU, err)
 	}
-	err := start()
+	err := p.nice(start)
 	return errors.Join(err, unix.SchedSetaffinity(0, &before))
+}
+
+// nice calls start with the priority of a place. On Linux it is the
+// thread's alone.
+func (p Place) nice(start func() error) error {
+	if p.Nice == 0 {
+		return start()
+	}
+	before, err := unix.Getpriority(unix.PRIO_PROCESS, 0) // the system call's 20 - nice
+	if err != nil {
+		return fmt.Errorf("reading the priority: %w", err)
+	}
+	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, p.Nice); err != nil {
+		return fmt.Errorf("setting the priority %d: %w", p.Nice, err)
+	}
+	err = start()
+	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, 20-before) // only root may come back from a low one
+	return err
 }
 
 // slice is the shortest turn that can be asked for on a core, in nanoseconds.

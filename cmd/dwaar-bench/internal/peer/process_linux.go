@@ -19,7 +19,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"dwaar.dev/dwaar/cmd/dwaar-bench/internal/box"
 	"dwaar.dev/dwaar/cmd/dwaar-bench/internal/meter"
 )
 
@@ -150,7 +149,7 @@ func (r *Process) run() error {
 		id := uint32(r.setup.User)
 		r.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: id, Gid: id}
 	}
-	if err := box.OnCPU(r.setup.CPU, r.cmd.Start); err != nil {
+	if err := r.setup.Place.Run(r.cmd.Start); err != nil {
 		return err
 	}
 	go func() {

@@ -15,6 +15,8 @@ import (
 	"net/netip"
 	"os/exec"
 	"slices"
+
+	"dwaar.dev/dwaar/cmd/dwaar-bench/internal/box"
 )
 
 // Kind is what a proxy is to do.
@@ -129,7 +131,7 @@ type Setup struct {
 	Threads     int        // workers, where a proxy has to be told
 	Descriptors int        // the limit of a process
 	Conns       int        // connections that it can relay with these
-	CPU         int        // the core it is bound to; below 0: none
+	Place       box.Place  // of its processes
 	User        int        // the user and group it runs as; 0: who runs this
 	Probe       []byte     // what a client sends that is answered, when the proxy is ready
 

@@ -23,6 +23,24 @@ func (r *Result) Markdown() string {
 	return b.String()
 }
 
+// The lines between which a document holds tables.
+const (
+	begin = "<!-- BEGIN dwaar-bench -->\n"
+	end   = "<!-- END dwaar-bench -->\n"
+)
+
+// Into returns a document with the tables in place of those it holds between the lines
+// <!-- BEGIN dwaar-bench --> and <!-- END dwaar-bench -->; of one without these lines
+// nothing is left.
+func (r *Result) Into(document string) string {
+	before, rest, opened := strings.Cut(document, begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !opened || !closed {
+		return r.Markdown()
+	}
+	return before + begin + "\n" + r.Markdown() + "\n" + end + after
+}
+
 // preface says where, when and how.
 func (r *Result) preface(b *strings.Builder) {
 	m := r.Machine
@@ -35,8 +53,13 @@ func (r *Result) preface(b *strings.Builder) {
 	if m.Namespace {
 		where = "a network namespace of its own"
 	}
-	fmt.Fprintf(b, "%s, %d cores of %s, Linux %s; %s; %s, TCP %s; %d rounds of %d ms; %.0f minutes in all.\n\n",
-		strings.TrimSuffix(m.When, "Z"), m.Cores, m.Processor, m.Kernel, how, where, m.Congestion, m.Rounds, m.WindowMS, math.Ceil(r.Seconds/60))
+	day, _, _ := strings.Cut(m.When, "T")
+	fmt.Fprintf(b, "%s, %d cores of %s, Linux %s; %s; %s, TCP %s; %d rounds of %d ms; %.0f minutes in all.\n",
+		day, m.Cores, m.Processor, m.Kernel, how, where, m.Congestion, m.Rounds, m.WindowMS, math.Ceil(r.Seconds/60))
+	if m.Others.Rounds > 0 {
+		fmt.Fprintf(b, "Meanwhile something else took %.2f cores (median of the samples).\n", max(m.Others.Median, 0))
+	}
+	b.WriteByte('\n')
 	b.WriteString("| proxy | version | set to |\n|---|---|---|\n")
 	for _, p := range r.Peers {
 		fmt.Fprintf(b, "| %s | %s | %s |\n", p.Name, p.Version, p.Note)

@@ -21,7 +21,7 @@ func result() *report.Result {
 		Command: []string{"dwaar-bench", "run", "--quick"},
 		Machine: report.Machine{
 			When: "2026-01-02T03:04:05Z", Processor: "a processor", Cores: 2, Kernel: "6.18", Namespace: true, Congestion: "reno",
-			Pinned: true, Rounds: 3, WindowMS: 80,
+			Pinned: true, Rounds: 3, WindowMS: 80, Others: figures.Of([]float64{0.125}),
 		},
 		Peers: []report.Peer{{Name: "dwaar", Version: "1", Note: "set well"}, {Name: "nginx", Version: "2", Note: "set as well"}, {Name: "sslh"}},
 		Measured: []report.Measured{
@@ -90,5 +90,23 @@ func TestResultSurvivesBeingWritten(t *testing.T) {
 	}
 	if _, err := report.Read(filepath.Join(t.TempDir(), "none")); err == nil {
 		t.Error("a result that does not exist was read")
+	}
+}
+
+func TestTablesReplaceThoseOfADocument(t *testing.T) {
+	t.Parallel()
+	r := result()
+	document := "# Text\n\n<!-- BEGIN dwaar-bench -->\nold\n<!-- END dwaar-bench -->\n\nmore text\n"
+	want := "# Text\n\n<!-- BEGIN dwaar-bench -->\n\n" + r.Markdown() + "\n<!-- END dwaar-bench -->\n\nmore text\n"
+	if diff := cmp.Diff(want, r.Into(document)); diff != "" {
+		t.Errorf("document (-want +got):\n%s", diff)
+	}
+	if got := r.Into(want); got != want {
+		t.Error("doing it again changes the document")
+	}
+	for _, other := range []string{"", "text", "<!-- BEGIN dwaar-bench -->\n"} {
+		if got := r.Into(other); got != r.Markdown() {
+			t.Errorf("of %q it made %q", other, got)
+		}
 	}
 }

@@ -28,16 +28,20 @@ type Result struct {
 
 // Machine is where and how it was found.
 type Machine struct {
-	When       string `json:"when"`       // RFC 3339, UTC
-	Processor  string `json:"processor"`  // its model
-	Cores      int    `json:"cores"`      // that this process may use
-	Kernel     string `json:"kernel"`     // its release
-	Namespace  bool   `json:"namespace"`  // in a network namespace of its own
-	Congestion string `json:"congestion"` // TCP's congestion control
-	Pinned     bool   `json:"pinned"`     // load and upstream on one core, the proxy on another
-	User       int    `json:"user"`       // that the proxies ran as; 0: who ran this
-	Rounds     int    `json:"rounds"`     // of each comparison
-	WindowMS   int    `json:"window_ms"`  // length of a sample
+	When       string `json:"when"`           // RFC 3339, UTC
+	Processor  string `json:"processor"`      // its model
+	Cores      int    `json:"cores"`          // that this process may use
+	Kernel     string `json:"kernel"`         // its release
+	Namespace  bool   `json:"namespace"`      // in a network namespace of its own
+	Congestion string `json:"congestion"`     // TCP's congestion control
+	Pinned     bool   `json:"pinned"`         // load and upstream on one core, the proxy on another
+	User       int    `json:"user"`           // that the proxies ran as; 0: who ran this
+	Nice       int    `json:"nice,omitempty"` // priority of everything that took part
+	Rounds     int    `json:"rounds"`         // of each comparison
+	WindowMS   int    `json:"window_ms"`      // length of a sample
+	// Others is how many cores were busy with something else in a sample, interrupts
+	// included.
+	Others figures.Estimate `json:"others"`
 }
 
 // Peer is a proxy that took part.

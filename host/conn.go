@@ -173,9 +173,10 @@ func (c *Conn) release() {
 // peer stays known as conn.peer_addr.
 func (c *Conn) SetRemote(a netip.AddrPort) {
 	c.life.facts.PutString("conn", "peer_addr", c.flow.Remote.String())
-	c.flow.Remote = Plain(a)
+	a = Plain(a)
+	c.flow.Remote = a
 	c.flow.Proxied = true
-	c.life.remote, c.life.proxied = c.flow.Remote, true
+	c.life.proxied = &a
 }
 
 // Plain returns an address as the program uses it: unmapped, without zone.

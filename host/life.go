@@ -61,10 +61,9 @@ type life struct {
 	killed atomic.Pointer[Code]
 
 	stop    atomic.Pointer[context.CancelFunc] // ends what its goroutine waits for
-	remote  netip.AddrPort                     // of the client, as the outermost layer knows it
-	proxied bool
-	up      *Upstream // that it stands with; it counts the connection
-	before  *life     // in the list of up
+	proxied *netip.AddrPort                    // the client as a PROXY header names it; nil: there was none
+	up      *Upstream                          // that it stands with; it counts the connection
+	before  *life                              // in the list of up
 	after   *life
 }
 
@@ -80,7 +79,7 @@ func begin(d *draft, sock net.Conn, id uint64, f sdk.Flow, env *Env) *Conn {
 		life
 	}{
 		Conn{draft: d, sock: sock},
-		life{id: id, begun: f.Accepted, env: env, raw: sock, facts: &d.facts, remote: f.Remote, proxied: f.Proxied},
+		life{id: id, begun: f.Accepted, env: env, raw: sock, facts: &d.facts},
 	}
 	c := &both.Conn
 	c.life = &both.life
@@ -119,9 +118,9 @@ func (c *Conn) Facts() *Facts {
 	return c.life.facts
 }
 
-// Remote returns the client's address, and whether a PROXY header named it. It is
-// the zero value on Unix sockets.
-func (c *Conn) Remote() (addr netip.AddrPort, proxied bool) { return c.life.remote, c.life.proxied }
+// Proxied returns the client's address as a PROXY header named it, nil if there was
+// none. Nobody changes it.
+func (c *Conn) Proxied() *netip.AddrPort { return c.life.proxied }
 
 // Set records a variable, {vars.key}. With Get it makes Conn the [sdk.Facts] of its
 // flow.

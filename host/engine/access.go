@@ -61,11 +61,10 @@ func (x *conn) accessAttrs(c *host.Conn, o host.Outcome) []slog.Attr {
 		slog.Uint64(keyGeneration, x.era.number),
 		slog.String(keyCode, o.Code.String()),
 	)
-	if remote, proxied := c.Remote(); remote.IsValid() {
-		attrs = append(attrs, slog.String(keyClient, remote.String()))
-		if proxied {
-			attrs = append(attrs, slog.String(keyPeer, x.peer.Addr().String()))
-		}
+	if client := c.Proxied(); client != nil {
+		attrs = append(attrs, slog.String(keyClient, client.String()), slog.String(keyPeer, x.peer.Addr().String()))
+	} else if x.peer.IsValid() {
+		attrs = append(attrs, slog.String(keyClient, x.peer.String()))
 	}
 	attrs = appendText(attrs, keyRoute, r.Route)
 	attrs = appendText(attrs, keyUpstream, r.Upstream)

@@ -175,11 +175,7 @@ func (x *conn) publish(c *host.Conn, to host.Phase) {
 	r := c.Record()
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	var proxied *netip.AddrPort
-	if client, named := c.Remote(); named {
-		proxied = &client
-	}
-	x.said = said{proxied: proxied, route: r.Route, upstream: r.Upstream, phase: to}
+	x.said = said{proxied: c.Proxied(), route: r.Route, upstream: r.Upstream, phase: to}
 }
 
 func (x *conn) phase() host.Phase {

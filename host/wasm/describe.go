@@ -53,6 +53,7 @@ func (p *Plugin) Describe() Description {
 		d.Shadow = &Shadow{s.Path, s.Module.Hash()}
 	}
 	if m.manifest != nil {
+		d.Tests = len(m.manifest.Tests)
 		d.Title, d.Licence = strings.TrimSpace(m.manifest.Name+" "+m.manifest.Version), m.manifest.Licence
 	}
 	for _, e := range m.matchers {

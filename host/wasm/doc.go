@@ -21,6 +21,16 @@
 // Modules are checked and rewritten (package rewrite) in this process, in time and
 // memory that is linear in their size. Compiling them is neither, and cannot be
 // interrupted: with [Options.Compiler] another process does it, within limits, and
-// hands the code over in a directory that only this user can write to. It is loaded
-// and removed: nothing is kept from one run of the program to the next.
+// hands the code over in a directory that only this user can write to, from which it
+// is loaded and removed. With [Options.Cache] it is kept beside that for the next run
+// (package codecache). A module that brings tests along has to pass them before it is
+// used.
+//
+// Beside the connections evaluations can be recorded (package record), and compared
+// with those of another module: both get copies from a queue that drops what it has no
+// room for. A watched file that changed is told to [Options.Changed]; counts of what
+// plugins did are values of the store, [Counts].
+//
+// Tools open a module without a configuration with [Host.Open], make recorded
+// evaluations again with a [Replayer], and hear what guests log with [Options.Listen].
 package wasm

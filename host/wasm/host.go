@@ -173,7 +173,7 @@ func (h *Host) compile(src []byte, pages uint32) (wazero.Runtime, *rewrite.Resul
 // rewriting is how modules are rewritten.
 func rewriting(pages uint32) rewrite.Options {
 	return rewrite.Options{
-		Limits:   rewrite.Limits{File: maxFile, MemoryPages: pages},
+		Limits:   rewrite.Limits{File: maxFile, MemoryPages: pages, Manifest: abi.MaxManifest},
 		Imports:  allowed(),
 		Validate: validate,
 	}

@@ -35,7 +35,7 @@ func (p *Plugin) joinRecorder(b host.Builder) error {
 
 func (p *Plugin) joinWatchers(b host.Builder) error {
 	for _, one := range []*Plugin{p, p.shadow} {
-		if one == nil || !one.watch || one.Module.host.changed == nil {
+		if one == nil || !one.watch || one.Module.host.changed == nil || one.Module.host.files != nil {
 			continue
 		}
 		if err := one.watches(b); err != nil {

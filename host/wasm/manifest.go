@@ -17,6 +17,7 @@ type Manifest struct {
 	Version  string            `json:"version"`
 	Licence  string            `json:"licence"`
 	Matchers []ManifestMatcher `json:"matchers"`
+	Tests    []ManifestTest    `json:"tests"` // which it passed, or it is not loaded
 }
 
 // ManifestMatcher describes one matcher of a module. The name is empty for the
@@ -69,7 +70,19 @@ func readManifest(text []byte, matchers []exported) (*Manifest, error) {
 	if !slices.Equal(said, has) {
 		return nil, fmt.Errorf("its manifest names the matchers %q, and it exports %q", said, has)
 	}
-	return &m, nil
+	return &m, m.checkTests(matchers)
+}
+
+func (m *Manifest) checkTests(matchers []exported) error {
+	if n := len(m.Tests); n > abi.MaxTests {
+		return fmt.Errorf("its manifest has %d tests, and at most %d are run", n, abi.MaxTests)
+	}
+	for i := range m.Tests {
+		if err := m.Tests[i].check(matchers); err != nil {
+			return fmt.Errorf("its manifest has the test %q: %w", m.Tests[i].Name, err)
+		}
+	}
+	return nil
 }
 
 func (m *ManifestMatcher) check() error {

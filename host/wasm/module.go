@@ -98,6 +98,11 @@ func (m *Module) build(h *Host, src []byte) (err error) {
 	first.keep()
 	m.plain = &configured{values: slices.Clone(first.values), random: first.random, block: bareBlock()}
 	m.pool.adopt(first)
+	if err := m.passes(); err != nil {
+		_ = m.Close() // only frees memory
+		m.compiled = nil
+		return err
+	}
 	return nil
 }
 

@@ -109,7 +109,7 @@ func (s *session) run(t *testing.T, command, want string) {
 	t.Helper()
 	const end = "\n-- that was all: "
 	if s.port != "4000" && strings.HasPrefix(command, "dwaar serve") {
-		s.run(t, "sed -i s/4000/"+s.port+"/ Dwaarfile", "")
+		s.run(t, "sed -i s/400[0]/"+s.port+"/ Dwaarfile", "")
 	}
 	command = strings.ReplaceAll(command, "4000", s.port)
 	if _, err := fmt.Fprintf(s.stdin, "%s\nprintf '\\n%s%%d\\n' $?\n", command, strings.TrimPrefix(end, "\n")); err != nil {

@@ -43,9 +43,15 @@ type served struct {
 // serve loads a configuration whose listener is 127.0.0.1:0.
 func serve(t testing.TB, config string) *served {
 	t.Helper()
+	return serveWith(t, wasm.Options{}, config)
+}
+
+// serveWith is serve with options of what runs the plugins; their log is the test's.
+func serveWith(t testing.TB, o wasm.Options, config string) *served {
+	t.Helper()
 	s := &served{t: t, store: &host.Store{}, log: &lines{}}
-	log := slog.New(slog.NewTextHandler(s.log, nil))
-	s.engine, s.guests = engine.New(engine.Options{Log: log}), wasm.New(wasm.Options{Log: log})
+	o.Log = slog.New(slog.NewTextHandler(s.log, nil))
+	s.engine, s.guests = engine.New(engine.Options{Log: o.Log}), wasm.New(o)
 	if err := s.load(config); err != nil {
 		t.Fatal(err)
 	}

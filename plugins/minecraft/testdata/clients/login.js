@@ -7,7 +7,12 @@ if (forge) options.host = host
 else options.fakeHost = JSON.parse(`"${host}"`)
 const client = require('minecraft-protocol').createClient(options)
 if (forge) require('minecraft-protocol-forge').forgeHandshake(client, { forgeMods: [] })
-for (const event of ['disconnect', 'kick_disconnect']) client.on(event, p => console.log(p.reason))
+for (const event of ['disconnect', 'kick_disconnect']) {
+  client.on(event, p => {
+    console.log(p.reason)
+    process.exit()
+  })
+}
 client.on('end', () => process.exit())
 client.on('error', () => {})
 setTimeout(() => process.exit(), 5000)

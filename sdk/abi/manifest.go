@@ -5,7 +5,7 @@ const ManifestSection = "dwaar.manifest"
 
 // The bounds of a manifest.
 const (
-	MaxManifest  = 64 << 10 // bytes
-	MaxTests     = 16       // tests that a module brings along
-	MaxTestHead  = 16 << 10 // bytes of the head of one
+	MaxManifest = 64 << 10 // bytes
+	MaxTests    = 16       // tests that a module brings along
+	MaxTestHead = 16 << 10 // bytes of the head of one
 )

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -45,12 +46,12 @@ func callScenarios() []Scenario {
 
 // calls counts the system calls of each proxy. They do not depend on what else the
 // machine does, hence one round.
-func (s *session) calls(sc Scenario) (report.Measured, error) {
+func (s *session) calls(ctx context.Context, sc Scenario) (report.Measured, error) {
 	m := report.Measured{Name: sc.Name, Title: sc.Title}
 	figure := report.Figure{Name: "calls", Unit: "calls/connection", Of: map[string]report.Value{}}
 	m.Calls = map[string]map[string]float64{}
 	for _, p := range s.subjects(sc) {
-		each, err := s.callsOf(sc, p, &m)
+		each, err := s.callsOf(ctx, sc, p, &m)
 		if err != nil {
 			s.failed(&m, p.Name, err)
 			continue
@@ -67,8 +68,8 @@ func (s *session) calls(sc Scenario) (report.Measured, error) {
 }
 
 // callsOf returns the calls of one proxy per connection, by name.
-func (s *session) callsOf(sc Scenario, p peer.Program, m *report.Measured) (map[string]float64, error) {
-	r, err := s.start(sc, p)
+func (s *session) callsOf(ctx context.Context, sc Scenario, p peer.Program, m *report.Measured) (map[string]float64, error) {
+	r, err := s.start(ctx, sc, p)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +84,7 @@ func (s *session) callsOf(sc Scenario, p peer.Program, m *report.Measured) (map[
 	}
 	l.Count = tracedConns
 	var sample load.Sample
-	counted, err := meter.Calls(s.ctx, r.PIDs, filepath.Join(r.Dir, "calls"), func() (err error) {
+	counted, err := meter.Calls(ctx, r.PIDs, filepath.Join(r.Dir, "calls"), func() (err error) {
 		sample, err = s.clients.run(l)
 		return err
 	})

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -30,11 +31,11 @@ func halfCloseScenario() Scenario {
 
 // halfClose sees whether a client that has finished sending (a FIN) still gets its
 // answer, and whether all it sent arrived: RFC 9293 section 3.6 lets it wait.
-func (s *session) halfClose(sc Scenario) (report.Measured, error) {
+func (s *session) halfClose(ctx context.Context, sc Scenario) (report.Measured, error) {
 	m := report.Measured{Name: sc.Name, Title: sc.Title}
 	f := report.Figure{Name: "answered", Unit: fmt.Sprintf("of %d", halfTimes), Of: map[string]report.Value{}}
 	for _, p := range s.subjects(sc) {
-		r, err := s.start(sc, p)
+		r, err := s.start(ctx, sc, p)
 		if err != nil {
 			s.failed(&m, p.Name, err)
 			continue

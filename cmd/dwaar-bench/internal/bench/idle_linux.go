@@ -56,12 +56,12 @@ func idleScenario() Scenario {
 // idle measures what a connection that waits costs. A proxy that was busy is not what
 // it was before, so each figure is of a fresh process. Rounds are few: memory is not as
 // noisy as time.
-func (s *session) idle(sc Scenario) (report.Measured, error) {
+func (s *session) idle(ctx context.Context, sc Scenario) (report.Measured, error) {
 	m := report.Measured{Name: sc.Name, Title: sc.Title}
 	values := map[string]map[string][]float64{} // by figure, by proxy
 	for range s.idling().rounds {
 		for _, p := range s.subjects(sc) {
-			found, err := s.idleOf(sc, p)
+			found, err := s.idleOf(ctx, sc, p)
 			if err != nil {
 				s.failed(&m, p.Name, err)
 				continue
@@ -106,14 +106,14 @@ func idleFigures() []report.Figure {
 }
 
 // idleOf measures one proxy.
-func (s *session) idleOf(sc Scenario, p peer.Program) (map[string]float64, error) {
+func (s *session) idleOf(ctx context.Context, sc Scenario, p peer.Program) (map[string]float64, error) {
 	most := min(s.idling().many, s.holds(p))
 	levels := []int{min(s.idling().few, most/3), most}
-	fresh, err := s.hold(sc, p, levels, false)
+	fresh, err := s.hold(ctx, sc, p, levels, false)
 	if err != nil {
 		return nil, err
 	}
-	busy, err := s.hold(sc, p, levels, true)
+	busy, err := s.hold(ctx, sc, p, levels, true)
 	if err != nil {
 		return nil, err
 	}
@@ -149,8 +149,8 @@ const spareDescriptors = 150
 
 // hold starts a proxy and holds connections through it, so many at first and so many
 // then, and returns what it held with each.
-func (s *session) hold(sc Scenario, p peer.Program, levels []int, busy bool) ([]held, error) {
-	r, err := s.start(sc, p)
+func (s *session) hold(ctx context.Context, sc Scenario, p peer.Program, levels []int, busy bool) ([]held, error) {
+	r, err := s.start(ctx, sc, p)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +158,7 @@ func (s *session) hold(sc Scenario, p peer.Program, levels []int, busy bool) ([]
 	defer func() { _ = s.clients.idle(idleRequest{}) }() // close them: a helper that is gone has none
 	var all []held
 	for _, n := range levels {
-		h, err := s.holdSome(r, n, busy)
+		h, err := s.holdSome(ctx, r, n, busy)
 		if err != nil {
 			return nil, fmt.Errorf("holding %d connections: %w", n, err)
 		}
@@ -167,7 +167,7 @@ func (s *session) hold(sc Scenario, p peer.Program, levels []int, busy bool) ([]
 	return all, nil
 }
 
-func (s *session) holdSome(r *peer.Process, n int, busy bool) (h held, err error) {
+func (s *session) holdSome(ctx context.Context, r *peer.Process, n int, busy bool) (h held, err error) {
 	first := wire.Header{Mode: wire.Reply, Request: idleMessage, Answer: idleMessage}.Append(nil)
 	first = append(first, make([]byte, idleMessage)...)
 	if err := s.clients.idle(idleRequest{To: r.Listen, Conns: n, First: first, Answer: idleMessage}); err != nil {
@@ -179,23 +179,23 @@ func (s *session) holdSome(r *peer.Process, n int, busy bool) (h held, err error
 			return h, err
 		}
 	}
-	if err := s.wait(s.idling().rest); err != nil {
+	if err := wait(ctx, s.idling().rest); err != nil {
 		return h, err
 	}
 	if h.Footprint, err = meter.FootprintOf(r.PIDs); err != nil || !r.Dwaar {
 		return h, err
 	}
-	h.goroutines, err = goroutinesOf(s.ctx, r.Control)
+	h.goroutines, err = goroutinesOf(ctx, r.Control)
 	return h, err
 }
 
 // wait waits, unless the run is interrupted.
-func (s *session) wait(d time.Duration) error {
+func wait(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
-	case <-s.ctx.Done():
-		return s.ctx.Err()
+	case <-ctx.Done():
+		return ctx.Err()
 	case <-t.C:
 		return nil
 	}

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -26,7 +27,7 @@ type Scenario struct {
 	longer   int    // a sample is so many windows long (quick: half as many), and there are as many times fewer rounds
 	load     func(first []byte) load.Load
 	metrics  []metric
-	measure  func(*session, Scenario) (report.Measured, error)
+	measure  func(*session, context.Context, Scenario) (report.Measured, error)
 }
 
 // metric is a figure that is taken from a sample, and from one of the load without a

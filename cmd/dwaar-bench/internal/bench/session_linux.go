@@ -48,7 +48,6 @@ type Options struct {
 // session is a run that goes on.
 type session struct {
 	Options
-	ctx     context.Context // of the whole run: a session is a stack frame that methods share
 	dir     string
 	servers *servers
 	clients clients
@@ -60,13 +59,16 @@ type session struct {
 // Run measures everything and returns what it found. Everything it starts has ended
 // when it returns. What goes wrong with one proxy is in the result and not an error.
 func Run(ctx context.Context, o Options) (*report.Result, error) {
-	s, err := newSession(ctx, o)
+	s, err := newSession(o)
 	if err != nil {
 		return nil, err
 	}
 	defer s.close()
 	began := time.Now()
-	r := s.result()
+	r := s.result(ctx)
+	defer func() { // of a run that was interrupted too
+		r.Seconds, r.Machine.Others = time.Since(began).Seconds(), figures.Of(s.others)
+	}()
 	for _, sc := range o.Scenarios {
 		if ctx.Err() != nil {
 			return r, ctx.Err()
@@ -76,7 +78,7 @@ func Run(ctx context.Context, o Options) (*report.Result, error) {
 			continue
 		}
 		at := time.Now()
-		m, err := sc.measure(s, sc)
+		m, err := sc.measure(s, ctx, sc)
 		if err != nil {
 			return r, fmt.Errorf("measuring %s: %w", sc.Name, err)
 		}
@@ -84,7 +86,6 @@ func Run(ctx context.Context, o Options) (*report.Result, error) {
 		r.Measured = append(r.Measured, m)
 		s.tell("%s: %.0f s", sc.Name, m.Seconds)
 	}
-	r.Seconds, r.Machine.Others = time.Since(began).Seconds(), figures.Of(s.others)
 	return r, nil
 }
 
@@ -97,8 +98,8 @@ const (
 	proxyCore = 1
 )
 
-func newSession(ctx context.Context, o Options) (*session, error) {
-	s := &session{Options: o, ctx: ctx}
+func newSession(o Options) (*session, error) {
+	s := &session{Options: o}
 	var err error
 	if s.limit, err = box.Descriptors(); err != nil {
 		return nil, err
@@ -154,7 +155,7 @@ func (s *session) subjects(sc Scenario) []peer.Program {
 }
 
 // start starts a program for a scenario.
-func (s *session) start(sc Scenario, p peer.Program) (*peer.Process, error) {
+func (s *session) start(ctx context.Context, sc Scenario, p peer.Program) (*peer.Process, error) {
 	first, err := sc.flight()
 	if err != nil {
 		return nil, err
@@ -175,7 +176,7 @@ func (s *session) start(sc Scenario, p peer.Program) (*peer.Process, error) {
 	for i, addr := range s.servers.addrs[:n] {
 		setup.Upstreams = append(setup.Upstreams, peer.Upstream{Addr: addr, Name: serverName(i)})
 	}
-	return p.Start(s.ctx, setup)
+	return p.Start(ctx, setup)
 }
 
 // loadFor returns the load of a scenario towards a process, or without one straight
@@ -226,7 +227,7 @@ func (s *session) progress(sc Scenario, round, rounds int) {
 }
 
 // result begins the result with what is known before.
-func (s *session) result() *report.Result {
+func (s *session) result(ctx context.Context) *report.Result {
 	r := &report.Result{
 		Command: slices.Clone(os.Args),
 		Machine: report.Machine{
@@ -237,7 +238,7 @@ func (s *session) result() *report.Result {
 	}
 	r.Command[0] = "dwaar-bench"
 	for _, p := range s.Programs {
-		r.Peers = append(r.Peers, report.Peer{Name: p.Name, Version: p.Version(s.ctx), Note: p.Note})
+		r.Peers = append(r.Peers, report.Peer{Name: p.Name, Version: p.Version(ctx), Note: p.Note})
 	}
 	return r
 }

@@ -178,8 +178,3 @@ func Accept(listener int) (int, unix.Errno) {
 	}
 	return int(fd), 0
 }
-
-// FinishSending is shutdown(2) of the sending side.
-func FinishSending(fd int) {
-	_, _, _ = unix.RawSyscall(unix.SYS_SHUTDOWN, uintptr(fd), unix.SHUT_WR, 0)
-}

@@ -85,7 +85,4 @@ func TestQuantilesAreWithinTheirResolution(t *testing.T) {
 	if got := h.Quantile(1); float64(got) < 0.98*math.MaxInt64 {
 		t.Errorf("the longest is %v", got)
 	}
-	if h.N() != 100_001 {
-		t.Errorf("%d were counted", h.N())
-	}
 }

@@ -25,9 +25,6 @@ func (h *Histogram) Add(d time.Duration) {
 	h.n++
 }
 
-// N returns how many durations were counted.
-func (h *Histogram) N() uint64 { return h.n }
-
 // Quantile returns the duration that a share q of those counted does not exceed; 0 if
 // none was counted.
 func (h *Histogram) Quantile(q float64) time.Duration {

@@ -2,6 +2,7 @@ package load
 
 import (
 	"crypto/tls"
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -46,7 +47,7 @@ func (h *handshakes) client() {
 		h.mu.Lock()
 		switch {
 		case err != nil:
-			h.counts.failed(err)
+			h.counts.add(reason(err))
 		case !at.Before(opens):
 			h.counts.Done++
 			h.counts.latency.Add(took)
@@ -71,6 +72,14 @@ func (h *handshakes) one() error {
 		ServerName: h.Name, InsecureSkipVerify: true, // a certificate of the measurement itself
 		MinVersion: tls.VersionTLS13, CurvePreferences: []tls.CurveID{tls.X25519},
 	}).Handshake()
+}
+
+// reason is what an error says without addresses, which differ each time.
+func reason(err error) string {
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
+		err = inner
+	}
+	return "shaking hands: " + err.Error()
 }
 
 func (h *handshakes) event(int32, uint32) error { return nil }

@@ -188,6 +188,11 @@ func (c *counts) fail(doing string, errno unix.Errno) {
 	if errno != 0 {
 		what = fmt.Sprintf("%s: %v", doing, errno)
 	}
+	c.add(what)
+}
+
+// add counts something that failed.
+func (c *counts) add(what string) {
 	if c.Errors == nil {
 		c.Errors = map[string]int{}
 	}
@@ -205,12 +210,4 @@ func (c *counts) report() *Tally {
 	t := c.Tally
 	t.P50, t.P99, t.P999 = c.latency.Quantile(0.5), c.latency.Quantile(0.99), c.latency.Quantile(0.999)
 	return &t
-}
-
-// failed counts an error that is no system call's.
-func (c *counts) failed(err error) {
-	if c.Errors == nil {
-		c.Errors = map[string]int{}
-	}
-	c.Errors[err.Error()]++
 }

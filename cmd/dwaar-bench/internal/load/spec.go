@@ -94,15 +94,6 @@ type Tally struct {
 	P999 time.Duration `json:"p999,omitempty"`
 }
 
-// Failed returns how many connections or requests failed.
-func (t *Tally) Failed() int {
-	n := 0
-	for _, k := range t.Errors {
-		n += k
-	}
-	return n
-}
-
 // Limits of a load: a typing error shall not take the machine down.
 const (
 	maxWindow = time.Minute

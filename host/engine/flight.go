@@ -142,8 +142,26 @@ func (x *flight) chosen(r *graph.Route, err error) {
 		server.Enter(x.c, r)
 		x.c.Enter(host.InConnect)
 		x.planner = r.Planner()
+		x.glance()
 		x.connect()
 	}
+}
+
+// glance takes what has come already from a client that was routed before its first
+// byte: the upstream gets it with the handshake, and not a round later. An end or an
+// error is the relay's to pass on.
+func (x *flight) glance() {
+	if len(x.c.Head()) > 0 {
+		return
+	}
+	b, err := x.c.Room(1)
+	if err != nil {
+		return
+	}
+	if n, _ := x.client.Recv(b); n > 0 {
+		_ = x.c.Received(n, nil)
+	}
+	x.c.Idle()
 }
 
 // connect makes the attempts that the planner plans, until one stands or is under

@@ -4,7 +4,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -50,7 +49,8 @@ func (c *Client) Local() netip.AddrPort {
 
 // Recv receives what has come into b, which must have room. The error is io.EOF at
 // the end of what the client sends, ErrAgain when there is nothing yet, which may
-// be said without asking the kernel, and an *os.SyscallError otherwise.
+// be said without asking the kernel, and an *os.SyscallError otherwise: a client that
+// is relayed after that counts as broken, and its upstream is told.
 func (c *Client) Recv(b []byte) (int, error) {
 	r, _, s := c.at()
 	if s == nil {
@@ -59,7 +59,7 @@ func (c *Client) Recv(b []byte) (int, error) {
 	end := &s.ends[0]
 	switch {
 	case end.is(gone):
-		return 0, os.NewSyscallError("epoll_ctl", s.errno)
+		return 0, s.doing.failure(s.errno)
 	case end.is(eof):
 		return 0, io.EOF
 	case !end.is(readable):
@@ -74,8 +74,10 @@ func (c *Client) Recv(b []byte) (int, error) {
 	case errno == unix.EAGAIN:
 		end.clear(readable)
 		return 0, ErrAgain
-	case errno != 0:
-		return 0, os.NewSyscallError("recv", errno)
+	case errno != 0: // which the kernel says once
+		end.set(gone)
+		s.doing, s.errno = reading, errno
+		return 0, s.doing.failure(errno)
 	case n == 0:
 		end.set(eof)
 		return 0, io.EOF
@@ -103,7 +105,7 @@ func (c *Client) Wait(until time.Time) {
 	}
 	if errno := r.enter(i, s, 0); errno != 0 {
 		s.ends[0].set(gone) // Recv tells
-		s.errno = errno
+		s.doing, s.errno = opening, errno
 	}
 	if s.ends[0].is(readable | eof | gone) {
 		r.enqueue(i, s)
@@ -129,6 +131,12 @@ func (c *Client) Relay(rest []byte, o relay.Options) {
 		s.tuneAt = after(r.now, keepAliveAfter)
 	}
 	r.pass(s, joined)
+	if client := &s.ends[0]; client.is(gone) { // the upstream is to be told
+		client.clear(gone)
+		r.join(i, s, &o)
+		r.broke(i, s, 0, s.doing, s.errno)
+		return
+	}
 	r.join(i, s, &o)
 }
 

@@ -181,3 +181,48 @@ func TestASessionMayDialAgain(t *testing.T) {
 		t.Errorf("result %+v", e.result)
 	}
 }
+
+// Recv tells the session of a reset, and the kernel tells nobody again.
+func TestAResetThatRecvSawReachesTheUpstream(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	p, c := probed(t, script{start: forBytes, ready: func(p *probe) {
+		b := make([]byte, 16)
+		for {
+			_, err := p.Recv(b)
+			if errors.Is(err, ErrAgain) {
+				p.Wait(time.Time{})
+				return
+			}
+			if err == nil {
+				continue
+			}
+			if _, again := p.Recv(b); !errors.Is(err, unix.ECONNRESET) || !errors.Is(again, unix.ECONNRESET) {
+				t.Errorf("received %v, then %v, want a reset", err, again)
+			}
+			if _, err := p.Dial(Dial{Network: "tcp", Addr: ln.Addr().(*net.TCPAddr).AddrPort()}, []byte("he")); err != nil {
+				t.Error(err)
+			}
+			p.Relay([]byte("llo"), relay.Options{})
+			return
+		}
+	}})
+	_ = c.SetLinger(0)
+	_ = c.Close()
+	up, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer up.Close()
+	if b, err := io.ReadAll(up); string(b) != "hello" || !errors.Is(err, unix.ECONNRESET) {
+		t.Errorf("the upstream received %q, then %v, want a reset", b, err)
+	}
+	p.expect(t, "ready")
+	if r := p.expect(t, "ended").result; r.Reason != relay.Reset || r.By != relay.Down || r.Up != 5 || r.Cut {
+		t.Errorf("result %+v, want a reset by the client after 5 bytes", r)
+	}
+}

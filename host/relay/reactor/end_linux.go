@@ -21,19 +21,21 @@ const (
 	finishing
 )
 
+// failure is what the kernel said, with the name of the call; nil for nothing.
+func (d doing) failure(errno unix.Errno) error {
+	if d == nothing {
+		return nil
+	}
+	return os.NewSyscallError([...]string{opening: "epoll_ctl", reading: "recv", writing: "send", finishing: "shutdown"}[d], errno)
+}
+
 // describe makes the error of a Result.
 func (d doing) describe(by relay.Side, errno unix.Errno) error {
-	switch d {
-	case opening:
-		return fmt.Errorf("opening %v: %w", by, os.NewSyscallError("epoll_ctl", errno))
-	case reading:
-		return fmt.Errorf("reading from %v: %w", by, os.NewSyscallError("recv", errno))
-	case writing:
-		return fmt.Errorf("writing to %v: %w", by, os.NewSyscallError("send", errno))
-	case finishing:
-		return fmt.Errorf("finishing towards %v: %w", by, os.NewSyscallError("shutdown", errno))
+	if d == nothing {
+		return nil
 	}
-	return nil
+	what := [...]string{opening: "opening", reading: "reading from", writing: "writing to", finishing: "finishing towards"}[d]
+	return fmt.Errorf("%s %v: %w", what, by, d.failure(errno))
 }
 
 // reasonOf tells a reset from other failures. After the reset itself has been

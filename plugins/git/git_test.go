@@ -20,17 +20,14 @@ func load(t testing.TB) *plugintest.Plugin {
 func TestRealClientsAreRecognised(t *testing.T) {
 	t.Parallel()
 	p := load(t)
-	matchers := map[string]sdk.Matcher{}
-	for _, line := range []string{
+	matchers := p.Matchers(t,
 		"git",
 		"git host git.example.com ::1",
 		"git host *.example.com version 2",
 		"git repository /team/project /other/*",
 		"git service git-receive-pack git-upload-archive",
 		"git {\nhost localhost\nversion 1 2\n}",
-	} {
-		matchers[line] = p.Matcher(t, line)
-	}
+	)
 	plugintest.Golden(t, plugintest.Samples(t, "testdata/samples"), matchers)
 }
 
@@ -121,23 +118,19 @@ func TestHostsAreComparedAsNames(t *testing.T) {
 func TestWrongArgumentsAreRefusedWhereTheyStand(t *testing.T) {
 	t.Parallel()
 	p := load(t)
-	for line, want := range map[string]string{
-		"git x":                                "Dwaarfile:4:5: git: is no option: write host, repository, service or version",
-		"git host":                             "Dwaarfile:4:5: git: needs a value",
-		"git version service x":                "Dwaarfile:4:5: git: needs a value",
-		"git host a.*.b":                       "Dwaarfile:4:10: git: is no host: write git.example.com, or *.example.com",
-		"git repository team/project":          "Dwaarfile:4:16: git: is no repository: write /team/project.git, or /team/* for all below it",
-		"git repository /a/../b":               "Dwaarfile:4:16: git: is no repository: write /team/project.git, or /team/* for all below it",
-		"git service git-fetch":                "Dwaarfile:4:13: git: is no service: write git-upload-pack, git-receive-pack or git-upload-archive",
-		"git version two":                      "Dwaarfile:4:13: git: is no version: write 1 or 2",
-		"git {\nhost a {\nx\n}\n}":             "Dwaarfile:5:1: git: stands behind what takes no block",
-		"git host " + strings.Repeat("h", 256): "Dwaarfile:4:10: git: is too long, or one too many",
-		"git host" + strings.Repeat(" "+strings.Repeat("h", 250), 5): "Dwaarfile:4:1014: git: is too long, or one too many",
-	} {
-		if diff := cmp.Diff(want, p.Refused(t, line)); diff != "" {
-			t.Errorf("%.60s (-want +got):\n%s", line, diff)
-		}
-	}
+	p.AllRefused(t, map[string]string{
+		"git x":                                "4:5: git: is no option: write host, repository, service or version",
+		"git host":                             "4:5: git: needs a value",
+		"git version service x":                "4:5: git: needs a value",
+		"git host a.*.b":                       "4:10: git: is no host: write git.example.com, or *.example.com",
+		"git repository team/project":          "4:16: git: is no repository: write /team/project.git, or /team/* for all below it",
+		"git repository /a/../b":               "4:16: git: is no repository: write /team/project.git, or /team/* for all below it",
+		"git service git-fetch":                "4:13: git: is no service: write git-upload-pack, git-receive-pack or git-upload-archive",
+		"git version two":                      "4:13: git: is no version: write 1 or 2",
+		"git {\nhost a {\nx\n}\n}":             "5:1: git: stands behind what takes no block",
+		"git host " + strings.Repeat("h", 256): "4:10: git: is too long, or one too many",
+		"git host" + strings.Repeat(" "+strings.Repeat("h", 250), 5): "4:1014: git: is too long, or one too many",
+	})
 }
 
 // heads are samples, and requests that a client could send.
@@ -157,14 +150,7 @@ func TestTheMatcherObeysTheLaws(t *testing.T) {
 
 func TestClientsOfOtherProtocolsAreRefused(t *testing.T) {
 	t.Parallel()
-	m := load(t).Matcher(t, "git")
-	for _, s := range plugintest.Others(t, "../..") {
-		f := matchtest.TCP()
-		f.Head = s.Head
-		if got := matchtest.Ask(m, &f); got.String() != "no" {
-			t.Errorf("%s: %v", s.Name, got)
-		}
-	}
+	plugintest.NoOther(t, load(t).Matcher(t, "git"), "git", matchtest.TCP())
 }
 
 func FuzzGit(f *testing.F) {

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"dwaar.dev/dwaar/plugins/internal/plugintest"
 	"dwaar.dev/dwaar/sdk"
 	"dwaar.dev/dwaar/sdk/matchtest"
@@ -35,23 +33,13 @@ func lines() []string {
 func TestRealClientsGetTheGoldenVerdicts(t *testing.T) {
 	t.Parallel()
 	p := load(t)
-	matchers := map[string]sdk.Matcher{}
-	for _, line := range lines() {
-		matchers[line] = p.Matcher(t, line)
-	}
+	matchers := p.Matchers(t, lines()...)
 	plugintest.Golden(t, samples(t), matchers)
 }
 
 func TestOtherProtocolsAreNot(t *testing.T) {
 	t.Parallel()
-	m := load(t).Matcher(t, "mongodb")
-	for _, s := range plugintest.Others(t, "../..") {
-		f := matchtest.TCP()
-		f.Head = s.Head
-		if r := matchtest.Ask(m, &f); r.String() != "no" {
-			t.Errorf("%s: %v", s.Name, r)
-		}
-	}
+	plugintest.NoOther(t, load(t).Matcher(t, "mongodb"), "mongodb", matchtest.TCP())
 }
 
 // element writes an element of BSON with a name of "hello" or what stands in its place.
@@ -156,7 +144,7 @@ func TestConfigurationsAreRefusedWhereTheyAreWrong(t *testing.T) {
 	t.Parallel()
 	p := load(t)
 	many := "mongodb app" + strings.Repeat(" x", 64)
-	for line, want := range map[string]string{
+	p.AllRefused(t, map[string]string{
 		"mongodb billing":                                       "4:9: mongodb: is no option: write app, driver, user or database",
 		"mongodb app":                                           "4:9: mongodb: needs a value",
 		"mongodb app x app":                                     "4:15: mongodb: needs a value",
@@ -165,11 +153,7 @@ func TestConfigurationsAreRefusedWhereTheyAreWrong(t *testing.T) {
 		many + " y":                                             "4:141: mongodb: is one too many: there is room for 64 values, and 2 KiB",
 		"mongodb app a " + strings.Repeat("x", 2048):            "4:15: mongodb: is one too many: there is room for 64 values, and 2 KiB",
 		"mongodb {\napp a " + strings.Repeat("x", 2048) + "\n}": "5:7: mongodb: is one too many: there is room for 64 values, and 2 KiB",
-	} {
-		if diff := cmp.Diff("Dwaarfile:"+want, p.Refused(t, line)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", line, diff)
-		}
-	}
+	})
 	// As much as a configuration can be leaves room to look at as much as a head can be.
 	full := p.Matcher(t, many[:len(many)-2]+" "+strings.Repeat("y", 1900))
 	long := strings.Repeat(element(2, strings.Repeat("n", 100), text("v")), 127)

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"dwaar.dev/dwaar/plugins/internal/plugintest"
 	"dwaar.dev/dwaar/sdk"
 	"dwaar.dev/dwaar/sdk/matchtest"
@@ -35,23 +33,13 @@ func lines() []string {
 func TestRealClientsGetTheGoldenVerdicts(t *testing.T) {
 	t.Parallel()
 	p := load(t)
-	matchers := map[string]sdk.Matcher{}
-	for _, line := range lines() {
-		matchers[line] = p.Matcher(t, line)
-	}
+	matchers := p.Matchers(t, lines()...)
 	plugintest.Golden(t, samples(t), matchers)
 }
 
 func TestOtherProtocolsAreNot(t *testing.T) {
 	t.Parallel()
-	m := load(t).Matcher(t, "mqtt")
-	for _, s := range plugintest.Others(t, "../..") {
-		f := matchtest.TCP()
-		f.Head = s.Head
-		if r := matchtest.Ask(m, &f); r.String() != "no" {
-			t.Errorf("%s: %v", s.Name, r)
-		}
-	}
+	plugintest.NoOther(t, load(t).Matcher(t, "mqtt"), "mqtt", matchtest.TCP())
 }
 
 // The bar stands before the byte that decides.
@@ -110,7 +98,7 @@ func TestTheModuleMakesTheHostAllocateNothing(t *testing.T) {
 func TestConfigurationsAreRefusedWhereTheyAreWrong(t *testing.T) {
 	t.Parallel()
 	p := load(t)
-	for line, want := range map[string]string{
+	p.AllRefused(t, map[string]string{
 		"mqtt sensor-17":                             "4:6: mqtt: is no option: write client_id or version",
 		"mqtt version":                               "4:6: mqtt: needs a value",
 		"mqtt version client_id x":                   "4:6: mqtt: needs a value",
@@ -118,11 +106,7 @@ func TestConfigurationsAreRefusedWhereTheyAreWrong(t *testing.T) {
 		"mqtt {\n\tclient_id a\n\tversion\n}":        "6:2: mqtt: needs a value",
 		"mqtt {\n\tclient_id a {\n\tb\n\t}\n}":       "5:2: mqtt: stands behind what takes no block",
 		"mqtt client_id " + strings.Repeat("x", 256): "4:16: mqtt: is too long, or one too many",
-	} {
-		if diff := cmp.Diff("Dwaarfile:"+want, p.Refused(t, line)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", line, diff)
-		}
-	}
+	})
 	many := "mqtt client_id" + strings.Repeat(" "+strings.Repeat("x", 200), 5)
 	p.Matcher(t, many) // 1,010 bytes
 	if got := p.Refused(t, many+" "+strings.Repeat("y", 20)); !strings.Contains(got, "is too long, or one too many") {

@@ -21,16 +21,13 @@ func load(t testing.TB) *plugintest.Plugin {
 func TestRealClientsAreRecognised(t *testing.T) {
 	t.Parallel()
 	p := load(t)
-	matchers := map[string]sdk.Matcher{}
-	for _, line := range []string{
+	matchers := p.Matchers(t,
 		"redis",
 		"redis command ping Select",
 		"redis user alice default",
 		"redis db 2 5",
 		"redis {\ncommand HELLO\nuser alice\n}",
-	} {
-		matchers[line] = p.Matcher(t, line)
-	}
+	)
 	plugintest.Golden(t, plugintest.Samples(t, samples), matchers)
 }
 
@@ -97,21 +94,17 @@ func TestFactsAreThoseOfTheFirstCommand(t *testing.T) {
 func TestWrongArgumentsAreRefusedWhereTheyStand(t *testing.T) {
 	t.Parallel()
 	p := load(t)
-	for line, want := range map[string]string{
-		"redis x":                             "Dwaarfile:4:7: redis: is no option: write command, user or db",
-		"redis db":                            "Dwaarfile:4:7: redis: needs a value",
-		"redis command user bob":              "Dwaarfile:4:7: redis: needs a value",
-		"redis command A-B 'x y'":             "Dwaarfile:4:19: redis: is no name of a command: write SELECT, or GET",
-		`redis user ""`:                       "Dwaarfile:4:12: redis: is no name of 1 to 255 bytes",
-		"redis db one":                        "Dwaarfile:4:10: redis: is no number of a database: write 0, or 15",
-		"redis {\ndb 1 {\nx\n}\n}":            "Dwaarfile:5:1: redis: begins a block where none is",
-		"redis {\nuser command db\nhost x\n}": "Dwaarfile:6:1: redis: is no option: write command, user or db",
-		"redis user" + strings.Repeat(" "+strings.Repeat("u", 250), 17): "Dwaarfile:4:4028: redis: is one too many: there is room for 4 KiB of values",
-	} {
-		if diff := cmp.Diff(want, p.Refused(t, line)); diff != "" {
-			t.Errorf("%.60s (-want +got):\n%s", line, diff)
-		}
-	}
+	p.AllRefused(t, map[string]string{
+		"redis x":                             "4:7: redis: is no option: write command, user or db",
+		"redis db":                            "4:7: redis: needs a value",
+		"redis command user bob":              "4:7: redis: needs a value",
+		"redis command A-B 'x y'":             "4:19: redis: is no name of a command: write SELECT, or GET",
+		`redis user ""`:                       "4:12: redis: is no name of 1 to 255 bytes",
+		"redis db one":                        "4:10: redis: is no number of a database: write 0, or 15",
+		"redis {\ndb 1 {\nx\n}\n}":            "5:1: redis: begins a block where none is",
+		"redis {\nuser command db\nhost x\n}": "6:1: redis: is no option: write command, user or db",
+		"redis user" + strings.Repeat(" "+strings.Repeat("u", 250), 17): "4:4028: redis: is one too many: there is room for 4 KiB of values",
+	})
 }
 
 // heads are samples, and lines that no client of these sent.
@@ -131,14 +124,7 @@ func TestTheMatcherObeysTheLaws(t *testing.T) {
 
 func TestClientsOfOtherProtocolsAreRefused(t *testing.T) {
 	t.Parallel()
-	m := load(t).Matcher(t, "redis")
-	for _, s := range plugintest.Others(t, "../..") {
-		f := matchtest.TCP()
-		f.Head = s.Head
-		if got := matchtest.Ask(m, &f); got.String() != "no" {
-			t.Errorf("%s: %v", s.Name, got)
-		}
-	}
+	plugintest.NoOther(t, load(t).Matcher(t, "redis"), "redis", matchtest.TCP())
 }
 
 func FuzzRedis(f *testing.F) {

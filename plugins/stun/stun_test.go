@@ -51,13 +51,10 @@ func ask(m sdk.Matcher, f sdk.Flow, datagrams ...[]byte) string {
 func TestRealClientsAreRecognised(t *testing.T) {
 	t.Parallel()
 	p := load(t)
-	matchers := map[string]sdk.Matcher{}
-	for _, line := range []string{
+	matchers := p.Matchers(t,
 		"stun", "stun method binding refresh", "stun class indication", "stun username alice realm example.org example.com",
 		"stun method allocate class request",
-	} {
-		matchers[line] = p.Matcher(t, line)
-	}
+	)
 	streams, datagrams := samples(t)
 	all := append(streams, datagrams...)
 	plugintest.Golden(t, all, matchers)
@@ -165,17 +162,13 @@ func TestAttributesBehindTheSealDoNotCount(t *testing.T) {
 func TestWrongArgumentsAreRefusedWhereTheyStand(t *testing.T) {
 	t.Parallel()
 	p := load(t)
-	for line, want := range map[string]string{
-		"stun turn":                          "Dwaarfile:4:6: stun: is no option: write method, class, username or realm",
-		"stun method":                        "Dwaarfile:4:6: stun: needs a value",
-		"stun method data":                   "Dwaarfile:4:13: stun: is no method of a client: write binding, allocate, refresh, send, create_permission, channel_bind, connect or connection_bind",
-		"stun class success":                 "Dwaarfile:4:12: stun: is no class of a client: write request or indication",
-		`stun {` + "\n" + `realm ""` + "\n}": "Dwaarfile:5:7: stun: is empty: write what the client calls itself",
-	} {
-		if diff := cmp.Diff(want, p.Refused(t, line)); diff != "" {
-			t.Errorf("%.60s (-want +got):\n%s", line, diff)
-		}
-	}
+	p.AllRefused(t, map[string]string{
+		"stun turn":                          "4:6: stun: is no option: write method, class, username or realm",
+		"stun method":                        "4:6: stun: needs a value",
+		"stun method data":                   "4:13: stun: is no method of a client: write binding, allocate, refresh, send, create_permission, channel_bind, connect or connection_bind",
+		"stun class success":                 "4:12: stun: is no class of a client: write request or indication",
+		`stun {` + "\n" + `realm ""` + "\n}": "5:7: stun: is empty: write what the client calls itself",
+	})
 }
 
 // heads are samples on streams, some of them behind their length.
@@ -205,14 +198,7 @@ func TestTheMatcherObeysTheLaws(t *testing.T) {
 
 func TestClientsOfOtherProtocolsAreRefused(t *testing.T) {
 	t.Parallel()
-	m := load(t).Matcher(t, "stun")
-	for _, s := range plugintest.Others(t, "../..") {
-		for _, f := range []sdk.Flow{matchtest.TCP(), matchtest.UDP()} {
-			if got := ask(m, f, s.Head); got != "no" {
-				t.Errorf("%s over %s: %s", s.Name, f.Network, got)
-			}
-		}
-	}
+	plugintest.NoOther(t, load(t).Matcher(t, "stun"), "stun", matchtest.TCP(), matchtest.UDP())
 }
 
 func FuzzStreams(f *testing.F) {

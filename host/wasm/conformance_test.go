@@ -19,6 +19,7 @@ type vector struct {
 	name, file string
 	loads      bool
 	config     string
+	of         string // "" is the default matcher
 	asks       [][2]string // head and answer
 }
 
@@ -53,6 +54,8 @@ func readVector(t *testing.T, file, text string) vector {
 			v.loads = value == "ok"
 		case key == "config":
 			v.config = value
+		case key == "matcher":
+			v.of = "." + value
 		case strings.HasPrefix(key, "match "):
 			head, err := strconv.Unquote(strings.TrimPrefix(key, "match "))
 			if err != nil {
@@ -70,7 +73,7 @@ func TestConformanceModulesDoWhatTheirFirstLinesSay(t *testing.T) {
 		t.Run(v.name, func(t *testing.T) {
 			t.Parallel()
 			k := newBench(t)
-			m, err := k.configured(assemble(t, v.file), v.config)
+			m, err := k.configured(assemble(t, v.file), v.of, v.config)
 			if (err == nil) != v.loads {
 				t.Fatalf("loading gave %v", err)
 			}
@@ -86,15 +89,15 @@ func TestConformanceModulesDoWhatTheirFirstLinesSay(t *testing.T) {
 	}
 }
 
-// configured loads a module with arguments of one line, which may end in a block of
-// one line.
-func (k *bench) configured(path, config string) (sdk.Matcher, error) {
+// configured loads a module and makes one of its matchers, ".login" or "", with
+// arguments of one line, which may end in a block of one line.
+func (k *bench) configured(path, of, config string) (sdk.Matcher, error) {
 	l, err := k.load(declare(path))
 	if err != nil {
 		return nil, err
 	}
 	before, inside, block := strings.Cut(config, "{")
-	n := words("x " + before)
+	n := words("x" + of + " " + before)
 	if block {
 		n.Block = []sdk.Node{words(strings.TrimSuffix(strings.TrimSpace(inside), "}"))}
 	}

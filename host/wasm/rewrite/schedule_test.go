@@ -93,3 +93,36 @@ func TestPricesAreFrozen(t *testing.T) {
 		t.Errorf("prices (-want +got):\n%s", diff)
 	}
 }
+
+// The limits of the specification are those that are checked.
+func TestLimitsAreThoseOfTheSpecification(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile("../../../sdk/abi/ABI.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(doc), "\n## Limits\n")
+	l := DefaultLimits()
+	for _, want := range []string{
+		fmt.Sprintf("| file | %d MiB |", l.File>>20),
+		fmt.Sprintf("| memory | %d pages of 64 KiB;", l.MemoryPages),
+		fmt.Sprintf("| functions | %s; types %s; imports, exports, globals and segments together %s |", thousands(l.Functions), thousands(l.Types), thousands(l.Items)),
+		fmt.Sprintf("| function | %d KiB of code, %s locals, %s blocks and branch targets", l.Body>>10, thousands(l.Locals), thousands(l.Blocks)),
+		fmt.Sprintf("%s as the product of locals and blocks; %d parameters and %d results, also of blocks |", thousands(l.LocalsBlocks), l.Params, l.Results),
+		fmt.Sprintf("| all functions | %d million as the sum of the squares", l.Squares/1_000_000),
+		fmt.Sprintf("| tables | %d with %s elements in all; as many in segments |", l.Tables, thousands(int(l.TableSize))),
+		fmt.Sprintf("JSON object of at most %d KiB", l.Manifest>>10),
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the specification does not say: %s", want)
+		}
+	}
+}
+
+// thousands writes a number below a million as the specification does.
+func thousands(n int) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%d,%03d", n/1000, n%1000)
+}

@@ -30,6 +30,7 @@ type vector struct {
 	shows  string
 	loads  bool
 	config []byte   // the token block
+	of     string   // the matcher
 	asks   []asking // in this order, of one instance
 }
 
@@ -43,7 +44,7 @@ func TestConformanceModulesDoWhatTheirFirstLinesSay(t *testing.T) {
 			t.Parallel()
 			g, err := load(t, assemble(t, v.name))
 			if err == nil {
-				err = g.configure(t.Context(), "", v.config)
+				err = g.configure(t.Context(), v.of, v.config)
 			}
 			if (err == nil) != v.loads {
 				t.Fatalf("loading gave %v", err)
@@ -114,6 +115,8 @@ func parse(t *testing.T, name, text string) vector {
 			v.loads = value == "ok"
 		case key == "config":
 			v.config = tokens(t, value)
+		case key == "matcher":
+			v.of = value
 		case strings.HasPrefix(key, "match "):
 			head, err := strconv.Unquote(strings.TrimPrefix(key, "match "))
 			if err != nil {

@@ -38,7 +38,9 @@ func TestTheNewcomersPathLeadsToARoutedConnection(t *testing.T) {
 				s.run(t, strings.Replace(c.command, "--lang c", "--lang "+lang, 1), c.want)
 			}
 			s.logs(t, `"msg":"connection",.*"route":"@hello Dwaarfile:\d+:\d+",.*"fuel":[1-9]\d*,"facts":{"hello.who":"world"`)
-			s.run(t, "./ci.sh >/dev/null", "")
+			if lang == "c" { // it says nothing of a language
+				s.run(t, "./ci.sh >/dev/null", "")
+			}
 		})
 	}
 }

@@ -148,6 +148,14 @@ func TestTheMatcherObeysTheLaws(t *testing.T) {
 	}
 }
 
+// Not in parallel: it counts what the process allocates.
+func TestTheModuleMakesTheHostAllocateNothing(t *testing.T) {
+	p := load(t)
+	for _, line := range []string{"git", "git host *.example.com repository /team/*"} {
+		matchtest.Allocs(t, p.Matcher(t, line), matchtest.TCP(), heads(t)...)
+	}
+}
+
 func TestClientsOfOtherProtocolsAreRefused(t *testing.T) {
 	t.Parallel()
 	plugintest.NoOther(t, load(t).Matcher(t, "git"), "git", matchtest.TCP())

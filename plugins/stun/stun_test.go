@@ -196,6 +196,14 @@ func TestTheMatcherObeysTheLaws(t *testing.T) {
 	}
 }
 
+// Not in parallel: it counts what the process allocates.
+func TestTheModuleMakesTheHostAllocateNothing(t *testing.T) {
+	m := load(t).Matcher(t, "stun")
+	streams, datagrams := samples(t)
+	matchtest.Allocs(t, m, matchtest.TCP(), plugintest.Heads(streams)...)
+	matchtest.Allocs(t, m, matchtest.UDP(), plugintest.Heads(datagrams)...)
+}
+
 func TestClientsOfOtherProtocolsAreRefused(t *testing.T) {
 	t.Parallel()
 	plugintest.NoOther(t, load(t).Matcher(t, "stun"), "stun", matchtest.TCP(), matchtest.UDP())

@@ -71,7 +71,8 @@ func (l Language) about() about {
 var files embed.FS
 
 // archive holds the kits of all languages, as they stand in the directory sdk of the
-// repository: go test -update writes it.
+// repository, from where nothing can be embedded here: go test -update packs it, and
+// without -update compares.
 //
 //go:embed sdk.zip
 var archive string

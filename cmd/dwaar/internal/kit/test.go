@@ -106,7 +106,6 @@ func describe(e *wasm.Evaluation) string {
 // unless there is no answer at all.
 func (sub *Subject) judge(r *Report) {
 	written := slices.ContainsFunc(sub.Verdicts, func(q Question) bool { return len(q.Answers) > 0 })
-	stale := map[string]bool{}
 	for i := range r.Answers {
 		a := &r.Answers[i]
 		if a.Want != "" || sub.Whole && written {
@@ -117,16 +116,23 @@ func (sub *Subject) judge(r *Report) {
 		}
 	}
 	if sub.Whole {
-		for _, q := range sub.Verdicts {
-			for name := range q.Answers {
-				if !slices.ContainsFunc(sub.Samples, func(s Sample) bool { return s.Name == name }) {
-					stale[name] = true
-				}
-			}
+		r.Stale = append(r.Stale, sub.stale()...)
+	}
+	r.Failures += len(r.Stale) + len(r.Broken)
+}
+
+// stale returns the names of samples that only the verdicts know, ordered.
+func (sub *Subject) stale() []string {
+	names := map[string]bool{}
+	for _, q := range sub.Verdicts {
+		for name := range q.Answers {
+			names[name] = true
 		}
 	}
-	r.Stale = append(r.Stale, slices.Sorted(maps.Keys(stale))...)
-	r.Failures += len(r.Stale) + len(r.Broken)
+	for i := range sub.Samples {
+		delete(names, sub.Samples[i].Name)
+	}
+	return slices.Sorted(maps.Keys(names))
 }
 
 // update writes down what was said.

@@ -56,6 +56,11 @@ func (s *Socket) accept() (fd int, err error) {
 	return fd, err
 }
 
+// aside is where the descriptors of event loops' listeners begin. Among the lower
+// numbers they leave no gaps, so that a client and its upstream mostly get two that
+// lie side by side: one call closes both.
+const aside = 256
+
 // Bare returns another descriptor of a stream socket, for an event loop: the one of
 // the socket itself is in Go's poller. What it accepts has the keepalive of every
 // connection, and sends at once. The caller gives it to Use, or closes it.
@@ -65,10 +70,11 @@ func (s *Socket) Bare() (fd int, err error) {
 		if err != nil || kind != unix.SOCK_STREAM {
 			return errors.ErrUnsupported
 		}
-		if fd, err = unix.FcntlInt(uintptr(ln), unix.F_DUPFD_CLOEXEC, 3); err != nil {
-			return os.NewSyscallError("fcntl", err)
+		fd, err = unix.FcntlInt(uintptr(ln), unix.F_DUPFD_CLOEXEC, aside)
+		if err != nil { // no descriptor may have such a number
+			fd, err = unix.FcntlInt(uintptr(ln), unix.F_DUPFD_CLOEXEC, 3)
 		}
-		return nil
+		return os.NewSyscallError("fcntl", err)
 	})
 	if err != nil {
 		return -1, err

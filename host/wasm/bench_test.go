@@ -97,7 +97,7 @@ func BenchmarkEvaluation(b *testing.B) {
 		evaluate(b, heads, m)
 	})
 	b.Run("Go, minecraft", func(b *testing.B) {
-		evaluate(b, flights(b, "minecraft/*.bin"), k.must(sampleGo(b), "x"))
+		evaluate(b, flights(b, "minecraft/*.bin"), k.must(moduleGo(b, "./plugins/minecraft"), "x"))
 	})
 }
 

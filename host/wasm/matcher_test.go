@@ -28,10 +28,13 @@ func sampleC(t testing.TB, source string) string {
 }
 
 // sampleGo builds the sample of the kit for Go.
-func sampleGo(t testing.TB) string {
+func sampleGo(t testing.TB) string { return moduleGo(t, "./sdk/guest/sample") }
+
+// moduleGo builds a matcher with the kit for Go.
+func moduleGo(t testing.TB, dir string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "go.wasm")
-	cmd := exec.CommandContext(context.Background(), "go", "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", out, "./sdk/guest/sample")
+	cmd := exec.CommandContext(context.Background(), "go", "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", out, dir)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
 	if printed, err := cmd.CombinedOutput(); err != nil {
@@ -112,15 +115,18 @@ func agree(t *testing.T, native, guest sdk.Matcher, head []byte) {
 // heap, too.
 func TestGuestsInGoDoNotRunOut(t *testing.T) {
 	t.Parallel()
-	m := newBench(t).must(sampleGo(t), "x")
-	head := flights(t, "minecraft/*.bin")[0]
+	m := newBench(t).must(moduleGo(t, "./plugins/minecraft"), "x")
+	heads := flights(t, "minecraft/*.bin")
 	f := matchtest.TCP()
-	rounds := 300_000
-	if testing.Short() {
+	rounds := 100_000
+	switch {
+	case full():
+		rounds = 1_000_000
+	case testing.Short():
 		rounds = 10_000
 	}
 	for i := range rounds {
-		f.Rehead(head)
+		f.Rehead(heads[i%len(heads)])
 		if v, err := m.Match(&f); err != nil || v != sdk.Yes {
 			t.Fatalf("evaluation %d: %v, %v", i, v, err)
 		}
@@ -148,4 +154,7 @@ func FuzzNativeAndGuestAgree(f *testing.F) {
 func TestEvaluationsAllocateNothing(t *testing.T) {
 	k := newBench(t)
 	matchtest.Allocs(t, k.must(minecraftC(t), "x"), matchtest.TCP(), flights(t, "minecraft/*.bin")...)
+	matchtest.Allocs(t, k.must(moduleGo(t, "./plugins/minecraft"), "x"), matchtest.TCP(), flights(t, "minecraft/*.bin")...)
+	matchtest.Allocs(t, k.must(sniGuest, "x"), matchtest.TCP(), flights(t, "tls/*.bin")...)
+	matchtest.Allocs(t, k.must(sniStoreGuest, "x"), matchtest.TCP(), flights(t, "tls/*.bin")...)
 }

@@ -33,13 +33,19 @@ func (a *app) printInspection(in *kit.Inspection) {
 	a.list("imports", s.Imports)
 	a.list("exports", s.Exports)
 	if len(s.Manifest) > 0 {
-		fmt.Fprintf(a.out, "  manifest %s\n", flat(string(s.Manifest)))
+		fmt.Fprintf(a.out, "  manifest of %d bytes\n", len(s.Manifest))
 	}
 	if d := in.Plugin; d != nil {
+		if d.Title != "" {
+			fmt.Fprintf(a.out, "    says it is %s, licence %s\n", d.Title, dash(d.Licence))
+		}
 		fmt.Fprintf(a.out, "  limits: memory of %d pages, fuel %d for an evaluation and 100 for each byte\n", d.MaxPages, d.Fuel)
 		fmt.Fprintf(a.out, "  may read the first bytes, the addresses, and of earlier phases what its declaration allows with reads [%s]\n", strings.Join(d.Reads, " "))
 		for _, m := range d.Matchers {
 			fmt.Fprintf(a.out, "  matcher %s: sets %s\n", m.Name, strings.Join(m.Facts, " "))
+			if m.Doc != "" {
+				fmt.Fprintf(a.out, "    %s\n", m.Doc)
+			}
 		}
 	}
 	for _, text := range in.Problems {

@@ -1,6 +1,7 @@
 package reactor
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,6 +48,7 @@ type reactor struct {
 	intakes  []*intake // by number; nil: free
 	calls    int       // how many of them have clients
 	rounds   uint64
+	yieldAt  int64
 	resumeAt int64    // when a listener that was left alone is due; 0: none is
 	fresh    *intake  // whose client is being started
 	peer     sockaddr // of the client that is being accepted
@@ -63,6 +65,7 @@ func (r *reactor) loop() {
 	for {
 		n := r.await()
 		r.now = int64(time.Since(r.base))
+		r.yield()
 		r.mark(r.events[:n])
 		if r.queue.filled.Load() && r.obey() {
 			r.leave()
@@ -73,6 +76,19 @@ func (r *reactor) loop() {
 		r.work()
 		r.admit()
 		r.pipes.trim(r.now)
+	}
+}
+
+// yieldEvery is less than the 10 ms after which Go's scheduler takes a goroutine for
+// one that hogs its processor. From then on its watchman looks every 20 µs, which
+// cost a twentieth of the processor time of small requests.
+const yieldEvery = int64(5 * time.Millisecond)
+
+// yield lets the scheduler see now and then that this goroutine does not hog.
+func (r *reactor) yield() {
+	if r.now >= r.yieldAt {
+		r.yieldAt = r.now + yieldEvery
+		runtime.Gosched()
 	}
 }
 

@@ -105,29 +105,29 @@ func Match(name string, head unsafe.Pointer, size uint32, info unsafe.Pointer) i
 // fill makes the flow that of the call. Its strings are parts of the window, like its
 // head: a matcher keeps neither.
 func (e *entry) fill(head []byte, info unsafe.Pointer) {
-	i := abi.DecodeInfo((*[abi.InfoSize]byte)(info))
+	i := (*infoBlock)(info)
 	f := &e.flow
-	f.Reset()
+	f.Rehead(head[:len(head):len(head)])
 	f.Bind(host{})
-	f.Head = head[:len(head):len(head)]
 	f.Bounds = e.ends(i, info)
-	f.Network = network(i.Transport, i.Flags)
-	f.Local, f.Remote = i.Local, i.Remote
-	f.Accepted = time.Unix(0, i.Accepted).UTC()
-	f.Listener = text(info, i.Listener)
-	f.MaxHead = int(i.MaxHead)
-	f.ServerName, f.ALPN = text(info, i.ServerName), text(info, i.ALPN)
-	f.TLSVersion, f.CipherSuite = i.TLSVersion, i.Cipher
-	f.Proxied = i.Flags&abi.FlagProxied != 0
+	f.Network = network(i.transport, i.flags)
+	f.Local = addr(i.localFamily, &i.localIP, i.localPort)
+	f.Remote = addr(i.remoteFamily, &i.remoteIP, i.remotePort)
+	f.Accepted = time.Unix(0, i.accepted).UTC()
+	f.Listener = text(info, i.listener)
+	f.MaxHead = int(i.maxHead)
+	f.ServerName, f.ALPN = text(info, i.serverName), text(info, i.alpn)
+	f.TLSVersion, f.CipherSuite = i.tlsVersion, i.cipher
+	f.Proxied = i.flags&abi.FlagProxied != 0
 }
 
 // ends reads where the datagrams end; nil for streams.
-func (e *entry) ends(i abi.Info, info unsafe.Pointer) []int {
-	if i.Flags&abi.FlagDatagrams == 0 {
+func (e *entry) ends(i *infoBlock, info unsafe.Pointer) []int {
+	if i.flags&abi.FlagDatagrams == 0 {
 		return nil
 	}
-	n := min(i.Bounds.Len, abi.MaxBounds)
-	for k, end := range unsafe.Slice((*uint32)(near(info, i.Bounds.Ptr)), n) {
+	n := min(i.bounds.size, abi.MaxBounds)
+	for k, end := range unsafe.Slice((*uint32)(near(info, i.bounds.ptr)), n) {
 		e.bounds[k] = int(end)
 	}
 	return e.bounds[:n]
@@ -145,8 +145,8 @@ func network(transport uint8, flags uint32) string {
 	return "tcp"
 }
 
-func text(info unsafe.Pointer, s abi.Span) string {
-	return unsafe.String((*byte)(near(info, s.Ptr)), s.Len)
+func text(info unsafe.Pointer, s span) string {
+	return unsafe.String((*byte)(near(info, s.ptr)), s.size)
 }
 
 // host is the connection's facts.

@@ -71,7 +71,7 @@ func TestFlowIsThatOfTheInfoBlock(t *testing.T) {
 	binary.LittleEndian.PutUint32(b[abi.InfoSize+20:], 5)
 	abi.EncodeInfo((*[abi.InfoSize]byte)(b), &abi.Info{
 		Flags: abi.FlagProxied | abi.FlagDatagrams, Transport: abi.TransportUnix, MaxHead: 99,
-		Remote:   netip.MustParseAddrPort("192.0.2.1:7"),
+		Remote: netip.MustParseAddrPort("192.0.2.1:7"), Local: netip.MustParseAddrPort("[2001:db8::1]:443"),
 		Listener: abi.Span{Ptr: abi.InfoSize, Len: 4}, ServerName: abi.Span{Ptr: abi.InfoSize + 4, Len: 4},
 		ALPN: abi.Span{Ptr: abi.InfoSize + 8, Len: 2}, TLSVersion: 0x304, Cipher: 0x1301, Accepted: 5,
 		Bounds: abi.Span{Ptr: abi.InfoSize + 16, Len: 2},
@@ -80,7 +80,8 @@ func TestFlowIsThatOfTheInfoBlock(t *testing.T) {
 	e.fill(head, unsafe.Pointer(&b[0]))
 	got := e.flow.Fresh()
 	want := sdk.Flow{
-		Network: "unixgram", Remote: netip.MustParseAddrPort("192.0.2.1:7"), Accepted: time.Unix(0, 5).UTC(),
+		Network: "unixgram", Accepted: time.Unix(0, 5).UTC(),
+		Remote: netip.MustParseAddrPort("192.0.2.1:7"), Local: netip.MustParseAddrPort("[2001:db8::1]:443"),
 		Listener: ":443", MaxHead: 99, ServerName: "app.", ALPN: "h2", TLSVersion: 0x304, CipherSuite: 0x1301, Proxied: true,
 	}
 	if got.Listener != want.Listener || !cmp.Equal(e.flow.Bounds, []int{2, 5}) || string(e.flow.Head) != "hello" ||

@@ -36,6 +36,8 @@ func BenchmarkRatios(b *testing.B) {
 		{name: "store-unreset", ms: []sdk.Matcher{k.unreset(sniStoreGuest, names)}},
 		{name: "sni-other-config", ms: k.two(sniGuest, names)},
 		{name: "store-other-config", ms: k.two(sniStoreGuest, names)},
+		{name: "go-minecraft", ms: []sdk.Matcher{k.must(moduleGo(b, "./plugins/minecraft"), "x")}, heads: flights(b, "minecraft/*.bin")},
+		{name: "go-sample", ms: []sdk.Matcher{k.must(sampleGo(b), "x")}, heads: flights(b, "minecraft/*.bin")},
 	}
 	of := func(name string) *subject {
 		return &subjects[slices.IndexFunc(subjects, func(s subject) bool { return s.name == name })]
@@ -65,13 +67,17 @@ func BenchmarkRatios(b *testing.B) {
 
 // subject is what takes turns.
 type subject struct {
-	name string
-	ms   []sdk.Matcher // asked one after the other
-	took []float64     // nanoseconds for an evaluation, of each turn
+	name  string
+	ms    []sdk.Matcher // asked one after the other
+	heads [][]byte      // nil: hellos
+	took  []float64     // nanoseconds for an evaluation, of each turn
 }
 
 func (s *subject) turn(b *testing.B, heads [][]byte) {
 	b.Helper()
+	if s.heads != nil {
+		heads = s.heads
+	}
 	const evaluations = 1024
 	f, kept := matchtest.TCP(), &keeper{}
 	begin := threadTime()

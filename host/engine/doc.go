@@ -18,13 +18,18 @@
 //	socket ──▶ atomic pointer ──▶ target{g, server, caps}      … ──▶ target{g', …}
 //	   │ accept                        │ reference by Retain, or look again
 //	   ▼                               ▼
-//	caps ─no─▶ close, count     conn{id, era} ──▶ table, one goroutine
+//	caps ─no─▶ close, count     conn{id, post} ──▶ table
 //	   └─yes──────────────────────▲    │
-//	                                   ▼ Server.Serve
+//	                                   ▼ Server.Choose, or Serve in a goroutine
 //	          matching ──▶ handling ──▶ connect ──▶ relay ──▶ (goroutine and
 //	             │ crowded? the oldest    │           │        graph given back)
 //	             ▼ of the most frequent   ▼           ▼
 //	           evicted               ended: counters, access line, decision
+//
+// With reactors the event loops accept, and a connection is a flight in one of them:
+// matched, connected and relayed there if its route has a Planner, and given to a
+// goroutine otherwise. Without them a goroutine accepts and each connection has its
+// own.
 //
 // A socket outlives graphs and holds a reference to the one it aims at. A
 // connection holds one from accept until it ends or a relay has it: from then on it

@@ -1,11 +1,12 @@
 //go:build ignore
 
-// The line above keeps the go command, which tests this directory, away from it.
+// The line above keeps the go command, which tests this directory, away from this file.
+
 /* Matches clients of Redis, and of what speaks like it, by their first command: an
  * array of bulk strings as all libraries send it (RESP2 and RESP3), or a line as
  * people and health checks do. README.md says what it takes; the protocol is described
  * at https://redis.io/docs/latest/develop/reference/protocol-spec/. */
-#define DWAAR_MAX_HEAD (64 << 10)
+#define DWAAR_MAX_HEAD (64 << 10) /* as much as waits of a session of datagrams */
 #include "dwaar.h"
 
 #include "../internal/options.h"

@@ -1,10 +1,11 @@
 //go:build ignore
 
-// The line above keeps the go command, which tests this directory, away from it.
+// The line above keeps the go command, which tests this directory, away from this file.
+
 /* Matches clients of STUN (RFC 8489) and TURN (RFC 8656, over TCP RFC 6062) by their
  * first message: on a stream as it is, or behind the length of RFC 4571 as ICE sends it
  * there (RFC 6544 §3); a datagram is one message. README.md says what it takes. */
-#define DWAAR_MAX_HEAD (64 << 10)
+#define DWAAR_MAX_HEAD (64 << 10) /* as much as waits of a session of datagrams */
 #include "dwaar.h"
 
 #include "../internal/options.h"

@@ -28,3 +28,24 @@ set -- --edition 2021 --target $target -C opt-level=2 -C panic=abort -C strip=sy
 "$rustc" "$@" --crate-type rlib --crate-name dwaar "$here/dwaar.rs" -o "$build/libdwaar.rlib"
 "$rustc" "$@" --crate-type cdylib --crate-name matcher --extern "dwaar=$build/libdwaar.rlib" -C lto=fat \
 	-C link-arg=--stack-first -C link-arg=-zstack-size=8192 "$source" -o "$output"
+
+# NAME.json beside the source becomes the manifest of NAME.wasm, with its tests: a section
+# at its end, which is a zero, a length in groups of seven bits, the length of its name
+# (14), the name, and what it says.
+leb() {
+	n=$1
+	while [ "$n" -ge 128 ]; do
+		printf "\\$(printf %03o $((n % 128 + 128)))"
+		n=$((n / 128))
+	done
+	printf "\\$(printf %03o "$n")"
+}
+manifest=$(dirname "$source")/$(basename "$output" .wasm).json
+if [ -f "$manifest" ]; then
+	{
+		printf '\000'
+		leb $(($(wc -c <"$manifest") + 15))
+		printf '\016dwaar.manifest'
+		cat "$manifest"
+	} >>"$output"
+fi

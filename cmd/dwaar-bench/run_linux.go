@@ -58,7 +58,7 @@ func runCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&f.quick, "quick", false, "few and short rounds: wide intervals, but honest ones")
-	flags.BoolVar(&f.pin, "pin", true, "load and upstream on core 0, proxies on core 1 with one worker; false: the kernel places them")
+	flags.BoolVar(&f.pin, "pin", true, "load and upstream on one core, the proxies on another with one worker; false: the kernel places them")
 	flags.BoolVar(&f.namespace, "namespace", os.Getuid() == 0, "run in a network namespace of its own, as root only")
 	flags.IntVar(&f.rounds, "rounds", 0, "`N` rounds of every comparison [60, quick 8]")
 	flags.DurationVar(&f.window, "window", 0, "length of a sample [250ms, quick 80ms]")

@@ -10,6 +10,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -36,7 +37,7 @@ type Options struct {
 	Scenarios []Scenario     // in this order
 	Rounds    int            // of each comparison
 	Window    time.Duration  // of a sample; it is warmed up for a fifth of it before
-	Pinned    bool           // load and upstream on core 0, the proxy on core 1 with one worker
+	Pinned    bool           // load and upstream on one core, the proxy on another with one worker
 	User      int            // the proxies run as this user; 0: as who runs this
 	Quick     bool           // fewer idle connections, that rest for a shorter time
 	Nice      int            // priority of the proxies, the load and the upstream: box.Place
@@ -52,6 +53,7 @@ type session struct {
 	servers *servers
 	clients clients
 	limit   int       // descriptors of a process
+	cores   []int     // that may be used
 	others  []float64 // cores that were busy with something else, of every sample
 	cert    cert.Files
 }
@@ -92,17 +94,27 @@ func Run(ctx context.Context, o Options) (*report.Result, error) {
 // nobody is the user of that name on every Linux: the overflow user of user namespaces.
 const nobody = 65534
 
-// cores where what is measured with and what is measured stand, if they are bound.
+// The sides of a measurement, each with a core of its own if processes are bound.
 const (
-	loadCore  = 0
-	proxyCore = 1
+	loadSide = iota
+	proxySide
+	sides
 )
+
+// ErrCores is the error of a machine where not every side can have a core.
+var ErrCores = errors.New("binding the load to one core and the proxies to another needs two: without that, --pin=false")
 
 func newSession(o Options) (*session, error) {
 	s := &session{Options: o}
 	var err error
 	if s.limit, err = box.Descriptors(); err != nil {
 		return nil, err
+	}
+	if s.cores, err = box.Cores(); err != nil {
+		return nil, err
+	}
+	if s.Pinned && len(s.cores) < sides {
+		return nil, ErrCores
 	}
 	if s.dir, err = os.MkdirTemp("", "dwaar-bench-"); err != nil {
 		return nil, fmt.Errorf("making a directory: %w", err)
@@ -121,7 +133,7 @@ func (s *session) prepare() (err error) {
 	if s.cert, err = cert.New(s.dir, serverName(0)); err != nil {
 		return err
 	}
-	at := s.place(loadCore)
+	at := s.place(loadSide)
 	if s.servers, err = startServers(at, names); err != nil {
 		return err
 	}
@@ -129,12 +141,13 @@ func (s *session) prepare() (err error) {
 	return err
 }
 
-// place is where a process runs that has a core if processes are bound to cores.
-func (s *session) place(core int) box.Place {
-	if !s.Pinned {
-		core = -1
+// place is where the processes of a side run.
+func (s *session) place(side int) box.Place {
+	at := box.Place{CPU: -1, Nice: s.Nice}
+	if s.Pinned {
+		at.CPU = s.cores[side]
 	}
-	return box.Place{CPU: core, Nice: s.Nice}
+	return at
 }
 
 func (s *session) close() {
@@ -163,7 +176,7 @@ func (s *session) start(ctx context.Context, sc Scenario, p peer.Program) (*peer
 	setup := peer.Setup{
 		Probe: wire.Header{Mode: wire.Reply, Answer: answer, Close: true}.Append(first),
 		Kind:  sc.Kind, Dir: s.dir, Name: serverName(0), Cert: s.cert.Cert, Key: s.cert.Key, PEM: s.cert.Both,
-		Threads: runtime.NumCPU(), Place: s.place(proxyCore), User: s.User,
+		Threads: runtime.NumCPU(), Place: s.place(proxySide), User: s.User,
 		Descriptors: s.limit, Conns: (s.limit - spareDescriptors) / 2,
 	}
 	if sc.Nobody {

@@ -45,6 +45,21 @@ func (p Place) Run(start func() error) error {
 	return errors.Join(err, unix.SchedSetaffinity(0, &before))
 }
 
+// Cores returns the processor cores that this process may use.
+func Cores() ([]int, error) {
+	var allowed unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
+		return nil, fmt.Errorf("reading on which cores this runs: %w", err)
+	}
+	var cores []int
+	for i := range len(allowed) * 64 {
+		if allowed.IsSet(i) {
+			cores = append(cores, i)
+		}
+	}
+	return cores, nil
+}
+
 // nice calls start with the priority of a place. On Linux it is the
 // thread's alone.
 func (p Place) nice(start func() error) error {

@@ -47,7 +47,7 @@ func (r *Result) preface(b *strings.Builder) {
 	fmt.Fprintf(b, "```\n%s\n```\n\n", strings.Join(r.Command, " "))
 	how := "placed by the kernel on all cores"
 	if m.Pinned {
-		how = "load and upstream on core 0, the proxy on core 1 with one worker"
+		how = "load and upstream on one core, the proxy on another with one worker"
 	}
 	where := "the machine's own network"
 	if m.Namespace {

@@ -117,5 +117,5 @@ func TestClientsPassTheSuite(t *testing.T) {
 }
 
 func TestClientsPassTheSoak(t *testing.T) {
-	relaytest.Soak(t, newAdopter(t, newReactors(t, 2)).Start, 3*time.Second)
+	relaytest.Soak(t, newAdopter(t, newReactors(t, 2)).Start, time.Second)
 }

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"embed"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -144,8 +145,23 @@ func (w *writer) all(l Language) error {
 	if err != nil {
 		return err
 	}
-	return w.write("hello.wasm", module)
+	manifest, err := files.ReadFile("files/common/hello.json")
+	if err != nil {
+		return err
+	}
+	return w.write("hello.wasm", append(module, section(w.named(manifest))...))
 }
+
+// section is a manifest as it stands at the end of a module: a custom section (§5.5.3 of
+// the core specification), as the build scripts of the kits write it.
+func section(manifest []byte) []byte {
+	name := abi.ManifestSection
+	content := append(append([]byte{byte(len(name))}, name...), manifest...)
+	return append(binary.AppendUvarint([]byte{0}, uint64(len(content))), content...)
+}
+
+// named puts the plugin's name in the place of the sample's.
+func (w *writer) named(text []byte) []byte { return sampleName.ReplaceAll(text, []byte(w.name)) }
 
 // tree writes what stands in a directory of files.
 func (w *writer) tree(from string) error {
@@ -162,7 +178,7 @@ func (w *writer) tree(from string) error {
 				return err
 			}
 		}
-		return w.write(strings.TrimPrefix(at, from+"/"), sampleName.ReplaceAll(text, []byte(w.name)))
+		return w.write(strings.TrimPrefix(at, from+"/"), w.named(text))
 	})
 }
 
@@ -217,7 +233,7 @@ func (w *writer) goModules() error {
 		"require dwaar.dev/dwaar v0.0.0\n\n" +
 		"// As it came with dwaar. Where the module can be fetched this line may go.\n" +
 		"replace dwaar.dev/dwaar => ./kit\n"
-	if err := w.write("go.mod", sampleName.ReplaceAll([]byte(mod), []byte(w.name))); err != nil {
+	if err := w.write("go.mod", w.named([]byte(mod))); err != nil {
 		return err
 	}
 	return w.write("kit/go.mod", []byte("module dwaar.dev/dwaar\n\ngo "+goVersion+"\n"))

@@ -66,7 +66,7 @@ func (in *Inspection) advise(p *wasm.Plugin) {
 	s := in.Survey
 	say := func(format string, a ...any) { in.Advice = append(in.Advice, fmt.Sprintf(format, a...)) }
 	if len(s.Manifest) == 0 {
-		say("it has no section dwaar.manifest: a configuration cannot be told which of its facts nobody sets")
+		say("it has no section dwaar.manifest: a configuration cannot be told which of its facts nobody sets; put NAME.json beside the source, and build.sh adds it")
 	}
 	if s.Pages > 1 && s.Size < large {
 		say("its memory begins with %d pages of 64 KiB: loads take the least fuel where one is enough", s.Pages)

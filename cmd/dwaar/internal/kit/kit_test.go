@@ -425,7 +425,7 @@ func TestInspectSeesWhatAuthorsDoByMistake(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(in.Advice) != 2 || in.Plugin.Name != "hello" || len(in.Survey.Imports) != 2 {
+	if len(in.Advice) != 1 || in.Plugin.Name != "hello" || len(in.Survey.Imports) != 2 {
 		t.Errorf("%+v", in)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -133,6 +134,10 @@ type reply struct {
 	Error  string      `json:"error,omitempty"`
 }
 
+// clientProcs is GOMAXPROCS of the process with the clients: the loop's and one more for
+// goroutines, on however many cores.
+const clientProcs = 2
+
 // Clients is the process with the clients: it does what comes on in, a JSON value each,
 // one after another, and answers on out.
 func Clients(in io.Reader, out io.Writer) error {
@@ -140,6 +145,9 @@ func Clients(in io.Reader, out io.Writer) error {
 		return err
 	}
 	box.ShortTurns()
+	// Beside a loop that is always ready to run, goroutines that shake hands would wait
+	// milliseconds for a turn if there were no processor of Go's left for them.
+	runtime.GOMAXPROCS(clientProcs)
 	questions, answers := json.NewDecoder(bufio.NewReader(in)), json.NewEncoder(out)
 	var set load.Idle
 	defer set.Close()

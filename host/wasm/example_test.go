@@ -12,7 +12,7 @@ import (
 )
 
 // example returns a block of the specification.
-func example(t *testing.T, name string) string {
+func example(t testing.TB, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(root + "/sdk/abi/ABI.md")
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"dwaar.dev/dwaar/sdk/abi"
 )
 
 // withManifest is the specification's module with a manifest.
@@ -115,4 +117,34 @@ func TestAnOwnTestCanWantAFailure(t *testing.T) {
 	if _, err := k.load(declare(path)); err != nil {
 		t.Errorf("an error that was wanted: %v", err)
 	}
+}
+
+// Whatever a manifest holds, it is refused, or has tests that can be asked.
+func FuzzManifest(f *testing.F) {
+	f.Add([]byte(example(f, "manifest")))
+	f.Add([]byte(`{"matchers":[{"name":""}],"tests":[{"config":["a",[["b",[["c"]]]]],"head":["00","","ff 01"],"want":"yes 4"}]}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		m, err := readManifest(text, []exported{{}})
+		if err != nil || m == nil {
+			return
+		}
+		for i := range m.Tests {
+			test := &m.Tests[i]
+			block, _, err := tokens(&test.Config.node)
+			if err != nil || len(block) > abi.MaxTestHead {
+				t.Fatalf("arguments of %d bytes: %v", len(block), err)
+			}
+			c := abi.DecodeConfig(block)
+			for token, err := c.Next(); token.Kind != abi.TokenEnd; token, err = c.Next() {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			flow := test.flow()
+			if n := len(flow.Bounds); n > 0 && flow.Bounds[n-1] != len(flow.Head) {
+				t.Fatalf("datagrams end at %v in %d bytes", flow.Bounds, len(flow.Head))
+			}
+			_ = test.wish()
+		}
+	})
 }

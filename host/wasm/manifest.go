@@ -13,11 +13,11 @@ import (
 // Manifest is what a module says of itself in its section dwaar.manifest. It is a
 // stranger's text: printable, and true only where the host checks it.
 type Manifest struct {
-	Name     string            `json:"name"`
-	Version  string            `json:"version"`
-	Licence  string            `json:"licence"`
-	Matchers []ManifestMatcher `json:"matchers"`
-	Tests    []ManifestTest    `json:"tests"` // which it passed, or it is not loaded
+	Name     string            `json:"name"`     // as its author calls it
+	Version  string            `json:"version"`  // in whatever form
+	Licence  string            `json:"licence"`  // SPDX, as a rule
+	Matchers []ManifestMatcher `json:"matchers"` // those that it exports
+	Tests    []ManifestTest    `json:"tests"`    // which it passed, or it is not loaded
 }
 
 // ManifestMatcher describes one matcher of a module. The name is empty for the

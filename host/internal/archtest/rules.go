@@ -238,7 +238,8 @@ func outerRules() []rule {
 		},
 		{
 			packages: []string{"plugins/internal/addmanifest"},
-			why:      "plugins/internal/addmanifest changes the bytes of a module and needs to know nothing",
+			imports:  []string{"sdk/abi"},
+			why:      "plugins/internal/addmanifest changes the bytes of a module: it knows what the section is called",
 		},
 		{
 			packages: []string{"plugins/..."},

@@ -14,11 +14,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-)
 
-const (
-	section = "dwaar.manifest"
-	most    = 64 << 10 // bytes of a manifest
+	"dwaar.dev/dwaar/sdk/abi"
 )
 
 func main() {
@@ -54,17 +51,17 @@ func add(manifest, module []byte) ([]byte, error) {
 	if err := json.Compact(&text, manifest); err != nil {
 		return nil, err
 	}
-	if text.Len() > most {
-		return nil, fmt.Errorf("it has %d bytes, more than %d", text.Len(), most)
+	if text.Len() > abi.MaxManifest {
+		return nil, fmt.Errorf("it has %d bytes, more than %d", text.Len(), abi.MaxManifest)
 	}
 	if !bytes.HasPrefix(module, []byte("\x00asm\x01\x00\x00\x00")) {
 		return nil, errors.New("that is no WebAssembly module")
 	}
-	if bytes.Contains(module, []byte(section)) {
+	if bytes.Contains(module, []byte(abi.ManifestSection)) {
 		return nil, errors.New("it has one already")
 	}
-	body := binary.AppendUvarint(nil, uint64(len(section)))
-	body = append(append(body, section...), text.Bytes()...)
+	body := binary.AppendUvarint(nil, uint64(len(abi.ManifestSection)))
+	body = append(append(body, abi.ManifestSection...), text.Bytes()...)
 	out := binary.AppendUvarint(append(bytes.Clone(module), 0), uint64(len(body)))
 	return append(out, body...), nil
 }

@@ -13,10 +13,10 @@ import (
 // Manifest is what a module says of itself in its section dwaar.manifest. It is a
 // stranger's text: printable, and true only where the host checks it.
 type Manifest struct {
-	Name     string            `json:"name"`     // as its author calls it
-	Version  string            `json:"version"`  // in whatever form
-	Licence  string            `json:"licence"`  // SPDX, as a rule
-	Matchers []ManifestMatcher `json:"matchers"` // those that it exports
+	Name     string            `json:"name"`     // what its author calls it
+	Version  string            `json:"version"`  // in the author's own way of counting
+	Licence  string            `json:"licence"`  // of its source
+	Matchers []ManifestMatcher `json:"matchers"` // as many as it exports
 	Tests    []ManifestTest    `json:"tests"`    // which it passed, or it is not loaded
 }
 

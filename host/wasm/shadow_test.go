@@ -81,6 +81,11 @@ func TestWhatAShadowHasNoTimeForIsDropped(t *testing.T) {
 	if got := m.plugin.counts.Stats().Shadow["agreed"]; got != queued {
 		t.Errorf("%d are compared", got)
 	}
+	for range queued {
+		if s := <-tap.free; s.matcher != nil {
+			t.Fatal("a copy that was used holds its module")
+		}
+	}
 }
 
 func TestShadowsThatCannotBeAreRefused(t *testing.T) {

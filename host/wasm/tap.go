@@ -9,8 +9,8 @@ import (
 	"dwaar.dev/dwaar/sdk"
 )
 
-// queued is how many evaluations may wait in a tap: with the greatest heads of a
-// listener's default some hundred KiB.
+// queued is how many evaluations may wait in a tap: at most 1 MiB of first bytes where
+// listeners have the default of max_head.
 const queued = 64
 
 // tap takes copies of a plugin's evaluations to where nobody waits for them: to the
@@ -115,8 +115,7 @@ func (t *tap) run(ctx context.Context, use func(*sample)) {
 	for {
 		select {
 		case s := <-t.full:
-			use(s)
-			t.free <- s
+			t.done(s, use)
 		case <-ctx.Done():
 			t.rest(use)
 			return
@@ -129,12 +128,18 @@ func (t *tap) rest(use func(*sample)) {
 	for range queued {
 		select {
 		case s := <-t.full:
-			use(s)
-			t.free <- s
+			t.done(s, use)
 		default:
 			return
 		}
 	}
+}
+
+// done uses a sample and frees it, so that it holds no module that nobody else holds.
+func (t *tap) done(s *sample, use func(*sample)) {
+	use(s)
+	s.matcher, s.flow = nil, sdk.Flow{}
+	t.free <- s
 }
 
 // recalled is what a matcher asked for in an evaluation, as the facts of another one.

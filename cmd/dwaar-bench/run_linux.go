@@ -78,7 +78,7 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if f.namespace {
-		entered, code, err := box.Enter()
+		entered, code, err := box.Enter(cmd.Context())
 		switch {
 		case err != nil:
 			return failed{fmt.Errorf("entering a network namespace, --namespace=false does without: %w", err)}

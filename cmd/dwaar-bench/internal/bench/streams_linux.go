@@ -44,9 +44,10 @@ func requestMetrics() []metric {
 	}...)
 }
 
-// streams are connections that send and take as fast as they can.
-func streams(conns int) *load.Bulk {
-	return &load.Bulk{Conns: conns, Up: true, First: wire.Header{Mode: wire.Both}.Append(nil)}
+// streams are connections that send and take as fast as they can, so many bytes at
+// once.
+func streams(conns, chunk int) *load.Bulk {
+	return &load.Bulk{Conns: conns, Up: true, Chunk: chunk, First: wire.Header{Mode: wire.Both, Chunk: uint32(chunk)}.Append(nil)}
 }
 
 // bulkScenarios are bytes in both directions.
@@ -54,14 +55,14 @@ func bulkScenarios() []Scenario {
 	plain := Scenario{
 		Name: "bulk", Title: "as many bytes as go, both directions of 4 connections", Kind: peer.Plain,
 		Reference: splicer, Bulk: true, metrics: bulkMetrics(), measure: (*session).paired,
-		load: func([]byte) load.Load { return load.Load{Bulk: streams(4)} },
+		load: func([]byte) load.Load { return load.Load{Bulk: streams(4, 0)} },
 	}
 	// More connections than an ordinary user's pipes of the greatest size
 	// (fs.pipe-user-pages-soft) last for.
 	nobody := plain
 	nobody.Name, nobody.Nobody = "bulk-nobody", true
 	nobody.Title = "as many bytes as go, both directions of 40 connections, the proxy an unprivileged user"
-	nobody.load = func([]byte) load.Load { return load.Load{Bulk: streams(40)} }
+	nobody.load = func([]byte) load.Load { return load.Load{Bulk: streams(40, 0)} }
 	return []Scenario{plain, nobody}
 }
 
@@ -71,6 +72,10 @@ func bulkMetrics() []metric {
 		metric{name: "throughput", unit: "GB/s", direct: true, of: func(s, _ load.Sample) float64 { return gigabytes(s) / s.Elapsed.Seconds() }})
 }
 
+// turn is so little, in bytes, that a request does not wait long for load and upstream
+// themselves to move the bytes beside it.
+const turn = 16 << 10
+
 // besideScenario is small requests beside bulk in the same proxy.
 func besideScenario() Scenario {
 	latency := func(name string, of func(*load.Tally) time.Duration) metric {
@@ -79,7 +84,7 @@ func besideScenario() Scenario {
 	return Scenario{
 		Name: "beside-bulk", Title: "requests of 64 bytes on 4 connections beside 8 bulk streams in the same proxy", Kind: peer.Plain,
 		Reference: haproxy, Bulk: true, longer: 4, measure: (*session).paired,
-		load: func([]byte) load.Load { return load.Load{Requests: requests(4), Bulk: streams(8)} },
+		load: func([]byte) load.Load { return load.Load{Requests: requests(4), Bulk: streams(8, turn)} },
 		metrics: []metric{
 			latency("p99", func(t *load.Tally) time.Duration { return t.P99 }),
 			latency("p50", func(t *load.Tally) time.Duration { return t.P50 }),

@@ -6,6 +6,7 @@
 package box
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -113,12 +114,14 @@ const inside = "DWAAR_BENCH_INSIDE"
 // Enter runs this program again, with the same arguments, in a network namespace
 // where loopback is all there is, and returns its exit code. There entered is true and
 // the namespace is ready: with the congestion control reno, because bbr paces and a
-// namespace has no cubic on some kernels.
-func Enter() (entered bool, code int, err error) {
+// namespace has no cubic on some kernels. When ctx ends it is asked to end too, and
+// waited for.
+func Enter(ctx context.Context) (entered bool, code int, err error) {
 	if os.Getenv(inside) != "" {
 		return true, 0, prepare()
 	}
-	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", os.Args[1:]...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
 	cmd.Env = append(os.Environ(), inside+"=1")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: unix.SIGTERM}

@@ -16,15 +16,17 @@ type bulk struct {
 	counts counts
 }
 
-// sendChunk is how many bytes a connection offers at once: a write is short enough
-// that requests beside it are not kept waiting by the load itself.
+// sendChunk is how many bytes a connection offers at once, unless Chunk says so.
 const sendChunk = 128 << 10
 
 func (b *bulk) fill() error {
 	if b.fds != nil {
 		return nil
 	}
-	b.fds, b.chunk = make([]int, b.Conns), make([]byte, sendChunk)
+	if b.Chunk <= 0 || b.Chunk > sendChunk {
+		b.Chunk = sendChunk
+	}
+	b.fds, b.chunk = make([]int, b.Conns), make([]byte, b.Chunk)
 	for i := range b.fds {
 		fd, err := b.dial()
 		if err != nil {
@@ -54,7 +56,7 @@ func (b *bulk) event(slot int32, events uint32) error {
 		b.moved(slot, n, "sending", errno)
 	}
 	if b.fds[slot] >= 0 && events&^unix.EPOLLOUT != 0 {
-		n, errno := epoll.Discard(b.fds[slot], b.buffer)
+		n, errno := epoll.Discard(b.fds[slot], b.buffer[:2*b.Chunk])
 		if errno == 0 && n == 0 {
 			errno = unix.ECONNABORTED // nobody ends these streams but this side
 		}

@@ -53,7 +53,8 @@ type Requests struct {
 type Bulk struct {
 	Conns int    `json:"conns"`
 	First []byte `json:"first"`
-	Up    bool   `json:"up"` // sends
+	Up    bool   `json:"up"`              // sends
+	Chunk int    `json:"chunk,omitempty"` // bytes moved at once, at most; 0: as many as are fast
 }
 
 // Handshakes opens TLS connections one after another, whoever terminates them, and

@@ -195,7 +195,7 @@ func (s *Server) request(c *conn, n int) bool {
 
 // discard takes what a bulk stream sent.
 func (s *Server) discard(c *conn) bool {
-	n, errno := epoll.Discard(c.fd, s.in)
+	n, errno := epoll.Discard(c.fd, c.turn(s.in))
 	if epoll.Blocked(errno) {
 		return true
 	}
@@ -206,10 +206,18 @@ func (s *Server) discard(c *conn) bool {
 	return errno == 0 && n > 0
 }
 
+// turn is as much of a buffer as the header allows to move at once.
+func (c *conn) turn(buffer []byte) []byte {
+	if n := int(c.head.Chunk); 0 < n && n < len(buffer) {
+		return buffer[:n]
+	}
+	return buffer
+}
+
 // send writes what is owed, or as much of an endless stream as fits now.
 func (s *Server) send(c *conn) bool {
 	if c.head.Mode != wire.Reply {
-		_, errno := epoll.Write(c.fd, s.out)
+		_, errno := epoll.Write(c.fd, c.turn(s.out))
 		return errno == 0 || epoll.Blocked(errno)
 	}
 	answer, size := s.answers[c.port], int(c.head.Answer)

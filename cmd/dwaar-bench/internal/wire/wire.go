@@ -32,6 +32,7 @@ type Header struct {
 	Mode    Mode
 	Close   bool   // Reply: close after the first answer
 	Request uint32 // Reply: bytes of a request; 0: the header is the only one
+	Chunk   uint32 // Source, Both: bytes moved at once, at most; 0: as many as the upstream likes
 	Answer  uint32 // Reply: bytes of an answer, 2 to MaxAnswer
 }
 
@@ -56,7 +57,7 @@ func (h Header) Append(b []byte) []byte {
 	}
 	b = binary.BigEndian.AppendUint32(b, h.Request)
 	b = binary.BigEndian.AppendUint32(b, h.Answer)
-	return append(b, 0, 0, 0, 0)
+	return binary.BigEndian.AppendUint32(b, h.Chunk)
 }
 
 // Find returns the first header in b and the bytes behind it. ok is false as long as
@@ -69,6 +70,7 @@ func Find(b []byte) (h Header, rest []byte, ok bool, err error) {
 	h = Header{
 		Mode: Mode(b[0]), Close: b[1] == 1,
 		Request: binary.BigEndian.Uint32(b[4:]), Answer: binary.BigEndian.Uint32(b[8:]),
+		Chunk: binary.BigEndian.Uint32(b[12:]),
 	}
 	if h.Mode < Reply || h.Mode > Both || h.Mode == Reply && (h.Answer < 2 || h.Answer > MaxAnswer) {
 		return h, nil, false, ErrHeader

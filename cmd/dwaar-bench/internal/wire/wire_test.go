@@ -14,7 +14,7 @@ import (
 
 func TestHeaderIsFoundBehindEveryFlight(t *testing.T) {
 	t.Parallel()
-	want := wire.Header{Mode: wire.Reply, Close: true, Request: 64, Answer: 1024}
+	want := wire.Header{Mode: wire.Reply, Close: true, Request: 64, Answer: 1024, Chunk: 16 << 10}
 	for _, protocol := range []string{"raw", "tls", "ssh", "http", "postgres"} {
 		first, err := wire.Flight(protocol, "host042.example.com")
 		if err != nil {

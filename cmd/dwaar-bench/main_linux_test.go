@@ -31,15 +31,16 @@ func command(t *testing.T, args ...string) (code int, out, err string) {
 }
 
 // Dwaar, nginx and HAProxy do the work of every kind, all connections end well at the
-// right upstream, and what is printed has figures of each. No time is asserted.
+// right upstream, and what is printed has figures of each. No time is asserted, and on a
+// busy machine nothing may be done in one of two rounds.
 func TestProxiesAreComparedAndNothingFails(t *testing.T) {
 	for _, program := range []string{"nginx", "haproxy", "strace"} {
 		realtest.Look(t, program)
 	}
 	file := filepath.Join(t.TempDir(), "result.json")
-	scenarios := []string{"short-plain", "short-mux-tls", "short-mux-postgres", "short-names", "calls-mux-32", "requests-1", "bulk", "handshake-saturated", "half-close"}
+	scenarios := []string{"short-mux-tls", "short-mux-postgres", "short-names", "calls-plain-32", "requests-1", "bulk", "handshake-saturated", "half-close"}
 	code, out, said := command(t, append([]string{
-		"run", "--quick", "--rounds", "1", "--window", "150ms", "--pin=false", "--namespace=false",
+		"run", "--quick", "--rounds", "2", "--window", "120ms", "--pin=false", "--namespace=false",
 		"--peers", "dwaar,nginx,haproxy", "--json", file,
 	}, scenarios...)...)
 	if code != 0 {

@@ -19,7 +19,7 @@ type vector struct {
 	name, file string
 	loads      bool
 	config     string
-	of         string // "" is the default matcher
+	of         string      // "" is the default matcher
 	asks       [][2]string // head and answer
 }
 

@@ -115,6 +115,9 @@ func agree(t *testing.T, native, guest sdk.Matcher, head []byte) {
 // heap, too.
 func TestGuestsInGoDoNotRunOut(t *testing.T) {
 	t.Parallel()
+	if raceDetector {
+		t.Skip("CI runs it without the race detector, too")
+	}
 	m := newBench(t).must(moduleGo(t, "./plugins/minecraft"), "x")
 	heads := flights(t, "minecraft/*.bin")
 	f := matchtest.TCP()
@@ -152,6 +155,9 @@ func FuzzNativeAndGuestAgree(f *testing.F) {
 
 // Not in parallel: it counts what the process allocates.
 func TestEvaluationsAllocateNothing(t *testing.T) {
+	if raceDetector {
+		t.Skip("it counts nothing under the race detector")
+	}
 	k := newBench(t)
 	matchtest.Allocs(t, k.must(minecraftC(t), "x"), matchtest.TCP(), flights(t, "minecraft/*.bin")...)
 	matchtest.Allocs(t, k.must(moduleGo(t, "./plugins/minecraft"), "x"), matchtest.TCP(), flights(t, "minecraft/*.bin")...)

@@ -216,10 +216,10 @@ func TestLoadingAndClosingLeavesNothingBehind(t *testing.T) {
 		}
 	}
 	rounds := 10_000
-	if testing.Short() {
-		rounds = 500
+	if testing.Short() || raceDetector {
+		rounds = 1000
 	}
-	for i := range rounds / 10 {
+	for i := range rounds / 5 {
 		round(i)
 	}
 	before := measure()

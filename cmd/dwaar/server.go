@@ -71,6 +71,7 @@ func (s *server) serveUntilTold(ctx context.Context, socket *control.Socket, tol
 
 	var group run.Group
 	group.Add(func() error { return s.engine.Run(stopping) }, func(error) { stop() })
+	context.AfterFunc(stopping, s.guests.Interrupt) // a watched file is not waited for
 	group.Add(func() error { return s.signals(over, told, stop) }, func(error) { end() })
 	if socket != nil {
 		group.Add(func() error { return s.answer(over, socket) }, func(error) { end() })

@@ -64,7 +64,7 @@ func (h *Host) makeDir() error {
 
 // elsewhere has a module compiled by another process, within limits.
 func (h *Host) elsewhere(module []byte) error {
-	ctx, cancel := context.WithTimeout(context.Background(), compileTime)
+	ctx, cancel := context.WithTimeout(h.life, compileTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, h.compiler[0], append(h.compiler[1:len(h.compiler):len(h.compiler)], h.dir)...)
 	cmd.Env = []string{"GOMAXPROCS=1", "GOTRACEBACK=none"}
@@ -73,6 +73,8 @@ func (h *Host) elsewhere(module []byte) error {
 	cmd.Stderr = said
 	err := cmd.Run()
 	switch {
+	case h.life.Err() != nil:
+		return errors.New("the program is ending")
 	case ctx.Err() != nil:
 		return fmt.Errorf("it takes longer than %s: make it smaller", compileTime)
 	case err != nil && len(said.b) > 0:

@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"dwaar.dev/dwaar/host"
 )
 
 // The test binary is also the compiler of the hosts in these tests, a good one and
@@ -46,6 +49,10 @@ func compiler(kind, dir string) error {
 		return fmt.Errorf("it got %d times 64 MiB", len(all))
 	case "compiler-idles":
 		return nil
+	case "compiler-hangs":
+		_, err := os.Stdin.Read(make([]byte, 1)) // and never the rest
+		<-time.After(time.Minute)
+		return err
 	}
 	return CompileInto(dir, os.Stdin)
 }
@@ -107,6 +114,25 @@ func TestCompilersThatFailRefuseTheModule(t *testing.T) {
 				t.Errorf("%d modules are counted", n)
 			}
 		})
+	}
+}
+
+// A compilation that takes long does not hold up a program that is to end.
+func TestCompilationsCanBeInterrupted(t *testing.T) {
+	t.Parallel()
+	path := guest(t, "", "(i32.const 1)")
+	k := withCompiler(t, "hangs")
+	held := make(chan error, 1)
+	go func() {
+		_, err := k.host.Load(declare(path), new(host.Registry), k.store)
+		held <- err
+	}()
+	k.host.Interrupt()
+	if err := <-held; err == nil || !strings.Contains(err.Error(), "the program is ending") {
+		t.Errorf("one under way: %v", err)
+	}
+	if _, err := k.load(declare(path)); err == nil || !strings.Contains(err.Error(), "the program is ending") {
+		t.Errorf("one after that: %v", err)
 	}
 }
 

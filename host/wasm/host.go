@@ -71,6 +71,8 @@ type Host struct {
 	changed  func(context.Context, Change)
 	live     atomic.Int32 // modules that are loaded
 
+	life     context.Context // of compilations
+	end      context.CancelFunc
 	made     compilations
 	cacheDir string
 
@@ -89,12 +91,20 @@ func New(o Options) *Host {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Host{log: o.Log, compiler: o.Compiler, files: o.Files, listen: o.Listen, changed: o.Changed, cacheDir: o.Cache}
+	h := &Host{log: o.Log, compiler: o.Compiler, files: o.Files, listen: o.Listen, changed: o.Changed, cacheDir: o.Cache}
+	h.life, h.end = context.WithCancel(context.Background())
+	return h
 }
+
+// Interrupt ends compilations that another process does, and all later ones fail: for a
+// program that is about to end and does not want to wait for a watched file. Modules
+// that are loaded do not notice.
+func (h *Host) Interrupt() { h.end() }
 
 // Close ends the engine: no module can be loaded any more. Those that graphs still
 // hold go on until the process ends.
 func (h *Host) Close() error {
+	h.end()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var errs []error

@@ -221,8 +221,10 @@ func TestKillsFindConnectionsInEveryPhase(t *testing.T) {
 func TestAKillFindsAConnectionWhoseUpstreamDoesNotAnswer(t *testing.T) {
 	f := start(t, nil)
 	mute := full(t)
+	up := host.NewUpstream(mute.String(), host.UpstreamOptions{})
 	f.plan = func(*host.Conn, int, error) (host.Dial, error) {
-		return host.Dial{Network: "tcp", Addr: mute, Timeout: limit}, nil
+		up.Acquire(0)
+		return host.Dial{Network: "tcp", Addr: mute, Timeout: limit, Up: up}, nil
 	}
 	f.load(serve("route {", "proxy", "}"))
 	c := f.dial()
@@ -230,6 +232,9 @@ func TestAKillFindsAConnectionWhoseUpstreamDoesNotAnswer(t *testing.T) {
 	f.Kill(f.Conns()[0].ID)
 	c.isEnded()
 	f.ended("operator.connect.killed", 1)
+	if n := up.Conns(); n != 0 {
+		t.Errorf("the upstream has %d connections, want none", n)
+	}
 }
 
 // full returns an address that takes no more connections: its queue is full, and the

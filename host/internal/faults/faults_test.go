@@ -30,7 +30,7 @@ func faults() []fault {
 		{"Need is off by one", "sdk/verdict.go", "	return Verdict(-n)", "	return Verdict(-n - 1)", "./sdk", ""},
 		{"a later route that is ready wins", "host/graph/pick.go", "		case !answer.Decided():\n			return nil, answer.Verdict.NeedBytes(), nil", "		case !answer.Decided():\n			need = answer.Verdict.NeedBytes()", graph, laws},
 		{"an error is looked at last", "host/graph/pick.go", "			return nil, 0, answer.Err", "			continue", graph, laws},
-		{"the final pick is forgotten", "host/graph/serve.go", "			final = true\n", "			return nil, nil\n", graph, laws},
+		{"the final pick is forgotten", "host/graph/choice.go", "	ch.final = true\n", "	return host.ErrNoRoute\n", graph, laws},
 		{"a decided matcher is asked again", "host/graph/cond.go", "	if e.known(entry) && entry.answer.Decided() {\n		return entry.answer\n	}\n", "", graph, ""},
 		{"a matcher is asked before its bytes are there", "host/graph/cond.go", "	return len(e.flow.Head) < entry.answer.Verdict.NeedBytes()", "	return false", graph, ""},
 		{"facts of those that did not match are kept", "host/graph/cond.go", "	e.memo.forget(mark)\n	return sdk.Answer{Verdict: lawful", "	return sdk.Answer{Verdict: lawful", graph, ""},
@@ -42,7 +42,7 @@ func faults() []fault {
 		{"a range inside a range hides it", "host/graph/index.go", "			route = min(route, i)", "			_ = i", graph, laws},
 		{"an inner phase has a new deadline on the same bytes", "host/conn.go", "	if own || !c.phased {", "	if true {", "./host", ""},
 		{"what was discarded is read again", "host/conn.go", "	c.off += n\n", "", "./host", ""},
-		{"a probe is taken for a client", "host/graph/serve.go", "		return host.End(host.ByClient, host.Probe, nil)", "		return nil", graph, laws},
+		{"a probe is taken for a client", "host/graph/choice.go", "		return host.End(host.ByClient, host.Probe, nil)", "		return nil", graph, laws},
 		{"Need and No are swapped in ssh", "builtin/ssh/ssh.go", "	return sdk.Need(len(f.Head) + 1), nil", "	return sdk.No, nil", "./builtin/ssh", ""},
 		{"ssh takes a line one byte too long", "builtin/ssh/ssh.go", "	maxLine = 255 // with its end", "	maxLine = 256 // with its end", "./builtin/ssh", ""},
 		{"tls reads records off by one", "builtin/tls/records.go", "	s.at += headerLen\n", "	s.at += headerLen - 1\n", "./builtin/tls", ""},
@@ -50,6 +50,9 @@ func faults() []fault {
 		{"tls asks for a byte too many", "builtin/tls/records.go", "sdk.Need(s.at + min(need-s.length(), s.left+1))", "sdk.Need(s.at + 1 + min(need-s.length(), s.left+1))", "./builtin/tls", "Law|Planted|Cut"},
 		{"postgres takes a message before it is whole", "builtin/postgres/message.go", "	if len(head) < length {", "	if len(head) < length-1 {", "./builtin/postgres", ""},
 		{"what another connection's matchers said is remembered", "host/graph/memo.go", "	if m.phase++; m.phase == 0 {", "	if m.phase == 0 {", graph, ""},
+		{"first bytes are sent twice", "host/engine/flight.go", "x.c.Give(first, sent)", "x.c.Give(first, 0)", "./host/engine", "Heads|First"},
+		{"a connection that lands is not killed", "host/bare.go", "	l.link.Store(nil)\n", "", "./host/engine", "Kills"},
+		{"an attempt that is under way is forgotten", "host/engine/flight.go", "	x.dropDial()\n	err := x.c.Killed()", "	err := x.c.Killed()", "./host/engine", "Kill"},
 		{"a chain that does not end stops", "host/graph/routes.go", "		if !l.routes[i].chain.ends && i+1 < len(l.routes) {", "		if false {", graph, laws},
 	}
 }

@@ -39,7 +39,7 @@ type Record struct {
 	Route     string        // where the route stands: "Dwaarfile:12", and its sets
 	Upstream  string        // its address as configured, once one is chosen
 	Phase     Phase         // where the connection is now
-	Tries     int           // attempts to reach an upstream
+	Tries     int32         // attempts to reach an upstream
 	Matched   time.Duration // from accept until the outer route was chosen; 0: none was
 	Connected time.Duration // from accept until the upstream stood; 0: none does
 	Fuel      int64         // units that plugins took to choose its routes

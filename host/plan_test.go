@@ -107,7 +107,7 @@ func thirdTime(t *testing.T, to netip.AddrPort, up *host.Upstream) planner {
 	path := gone.Addr().String()
 	_ = gone.Close()
 	return func(c *host.Conn, attempt int, last error) (host.Dial, error) {
-		if attempt != c.Record().Tries {
+		if attempt != int(c.Record().Tries) {
 			t.Errorf("attempt %d after %d", attempt, c.Record().Tries)
 		}
 		up.Acquire(0)

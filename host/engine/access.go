@@ -69,7 +69,7 @@ func (x *conn) accessAttrs(c *host.Conn, o host.Outcome) []slog.Attr {
 	attrs = appendText(attrs, keyRoute, r.Route)
 	attrs = appendText(attrs, keyUpstream, r.Upstream)
 	if r.Tries > 1 {
-		attrs = append(attrs, slog.Int(keyTries, r.Tries))
+		attrs = append(attrs, slog.Int(keyTries, int(r.Tries)))
 	}
 	attrs = append(attrs, slog.Int64(keyBytesUp, o.Up), slog.Int64(keyBytesDown, o.Down))
 	attrs = append(attrs, x.times(r, o.Ended)...)

@@ -125,7 +125,7 @@ func (c *Client) Relay(rest []byte, o relay.Options) {
 	if s.stage != held || s.ends[1].fd == none {
 		panic("relaying a client without an upstream")
 	}
-	c.link.heads[0] = rest
+	c.link.hold(0, rest)
 	s.until = 0
 	if s.ends[1].is(tcp) {
 		s.tuneAt = after(r.now, keepAliveAfter)

@@ -78,7 +78,7 @@ func (r *reactor) join(i int32, s *slot, o *relay.Options) {
 	l := r.slab.links[i]
 	for e := range s.ends {
 		s.ends[e].set(writable)
-		if len(l.heads[e]) > 0 {
+		if len(l.head(e)) > 0 {
 			s.ends[e].set(headed)
 		}
 	}
@@ -291,7 +291,7 @@ func (r *reactor) release(i int32, s *slot) {
 	r.wheel.stop(&r.slab, i)
 	r.stages[s.stage].Add(-1)
 	r.slab.give(i)
-	l.slot, l.heads = none, [2][]byte{}
+	l.slot, l.heads = none, nil
 }
 
 // tell calls Done, which may wait for something, from a goroutine of its own.

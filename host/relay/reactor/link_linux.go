@@ -15,7 +15,7 @@ type link struct {
 	session Session                 // who serves it and is told of the end; nil: done is told
 	done    func(relay.Result)
 	counts  [2]atomic.Int64 // written to the upstream, to the client
-	heads   [2][]byte       // what of them is still to be written
+	heads   *[2][]byte      // what of them is still to be written; nil: nothing
 	early   atomic.Int32    // 1 + the reason of a Kill before there was a reactor
 	slot    int32           // only the reactor's goroutine uses it; none before and after
 }
@@ -35,6 +35,27 @@ func (l *link) Kill(reason relay.Reason) {
 
 // Counts is relay.Link.Counts.
 func (l *link) Counts() (up, down int64) { return l.counts[0].Load(), l.counts[1].Load() }
+
+// hold keeps what end e has sent before and is to be written first.
+func (l *link) hold(e int, head []byte) {
+	if l.heads == nil {
+		if len(head) == 0 {
+			return
+		}
+		l.heads = new([2][]byte)
+	}
+	if l.heads[e] = head; len(l.heads[0])+len(l.heads[1]) == 0 {
+		l.heads = nil
+	}
+}
+
+// head is what is left of that.
+func (l *link) head(e int) []byte {
+	if l.heads == nil {
+		return nil
+	}
+	return l.heads[e]
+}
 
 // command is what another goroutine wants of a reactor: the start of a link,
 // or its end. It names the link, which knows its slot while it has one: a

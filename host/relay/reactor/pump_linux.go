@@ -185,9 +185,8 @@ func (r *reactor) awaitRoom(i int32, s *slot, e int) {
 // writeHead goes on with the head of end e.
 func (r *reactor) writeHead(i int32, s *slot, e int) int {
 	l := r.slab.links[i]
-	n := r.write(i, s, e, l.heads[e], 0)
-	if l.heads[e] = l.heads[e][n:]; len(l.heads[e]) == 0 {
-		l.heads[e] = nil
+	n := r.write(i, s, e, l.head(e), 0)
+	if l.hold(e, l.head(e)[n:]); len(l.head(e)) == 0 {
 		s.ends[e].clear(headed)
 	}
 	return n
@@ -285,7 +284,7 @@ func (r *reactor) forget(l *link, s *slot, e int) {
 		r.keeps.drop(src.keep)
 		src.keep = none
 	}
-	l.heads[e] = nil
+	l.hold(e, nil)
 	src.clear(headed)
 	r.returnPipe(src)
 }

@@ -82,7 +82,9 @@ func (rs *Reactors) Start(down, up relay.Endpoint, o relay.Options) *relay.Link 
 		return relay.Start(down, up, o)
 	}
 	r := rs.all[int(rs.turn.Add(1))%len(rs.all)]
-	l := &link{done: o.Done, slot: none, heads: [2][]byte{down.Head, up.Head}}
+	l := &link{done: o.Done, slot: none}
+	l.hold(0, down.Head)
+	l.hold(1, up.Head)
 	l.reactor.Store(r)
 	l.handle = relay.LinkTo(l)
 	if !r.queue.push(command{link: l, begin: &beginning{fds: [2]int32{int32(down.FD), int32(up.FD)}, o: o}}) {

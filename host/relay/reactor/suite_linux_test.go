@@ -86,7 +86,7 @@ func (c *adopted) Start() {
 			s.ends[e].set(tcp)
 		}
 	}
-	c.link.heads[1] = c.heads[1]
+	c.link.hold(1, c.heads[1])
 	c.Relay(c.heads[0], c.o)
 }
 

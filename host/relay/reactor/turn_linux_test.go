@@ -34,7 +34,7 @@ func (h byHand) add(down, up int, heads *[2][]byte) *slot {
 	l := &link{slot: none, done: func(r relay.Result) { h.done <- r }}
 	l.reactor.Store(h.reactor)
 	if heads != nil {
-		l.heads = *heads
+		l.heads = heads
 	}
 	h.begin(l, &beginning{fds: [2]int32{int32(down), int32(up)}})
 	return h.slab.at(l.slot)

@@ -96,7 +96,7 @@ func (c *Client) Wait(until time.Time) {
 	}
 	s.until = 0
 	if !until.IsZero() {
-		s.until = max(int64(until.Sub(r.base)), 1)
+		s.until = max(after(0, int64(until.Sub(r.base))), 1)
 	}
 	r.pass(s, waiting)
 	if r.fresh != nil { // nobody has looked: it was a guess that something is there

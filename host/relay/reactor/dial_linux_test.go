@@ -226,3 +226,57 @@ func TestAResetThatRecvSawReachesTheUpstream(t *testing.T) {
 		t.Errorf("result %+v, want a reset by the client after 5 bytes", r)
 	}
 }
+
+// The event that says that an upstream stands may say that it has spoken, and end
+// the stream as well: the kernel does not say it again.
+func TestAnUpstreamThatSpeaksBeforeItIsKnownToStandIsHeard(t *testing.T) {
+	t.Parallel()
+	for name, ends := range map[string]bool{"and goes on": false, "and ends": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			spoken := make(chan net.Conn, 1)
+			go func() {
+				c, err := ln.Accept()
+				if err != nil {
+					return
+				}
+				_, _ = c.Write([]byte("banner"))
+				if ends {
+					_ = c.(*net.TCPConn).CloseWrite()
+				}
+				spoken <- c
+			}()
+			var up net.Conn
+			like := dialing(Dial{Network: "tcp", Addr: ln.Addr().(*net.TCPAddr).AddrPort()}, "")
+			dial := like.start
+			like.start = func(p *probe) {
+				dial(p)
+				up = <-spoken
+			}
+			p, c := probed(t, like)
+			p.expect(t, "connected")
+			defer up.Close()
+			b := make([]byte, 6)
+			if _, err := io.ReadFull(c, b); err != nil || string(b) != "banner" {
+				t.Errorf("received %q, then %v", b, err)
+			}
+			if ends {
+				if _, err := c.Read(b); err != io.EOF {
+					t.Errorf("then %v, want the end", err)
+				}
+			}
+		})
+	}
+}
+
+func TestATimeOfCenturiesIsNoOverflow(t *testing.T) {
+	t.Parallel()
+	p, c := probed(t, script{start: func(p *probe) { p.Wait(time.Unix(1<<40, 0)) }, ready: func(p *probe) { p.Close(false) }})
+	_ = c.Close()
+	p.expect(t, "ready")
+}

@@ -215,8 +215,8 @@ func (r *reactor) accept(in *intake) unix.Errno {
 	fd, errno := accept(in.fd, &r.peer)
 	switch errno {
 	case 0:
-	case unix.ECONNABORTED, unix.EPROTO, unix.EPERM, unix.ENETDOWN, unix.ENOPROTOOPT, unix.EHOSTDOWN,
-		unix.ENONET, unix.EHOSTUNREACH, unix.EOPNOTSUPP, unix.ENETUNREACH:
+	case unix.ECONNABORTED, unix.EPROTO, unix.ENETDOWN, unix.ENOPROTOOPT, unix.EHOSTDOWN,
+		unix.ENONET, unix.EHOSTUNREACH, unix.ENETUNREACH:
 		return 0
 	default:
 		return errno

@@ -255,6 +255,9 @@ func TestAnUpstreamThatSpeaksBeforeItIsKnownToStandIsHeard(t *testing.T) {
 			like := dialing(Dial{Network: "tcp", Addr: ln.Addr().(*net.TCPAddr).AddrPort()}, "")
 			dial := like.start
 			like.start = func(p *probe) {
+				if _, err := p.Recv(make([]byte, 1)); !errors.Is(err, ErrAgain) {
+					t.Errorf("received %v from a silent client", err)
+				}
 				dial(p)
 				up = <-spoken
 			}

@@ -13,6 +13,7 @@ package epoll
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"time"
@@ -147,27 +148,40 @@ func NoDelay(fd int) error {
 	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1))
 }
 
-// Listen opens a listener at port 0 of 127.0.0.1 and returns its port.
+// Upstreams have ports of servers: below those that the kernel connects from
+// (ip_local_port_range), where a proxy must make sure that it has not reached itself.
+const (
+	firstPort = 20000
+	lastPort  = 30000
+)
+
+// Listen opens a listener at a free port of 127.0.0.1 and returns the port.
 func Listen() (fd int, port uint16, err error) {
 	fd, err = unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, 0, os.NewSyscallError("socket", err)
 	}
-	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		Close(fd)
-		return -1, 0, os.NewSyscallError("bind", err)
+	port, err = bindFree(fd)
+	if err == nil {
+		err = os.NewSyscallError("listen", unix.Listen(fd, 4096))
 	}
-	if err := unix.Listen(fd, 4096); err != nil {
+	if err != nil {
 		Close(fd)
-		return -1, 0, os.NewSyscallError("listen", err)
+		return -1, 0, err
 	}
-	name, err := unix.Getsockname(fd)
-	at, ok := name.(*unix.SockaddrInet4)
-	if err != nil || !ok {
-		Close(fd)
-		return -1, 0, os.NewSyscallError("getsockname", err)
+	return fd, port, nil
+}
+
+// bindFree binds fd to a port that nobody has.
+func bindFree(fd int) (port uint16, err error) {
+	for range 100 {
+		port = uint16(firstPort + rand.IntN(lastPort-firstPort))
+		err = unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: int(port)})
+		if err != unix.EADDRINUSE {
+			break
+		}
 	}
-	return fd, uint16(at.Port), nil
+	return port, os.NewSyscallError("bind", err)
 }
 
 // Accept takes a connection from a listener.

@@ -84,6 +84,6 @@
 // # Memory
 //
 // A pair is a slot of a slab without pointers, at which the garbage collector
-// does not look, and a handle or a Client: about 370 bytes. Limits are a timer wheel
+// does not look, and a handle or a Client: about 330 bytes. Limits are a timer wheel
 // threaded through the slots; a byte that moves sets no timer.
 package reactor

@@ -138,7 +138,7 @@ func (r *reactor) dialTCP(s *slot, d *Dial, speaks bool) error {
 		}
 	}
 	if speaks {
-		withoutAck(fd)
+		up.withoutAck()
 	}
 	r.peer.set(to, d.Addr.Port())
 	switch errno := connect(fd, &r.peer); errno {

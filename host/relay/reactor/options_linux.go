@@ -34,11 +34,25 @@ func (e *end) hurry(n int) {
 	e.set(spoken)
 }
 
-// withoutAck is for a socket that connects and sends at once: the first segment
-// acknowledges the handshake, which saves a packet. From there on the kernel
-// acknowledges as ever.
-func withoutAck(fd int32) {
-	_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0)
+// withoutAck is for an end that connects and is sent to at once: the first segment
+// acknowledges the handshake, which saves a packet. From there on the kernel takes
+// its time with acknowledgements, for which a peer with Nagle's algorithm waits
+// before it sends the second part of an answer; answered ends that.
+func (e *end) withoutAck() {
+	e.set(hushed)
+	_ = unix.SetsockoptInt(int(e.fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0)
+}
+
+// answered is called when n bytes were received from an end: what has come and what
+// may come is acknowledged at once. After FIN nothing comes.
+func (e *end) answered(n int) {
+	if n == 0 || !e.is(hushed) {
+		return
+	}
+	e.clear(hushed)
+	if !e.is(eof) {
+		_ = unix.SetsockoptInt(int(e.fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1)
+	}
 }
 
 // keepAlive has the kernel ask a silent peer whether it is still there.

@@ -48,6 +48,38 @@ func TestNagleIsOffBeforeItCanHoldAnythingUp(t *testing.T) {
 	}
 }
 
+// A peer with Nagle's algorithm waits for an acknowledgement before it sends the
+// second part of an answer.
+func TestAnAnswerThatMayGoOnIsAcknowledgedAtOnce(t *testing.T) {
+	t.Parallel()
+	h := newByHand(t)
+	down, _ := pair(t)
+	up, server := tcpPair(t)
+	s := h.add(down, taken(t, up), nil)
+	end := &s.ends[1]
+	end.withoutAck()
+	quick := func() int { return option(t, end.fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK) }
+	if quick() != 0 || !end.is(hushed) {
+		t.Error("the handshake would be acknowledged by a packet of its own")
+	}
+	if _, err := server.Write([]byte("part")); err != nil {
+		t.Fatal(err)
+	}
+	for end.set(readable); h.slab.links[0].counts[1].Load() == 0; end.set(readable) {
+		h.pump(0, s, 1)
+	}
+	if quick() != 1 || end.is(hushed) {
+		t.Error("the answer is not acknowledged at once")
+	}
+	end.set(hushed | eof)
+	end.answered(1)
+	if end.is(hushed) {
+		t.Error("an end that has finished is still looked after")
+	}
+	h.leave()
+	<-h.done
+}
+
 func TestAnUpstreamIsKeptAliveWhenItsPairIsOld(t *testing.T) {
 	t.Parallel()
 	h := newByHand(t)

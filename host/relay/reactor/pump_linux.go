@@ -110,6 +110,7 @@ func (r *reactor) receive(i int32, s *slot, e int, b []byte, how int) int {
 	case n < len(b) && !src.is(wary):
 		src.clear(readable)
 	}
+	src.answered(n)
 	if !src.is(bulk) {
 		src.grade(n == len(b), bulkAfter, bulk)
 	}

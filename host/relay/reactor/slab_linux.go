@@ -30,6 +30,7 @@ const (
 	nagle                      // TCP_NODELAY is still to be set, before the second send
 	spoken                     // something was sent to it
 	near                       // its address is a loopback one
+	hushed                     // it does not acknowledge at once: see withoutAck
 )
 
 // end is one socket of a pair, and what was taken from it and not yet written

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ const asPoorChild = "DWAAR_TEST_POOR_CHILD"
 const descriptorsOfChild = 256
 
 // TestPoorChild is the program of the next test: it prints its address, and its
-// counters for every line it reads; it ends with its input.
+// counters for every line it reads; it stops at "stop", and ends with its input.
 func TestPoorChild(t *testing.T) {
 	if os.Getenv(asPoorChild) == "" {
 		return // nothing to be shown in this process
@@ -40,6 +41,12 @@ func TestPoorChild(t *testing.T) {
 	addr, _ := f.Addr(anyPort)
 	fmt.Println("listens", addr)
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		if in.Text() == "stop" {
+			hurried, cancel := context.WithCancel(t.Context())
+			cancel()
+			fmt.Println("stopped", f.Shutdown(hurried))
+			continue
+		}
 		tell(f)
 	}
 }
@@ -157,6 +164,25 @@ func TestWithoutDescriptorsItServesWhatItCanAndRecovers(t *testing.T) {
 	// Every failed accept is followed by a pause of at least 5 ms.
 	if most := uint64(is.Elapsed / (5 * time.Millisecond)); is.Stats.AcceptPauses == 0 || is.Stats.AcceptPauses > most {
 		t.Errorf("%d pauses in %v", is.Stats.AcceptPauses, is.Elapsed)
+	}
+}
+
+func TestWithoutDescriptorsItCanBeStopped(t *testing.T) {
+	cmd := exec.Command(os.Args[0], "-test.run=^TestPoorChild$", "-test.timeout=2m")
+	cmd.Env = append(os.Environ(), asPoorChild+"=1")
+	c := startChild(t, cmd)
+	addr := c.line("listens ")
+	for range 600 { // more than are served, and than are turned away in a second
+		client, err := net.DialTimeout("tcp", addr, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+	}
+	await(t, "accepting to pause", func() bool { return c.ask().Stats.AcceptPauses > 0 })
+	fmt.Fprintln(c.in, "stop")
+	if err := c.line("stopped "); err != "<nil>" {
+		t.Error(err)
 	}
 }
 

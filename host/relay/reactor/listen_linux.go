@@ -68,7 +68,8 @@ func (rs *Reactors) Listen(fd int, a Acceptor) (*Listener, error) {
 }
 
 // Leave ends accepting. No new client wakes a reactor any more, those that the
-// kernel has queued are still accepted, and then the channel is closed: nothing
+// kernel has queued are still accepted, unless that fails (EMFILE), which ends it as
+// well, and then the channel is closed: nothing
 // uses the descriptor from then on, and Acceptor is not called again. Leave may be
 // called again, also after Reactors.Close.
 func (l *Listener) Leave() <-chan struct{} {
@@ -202,10 +203,14 @@ func (r *reactor) acceptFrom(in *intake) {
 // acceptFailed looks at what ended a burst.
 func (r *reactor) acceptFailed(in *intake, errno unix.Errno) {
 	switch {
-	case errno != unix.EAGAIN:
-		r.pause(in, os.NewSyscallError("accept4", errno))
-	case in.leaving:
+	case errno == unix.EAGAIN && in.leaving:
 		r.dismiss(in)
+	case errno == unix.EAGAIN:
+	case in.leaving: // waiting for descriptors might be for ever: who leaves may be the one to free them
+		r.askPause(in, os.NewSyscallError("accept4", errno))
+		r.dismiss(in)
+	default:
+		r.pause(in, os.NewSyscallError("accept4", errno))
 	}
 }
 

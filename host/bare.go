@@ -26,11 +26,16 @@ func NewBare(link *relay.Link, id uint64, f sdk.Flow, env *Env) *Conn {
 func (c *Conn) Adopt(sock net.Conn) {
 	l := c.life
 	c.sock, l.raw = sock, sock
+	l.header.Store(0)
 	l.link.Store(nil)
 	if l.killed.Load() != nil { // the loop may not have heard of it
 		sock.Close()
 	}
 }
+
+// Header says how many of the bytes that the loop sends to the upstream at first are
+// not the client's. It is called before they are sent, and they are not counted.
+func (c *Conn) Header(n int) { c.life.header.Store(int32(n)) }
 
 // Give notes that the loop relays the connection from now on. It returns what is to
 // be sent before its next bytes, without the first sent ones, which were: a copy,

@@ -38,7 +38,7 @@ func (c *Conn) failed(err error) Outcome {
 
 // relayed says how a connection ended that a relay had.
 func (c *Conn) relayed(r relay.Result) Outcome {
-	o := Outcome{Err: r.Err, Up: r.Up, Down: r.Down, Ended: time.Now(), Code: Code{In: InRelay}}
+	o := Outcome{Err: r.Err, Up: c.life.fromClient(r.Up), Down: r.Down, Ended: time.Now(), Code: Code{In: InRelay}}
 	switch r.By {
 	case relay.Down:
 		o.Code.By = ByClient

@@ -56,6 +56,7 @@ type life struct {
 	facts  *Facts
 	record Record
 	given  bool
+	header atomic.Int32 // bytes to the upstream that are not the client's, where an event loop sends them
 	onEnd  []func(Outcome)
 	link   atomic.Pointer[relay.Link]
 	killed atomic.Pointer[Code]
@@ -217,11 +218,16 @@ func (c *Conn) Relay(up relay.Endpoint, o relay.Options) error {
 
 // Counts returns the bytes relayed so far: from the client, and to it.
 func (c *Conn) Counts() (up, down int64) {
-	if link := c.life.link.Load(); link != nil {
-		return link.Counts()
+	link := c.life.link.Load()
+	if link == nil {
+		return 0, 0
 	}
-	return 0, 0
+	up, down = link.Counts()
+	return c.life.fromClient(up), down
 }
+
+// fromClient is what of the bytes to the upstream was the client's.
+func (l *life) fromClient(up int64) int64 { return max(up-int64(l.header.Load()), 0) }
 
 // Kill ends the connection from any goroutine, for a reason of the operator's or
 // an upstream's. Its owner notices.

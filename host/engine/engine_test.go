@@ -143,9 +143,11 @@ func TestMain(m *testing.M) {
 }
 
 // loops starts event loops that end when the test does.
-func loops(t testing.TB) *reactor.Reactors {
+func loops(t testing.TB) *reactor.Reactors { return someLoops(t, 2) }
+
+func someLoops(t testing.TB, n int) *reactor.Reactors {
 	t.Helper()
-	rs, err := reactor.New(2)
+	rs, err := reactor.New(n)
 	if err != nil {
 		t.Fatal(err)
 	}

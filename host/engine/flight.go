@@ -194,6 +194,7 @@ func (x *flight) connect() {
 // attempt makes an attempt, and says whether it stands or is under way.
 func (x *flight) attempt(d *host.Dial) bool {
 	x.c.Record().Tries++
+	x.c.Header(len(d.First))
 	first := x.first(d)
 	sent, err := x.client.Dial(reactor.Dial{
 		Network: d.Network, Addr: d.Addr, Path: d.Path, Local: d.Local, Timeout: d.Timeout,

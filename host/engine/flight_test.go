@@ -7,11 +7,13 @@ import (
 	"net/netip"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/engine"
 	"dwaar.dev/dwaar/host/relay"
 	"dwaar.dev/dwaar/sdk"
 )
@@ -324,5 +326,75 @@ func TestAnUpstreamThatSpeaksFirstAndLeavesIsHeard(t *testing.T) {
 		c.hears("220 ready")
 		c.isEnded()
 		c.Close()
+	}
+}
+
+// A header is this program's, not the client's.
+func TestTheHeaderOfAnAttemptIsNotCounted(t *testing.T) {
+	f := start(t, nil)
+	f.echoes()
+	f.plan = func(*host.Conn, int, error) (host.Dial, error) {
+		d := f.toUpstream()
+		d.First = []byte("PROXY ")
+		return d, nil
+	}
+	f.load(serve("@a first aaa", "route @a {", "proxy", "}"))
+	c := f.dial()
+	c.says("aaa", "PROXY aaa")
+	await(t, "the bytes to be counted", func() bool {
+		is := f.Conns()
+		return len(is) == 1 && is[0].Up == 3 && is[0].Down == 9
+	})
+	c.Close()
+	f.ended("client.relay.closed", 1)
+	if s := f.Stats(); s.Up != 3 || s.Down != 9 {
+		t.Errorf("at the end: %d bytes up and %d down, want 3 and 9", s.Up, s.Down)
+	}
+}
+
+// A client that is routed before its first byte may have gone by then. Where it goes
+// on in a goroutine, the reset is not forgotten.
+func TestAResetBeforeTheFirstByteIsNoOrderlyEnd(t *testing.T) {
+	for name, after := range map[string]time.Duration{"at once": 0, "after a pause": time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			one := func(o *engine.Options) {
+				if inLoops {
+					o.Reactors = someLoops(t, 1)
+				}
+			}
+			f := start(t, one)
+			f.echoes()
+			var first atomic.Bool
+			planning, goOn := make(chan struct{}), make(chan struct{})
+			f.plan = func(*host.Conn, int, error) (host.Dial, error) {
+				if first.CompareAndSwap(false, true) { // the loop is held up
+					close(planning)
+					<-goOn
+				}
+				d := f.toUpstream()
+				d.After = after
+				return d, nil
+			}
+			f.load(serve("route {", "proxy", "}"))
+			f.dial()
+			<-planning
+			const n = 70 // a loop does not look at each of them at once
+			for range n {
+				f.dial().resets()
+			}
+			close(goOn)
+			await(t, "the end of all but one", func() bool { return f.Stats().Accepted == n+1 && f.Stats().Active == 1 })
+			if by := codes(f.Stats()); by["client.relay.reset"]+by["client.connect.reset"] != n {
+				t.Errorf("they ended as %v, want %d resets by the client", by, n)
+			}
+		})
+	}
+}
+
+// resets ends the connection with a reset, and waits until the kernel has told.
+func (c *client) resets() {
+	c.t.Helper()
+	if err := errors.Join(c.Conn.(*net.TCPConn).SetLinger(0), c.Close()); err != nil {
+		c.t.Fatal(err)
 	}
 }

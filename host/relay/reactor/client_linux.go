@@ -142,14 +142,18 @@ func (c *Client) Relay(rest []byte, o relay.Options) {
 
 // Detach takes the socket out of the reactor, for a goroutine: it is the caller's
 // now, who closes it, and nobody is told anything any more. An upstream is closed.
-// The error is net.ErrClosed if the client has ended.
+// The error is net.ErrClosed if the client has ended, or what Recv has told if it
+// broke: the kernel says that once, and the caller would take it for an end in order.
 func (c *Client) Detach() (fd int, err error) {
 	r, i, s := c.at()
 	if s == nil {
 		return none, net.ErrClosed
 	}
-	r.hangUp(i, s)
 	end := &s.ends[0]
+	if end.is(gone) {
+		return none, s.doing.failure(s.errno)
+	}
+	r.hangUp(i, s)
 	if end.is(entered) {
 		_ = control(r.epoll, unix.EPOLL_CTL_DEL, end.fd, 0, key{})
 	}

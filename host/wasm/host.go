@@ -21,7 +21,7 @@ import (
 // What plugins may take at most, and have by default.
 const (
 	maxFile      = 8 << 20 // bytes of a module
-	defaultPages = 256     // of 64 KiB
+	defaultPages = 96      // of 64 KiB: what a cache of the processor holds
 	maxPages     = 256     // what is further away costs more time than fuel says
 	defaultFuel  = 500_000 // units for an evaluation, beside fuelPerByte
 	maxFuel      = 50_000_000

@@ -11,7 +11,7 @@ import (
 type Heads struct {
 	limit int64
 	used  atomic.Int64
-	pools [maxClass - minClass + 1]sync.Pool // of *[]byte, by size
+	pools [maxClass - minClass + 1]sync.Pool // of arrays, and *[]byte where they are larger
 
 	drafts sync.Pool // of *draft
 }
@@ -35,7 +35,10 @@ func (h *Heads) Get(size int) []byte {
 		h.used.Add(-1 << class)
 		return nil
 	}
-	if b, ok := h.pools[class-minClass].Get().(*[]byte); ok {
+	switch b := h.pools[class-minClass].Get().(type) {
+	case *[1 << minClass]byte:
+		return b[:0]
+	case *[]byte:
 		return (*b)[:0]
 	}
 	return make([]byte, 0, 1<<class)
@@ -48,8 +51,12 @@ func (h *Heads) Put(b []byte) {
 		return
 	}
 	h.used.Add(-1 << class)
-	b = b[:0]
-	h.pools[class-minClass].Put(&b)
+	if class == minClass { // as an array it costs no allocation
+		h.pools[0].Put((*[1 << minClass]byte)(b[:cap(b)]))
+		return
+	}
+	large := b
+	h.pools[class-minClass].Put(&large)
 }
 
 // Used returns how many bytes are lent.

@@ -11,6 +11,7 @@ type crowds struct {
 	byHome map[netip.Prefix]*crowd
 	order  crowdHeap
 	n      int
+	spare  *crowd // for the next home; nil: there is none
 }
 
 // crowd is the undecided connections from one place, in the order they came.
@@ -49,7 +50,7 @@ func (cs *crowds) add(x *conn) {
 	at := home(x.peer.Addr())
 	c := cs.byHome[at]
 	if c == nil {
-		c = &crowd{home: at}
+		c = cs.newCrowd(at)
 		cs.byHome[at] = c
 		heap.Push(&cs.order, c)
 	}
@@ -89,6 +90,19 @@ func (cs *crowds) remove(x *conn) {
 	}
 	heap.Remove(&cs.order, c.index)
 	delete(cs.byHome, c.home)
+	cs.spare = c
+}
+
+// newCrowd returns an empty crowd. Where clients come one at a time, each would
+// otherwise make its own.
+func (cs *crowds) newCrowd(home netip.Prefix) *crowd {
+	c := cs.spare
+	if c == nil {
+		return &crowd{home: home}
+	}
+	cs.spare = nil
+	*c = crowd{home: home}
+	return c
 }
 
 // evict removes the oldest connection of the largest crowd and returns it.

@@ -21,6 +21,7 @@ import (
 	"dwaar.dev/dwaar/host/dwaarfile"
 	"dwaar.dev/dwaar/host/engine"
 	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/host/relay/reactor"
 )
 
 // full says that tests take the numbers that they are told of with: FULL=1 go test.
@@ -40,7 +41,10 @@ type live struct {
 func goLive(t testing.TB, config string, compiler ...string) *live {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	s := &live{t: t, store: new(host.Store), host: New(Options{Log: log, Compiler: compiler}), engine: engine.New(engine.Options{Log: log})}
+	s := &live{
+		t: t, store: new(host.Store), host: New(Options{Log: log, Compiler: compiler}),
+		engine: engine.New(engine.Options{Log: log, Reactors: loops(t)}),
+	}
 	if err := s.load(config); err != nil {
 		t.Fatal(err)
 	}
@@ -51,6 +55,20 @@ func goLive(t testing.TB, config string, compiler ...string) *live {
 		_ = s.host.Close()
 	})
 	return s
+}
+
+// loops starts event loops, as the program does; nil where there are none.
+func loops(t testing.TB) *reactor.Reactors {
+	t.Helper()
+	rs, err := reactor.New(2)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(rs.Close) // after the engine, whose cleanup comes first
+	return rs
 }
 
 // load serves another configuration.

@@ -25,6 +25,7 @@ import (
 	"dwaar.dev/dwaar/host/dwaarfile"
 	"dwaar.dev/dwaar/host/engine"
 	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/host/relay/reactor"
 	"dwaar.dev/dwaar/host/wasm"
 )
 
@@ -51,7 +52,8 @@ func serveWith(t testing.TB, o wasm.Options, config string) *served {
 	t.Helper()
 	s := &served{t: t, store: &host.Store{}, log: &lines{}}
 	o.Log = slog.New(slog.NewTextHandler(s.log, nil))
-	s.engine, s.guests = engine.New(engine.Options{Log: o.Log}), wasm.New(o)
+	loops := loops(t)
+	s.engine, s.guests = engine.New(engine.Options{Log: o.Log, Reactors: loops}), wasm.New(o)
 	if err := s.load(config); err != nil {
 		t.Fatal(err)
 	}
@@ -66,6 +68,20 @@ func serveWith(t testing.TB, o wasm.Options, config string) *served {
 		}
 	})
 	return s
+}
+
+// loops starts event loops, as the program does; nil where there are none.
+func loops(t testing.TB) *reactor.Reactors {
+	t.Helper()
+	rs, err := reactor.New(2)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(rs.Close) // after the engine: its cleanup comes first
+	return rs
 }
 
 // load serves another configuration.

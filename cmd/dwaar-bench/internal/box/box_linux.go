@@ -152,7 +152,7 @@ func prepare() error {
 	if err != nil {
 		return fmt.Errorf("raising loopback: %w", err)
 	}
-	for name, value := range map[string]string{"tcp_congestion_control": "reno", "ip_local_port_range": "10000 65000"} {
+	for name, value := range map[string]string{"tcp_congestion_control": "reno", "ip_local_port_range": "30001 65500"} {
 		if err := os.WriteFile(filepath.Join("/proc/sys/net/ipv4", name), []byte(value), 0); err != nil {
 			return fmt.Errorf("preparing the namespace: %w", err)
 		}

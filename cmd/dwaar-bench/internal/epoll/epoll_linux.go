@@ -149,7 +149,7 @@ func NoDelay(fd int) error {
 }
 
 // Upstreams have ports of servers: below those that the kernel connects from
-// (ip_local_port_range), where a proxy must make sure that it has not reached itself.
+// (ip_local_port_range, also in the box), where a proxy must make sure that it has not reached itself.
 const (
 	firstPort = 20000
 	lastPort  = 30000

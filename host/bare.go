@@ -25,7 +25,7 @@ func NewBare(link *relay.Link, id uint64, f sdk.Flow, env *Env) *Conn {
 // Adopt makes c an ordinary connection on sock, which the loop has given up.
 func (c *Conn) Adopt(sock net.Conn) {
 	l := c.life
-	c.sock, l.raw = sock, sock
+	c.sock = sock
 	l.header.Store(0)
 	l.link.Store(nil)
 	if l.killed.Load() != nil { // the loop may not have heard of it

@@ -51,13 +51,13 @@ type life struct {
 	id     uint64
 	begun  time.Time // when it was accepted
 	env    *Env
-	raw    net.Conn // nil while the connection is bare
+	first  *Conn // whose socket is the connection's; it has none while it is bare
 	keeper any
 	facts  *Facts
 	record Record
 	given  bool
 	header atomic.Int32 // bytes to the upstream that are not the client's, where an event loop sends them
-	onEnd  []func(Outcome)
+	onEnd  *ending      // the last one registered
 	link   atomic.Pointer[relay.Link]
 	killed atomic.Pointer[Code]
 
@@ -80,10 +80,11 @@ func begin(d *draft, sock net.Conn, id uint64, f sdk.Flow, env *Env) *Conn {
 		life
 	}{
 		Conn{draft: d, sock: sock},
-		life{id: id, begun: f.Accepted, env: env, raw: sock, facts: &d.facts},
+		life{id: id, begun: f.Accepted, env: env, facts: &d.facts},
 	}
 	c := &both.Conn
 	c.life = &both.life
+	c.life.first = c
 	c.life.record.Phase = InMatching
 	d.flow.Become(f)
 	c.flow.Bind(c)
@@ -190,7 +191,13 @@ func (c *Conn) Enter(p Phase) {
 
 // OnEnd has f called once, when the connection really ends: a relay may outlive
 // the handler that began it. The last one registered is called first.
-func (c *Conn) OnEnd(f func(Outcome)) { c.life.onEnd = append(c.life.onEnd, f) }
+func (c *Conn) OnEnd(f func(Outcome)) { c.life.onEnd = &ending{f, c.life.onEnd} }
+
+// ending is a function that waits for the end of a connection.
+type ending struct {
+	tell   func(Outcome)
+	before *ending // registered before
+}
 
 // Given says whether the connection was given to a relay.
 func (c *Conn) Given() bool { return c.life.given }
@@ -244,23 +251,23 @@ func (l *life) kill(by Party, why Why) {
 		link.Kill(relayReason(why))
 		return
 	}
-	l.raw.Close()
+	l.first.sock.Close()
 }
 
 // Finish ends a connection that was not given away: it closes the socket and
 // tells everybody. err is what its handlers returned.
 func (c *Conn) Finish(err error) {
 	c.release()
-	if c.life.raw != nil {
-		c.life.raw.Close()
+	if sock := c.life.first.sock; sock != nil {
+		sock.Close()
 	}
 	c.ended(c.failed(err))
 }
 
 func (c *Conn) ended(o Outcome) {
 	l := c.life
-	for i := len(l.onEnd) - 1; i >= 0; i-- {
-		c.tell(l.onEnd[i], o)
+	for e := l.onEnd; e != nil; e = e.before {
+		c.tell(e.tell, o)
 	}
 	if l.up != nil {
 		l.up.forget(l, o)

@@ -110,7 +110,9 @@ func plant(t *testing.T, root string, f fault) (out string, failed bool) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-vet=off", "-timeout=60s", "-overlay", list, "-run", f.run, f.pkg)
+	// A fault may make a test take memory without end: 8 GiB of addresses end that.
+	cmd := exec.CommandContext(ctx, "sh", "-c", `ulimit -v 8388608; exec "$@"`, "sh",
+		"go", "test", "-count=1", "-vet=off", "-timeout=60s", "-overlay", list, "-run", f.run, f.pkg)
 	cmd.Dir = root
 	got, err := cmd.CombinedOutput()
 	return string(got), err != nil

@@ -149,20 +149,30 @@ func (s *live) say(first string) (string, error) {
 	return string(got), err
 }
 
-// traffic keeps connections of both routes busy until stop is called, which reports
-// the first of them that was disturbed and how often they went back and forth.
+// traffic keeps connections of both routes busy, and returns when each has its route,
+// until stop is called, which reports the first of them that was disturbed and how
+// often they went back and forth.
 func (s *live) traffic(firsts ...string) (stop func() (rounds int64)) {
 	s.t.Helper()
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	var rounds atomic.Int64
+	var routed sync.WaitGroup
 	for i := range 8 {
+		routed.Add(1)
+		once := sync.OnceFunc(routed.Done)
 		wg.Go(func() {
-			if err := s.talk(firsts[i%len(firsts)], done, &rounds); err != nil {
+			defer once()
+			err := s.talk(firsts[i%len(firsts)], done, func() {
+				once()
+				rounds.Add(1)
+			})
+			if err != nil {
 				s.t.Errorf("a connection that did nothing: %v", err)
 			}
 		})
 	}
+	routed.Wait()
 	return func() int64 {
 		close(done)
 		wg.Wait()
@@ -170,7 +180,8 @@ func (s *live) traffic(firsts ...string) (stop func() (rounds int64)) {
 	}
 }
 
-func (s *live) talk(first string, done <-chan struct{}, rounds *atomic.Int64) error {
+// talk is one of them; round is called after each.
+func (s *live) talk(first string, done <-chan struct{}, round func()) error {
 	c, err := s.dial()
 	if err != nil {
 		return err
@@ -192,7 +203,7 @@ func (s *live) talk(first string, done <-chan struct{}, rounds *atomic.Int64) er
 		if !bytes.Equal(got, said) {
 			return fmt.Errorf("%q came back as %q", said, got)
 		}
-		rounds.Add(1)
+		round()
 	}
 }
 

@@ -237,11 +237,6 @@ func outerRules() []rule {
 			why:      "plugins/internal/compiler compiles for the tests of plugins what dwaar compiles in a process of its own",
 		},
 		{
-			packages: []string{"plugins/internal/addmanifest"},
-			imports:  []string{"sdk/abi"},
-			why:      "plugins/internal/addmanifest changes the bytes of a module: it knows what the section is called",
-		},
-		{
 			packages: []string{"plugins/..."},
 			imports:  []string{"sdk", "sdk/guest", "plugins/..."},
 			noIO:     true,

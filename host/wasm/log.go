@@ -57,7 +57,7 @@ func (in *instance) logs(level int32, msg []byte) {
 	if in.logged++; in.mute || in.logged > abi.MaxLogs || level < abi.LogTrace || level > abi.LogError {
 		return
 	}
-	if in.module.listen != nil {
+	if in.module.host.listen != nil {
 		in.module.heard(in, level, msg)
 		return
 	}
@@ -74,7 +74,7 @@ func (m *Module) heard(in *instance, level int32, msg []byte) {
 	if in.matcher != nil {
 		said.Matcher = in.matcher.name
 	}
-	m.listen(said)
+	m.host.listen(said)
 }
 
 // tell logs what concerns an instance, at most perSecond lines a second.
@@ -94,7 +94,7 @@ func (m *Module) tell(in *instance, level slog.Level, msg string, attrs ...slog.
 	default:
 		attrs = append(attrs, slog.String(keyMatcher, in.matcher.name), slog.String(keyRemote, in.flow.Remote.String()))
 	}
-	m.log.LogAttrs(context.Background(), level, msg, attrs...)
+	m.host.log.LogAttrs(context.Background(), level, msg, attrs...)
 }
 
 // print collects what is written to a stream and logs it line by line, as many as are

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -42,13 +41,10 @@ type Module struct {
 	spare atomic.Pointer[instance] // for the next configuration
 
 	pool    *pool
-	users   atomic.Int32  // pools with instances of it
-	live    *atomic.Int32 // the host's count of modules
-	log     *slog.Logger
+	users   atomic.Int32 // pools with instances of it
 	limiter limiter
 	lanes   atomic.Uint32 // instances made so far
 	host    *Host
-	listen  func(Message) // of the host
 }
 
 // exported is a matcher of a module.
@@ -76,11 +72,10 @@ func (m *Module) load(h *Host, src []byte) error {
 }
 
 func (m *Module) build(h *Host, src []byte) (err error) {
-	m.host, m.log, m.listen = h, h.log, h.listen
+	m.host = h
 	if m.runtime, m.found, m.compiled, err = h.compile(src, m.pages); err != nil {
 		return err
 	}
-	m.live = &h.live
 	m.found.Wasm = nil
 	if err = m.readExports(); err != nil {
 		return err
@@ -141,7 +136,7 @@ func (m *Module) release() {
 
 func (m *Module) free() {
 	_ = m.compiled.Close(context.Background()) // only frees memory
-	m.live.Add(-1)
+	m.host.live.Add(-1)
 }
 
 // close ends an instance, with what the engine keeps of it.

@@ -144,7 +144,7 @@ func (k *bench) unreset(path string, names []string) sdk.Matcher {
 		k.t.Fatal(err)
 	}
 	with := k.must(path, "x")
-	m := &Module{sum: sha256.Sum256(src), size: len(src), pages: with.module.pages, window: abi.WindowSize(minHead, minHead), log: k.host.log}
+	m := &Module{sum: sha256.Sum256(src), size: len(src), pages: with.module.pages, window: abi.WindowSize(minHead, minHead), host: k.host}
 	m.runtime = with.module.runtime
 	if m.found, err = rewrite.Module(src, rewrite.Options{Imports: allowed(), Without: rewrite.Marking}); err != nil {
 		k.t.Fatal(err)

@@ -1,5 +1,7 @@
 package sdk
 
+import "slices"
+
 // Spec describes a directive once. Parsing, checking, error messages, help,
 // documentation and completion all come from it.
 type Spec struct {
@@ -71,16 +73,16 @@ type Grammar struct {
 // Find returns the spec of that name or alias, or nil.
 func Find(specs []Spec, name string) *Spec {
 	for i := range specs {
-		if specs[i].Name == name {
+		if specs[i].Named(name) {
 			return &specs[i]
-		}
-		for _, alias := range specs[i].Aliases {
-			if alias == name {
-				return &specs[i]
-			}
 		}
 	}
 	return nil
+}
+
+// Named reports whether name is the directive's name or one of its aliases.
+func (s *Spec) Named(name string) bool {
+	return s.Name == name || slices.Contains(s.Aliases, name)
 }
 
 // One is an argument that must be given once.

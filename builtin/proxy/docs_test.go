@@ -15,7 +15,7 @@ func TestTheDocumentationNamesEveryOptionAndWord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	specs := slices.Concat(Spec().Block.Options, upstreamSpecs())
+	specs := slices.Concat(Spec().Block.Options, sdk.Specs(upstreamOptions()))
 	for _, s := range specs {
 		for _, name := range append([]string{s.Name}, s.Aliases...) {
 			if !strings.Contains(string(text), "`"+name) {

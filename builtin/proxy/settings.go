@@ -65,7 +65,7 @@ func read(n *sdk.Node, place placing) (settings, error) {
 	for _, w := range n.Args {
 		s.upstreams = append(s.upstreams, newUpstream(w.Pos, w))
 	}
-	errs.Add(n.Pos, apply(&s, n.Block, options()))
+	errs.Add(n.Pos, sdk.Apply(&s, n.Block, options()))
 	s.arrange(place)
 	if len(s.upstreams) == 0 {
 		errs.Add(n.Pos, sdk.Errorf(n.Pos, "proxy has no upstream: write proxy HOST:PORT, or to HOST:PORT in its block"))
@@ -139,7 +139,7 @@ func (s *settings) setPolicy(n *sdk.Node) error {
 }
 
 func (s *settings) setMaxFails(n *sdk.Node) error {
-	if isOff(n.Args[0]) {
+	if sdk.IsOff(n.Args[0]) {
 		s.maxFails = 0
 		return nil
 	}
@@ -185,7 +185,7 @@ func duration[S any](field func(*S) *limit) func(*S, *sdk.Node) error {
 	return func(s *S, n *sdk.Node) error {
 		w := n.Args[0]
 		*field(s) = limit{0, w.Pos}
-		if isOff(w) {
+		if sdk.IsOff(w) {
 			return nil
 		}
 		d, err := sdk.ParseDuration(w.Text)
@@ -201,7 +201,7 @@ func positive[S any](field func(*S) *limit) func(*S, *sdk.Node) error {
 		if err := set(s, n); err != nil {
 			return err
 		}
-		if w := n.Args[0]; field(s).Duration == 0 && !isOff(w) {
+		if w := n.Args[0]; field(s).Duration == 0 && !sdk.IsOff(w) {
 			return sdk.Errorf(w.Pos, "%s must be longer than %s%s", n.Name, w.Text, offHint(n.Name))
 		}
 		return nil
@@ -211,7 +211,7 @@ func positive[S any](field func(*S) *limit) func(*S, *sdk.Node) error {
 // offHint says how to switch a limit off that can be.
 func offHint(name string) string {
 	for _, o := range limitOptions() {
-		if o.spec.Name == name && len(o.spec.Args[0].Words) > 0 {
+		if o.Spec.Name == name && len(o.Spec.Args[0].Words) > 0 {
 			return ": write off for no limit"
 		}
 	}

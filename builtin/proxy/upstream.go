@@ -49,7 +49,7 @@ func (s *settings) setUpstream(n *sdk.Node) error {
 	u := newUpstream(n.Pos)
 	u.args = n.Args
 	var errs sdk.Errors
-	errs.Add(n.Pos, apply(&u, n.Block, upstreamOptions()))
+	errs.Add(n.Pos, sdk.Apply(&u, n.Block, upstreamOptions()))
 	if len(u.args)+len(u.dial) == 0 {
 		errs.Add(n.Pos, sdk.Errorf(n.Pos, "upstream has no address: write upstream HOST:PORT, or dial HOST:PORT in its block"))
 	}

@@ -106,7 +106,7 @@ func (f *fact) is(name string) bool {
 	return len(name) == n+1+len(f.key) && name[n] == '.' && name[:n] == f.of && name[n+1:] == f.key
 }
 
-// compact returns the facts in as little memory as they need.
-func (fs *Facts) compact() *Facts {
+// Compact returns a copy of the facts in as little memory as they need.
+func (fs *Facts) Compact() *Facts {
 	return &Facts{list: slices.Clone(fs.list), arena: bytes.Clone(fs.arena)}
 }

@@ -1,9 +1,14 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"os"
+	"syscall"
 	"time"
+
+	"dwaar.dev/dwaar/host/upstream"
 )
 
 // Party is who ended a connection.
@@ -133,6 +138,29 @@ func (e *EndError) Error() string {
 
 // Unwrap returns the cause.
 func (e *EndError) Unwrap() error { return e.Err }
+
+// Unreached says who ended a connection whose last attempt to reach an upstream
+// failed with err, and why.
+func Unreached(err error) error {
+	switch {
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return End(ByProxy, NoAddress, err)
+	case upstream.LocalFault(err):
+		return End(ByProxy, Cap, err)
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return End(ByUpstream, Timeout, err)
+	}
+	return End(ByUpstream, Refused, err)
+}
+
+// What Peek of a [Conn] returns beside the errors of a read.
+var (
+	// ErrFull says that the head cannot hold as many bytes.
+	ErrFull = errors.New("the head is full")
+	// ErrNoMemory says that all connections together hold as many head bytes as
+	// they may.
+	ErrNoMemory = errors.New("head bytes in all are at their limit")
+)
 
 // ErrNoRoute is why a connection ended that no route took.
 var ErrNoRoute = errors.New("no route took the connection")

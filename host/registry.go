@@ -103,7 +103,7 @@ type Routes interface {
 
 // Chain is a built chain of handlers.
 type Chain interface {
-	Run(ctx context.Context, c *Conn) error
+	Run(ctx context.Context, c Conn) error
 	Ends() bool
 	String() string
 }

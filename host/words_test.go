@@ -1,9 +1,11 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -100,28 +102,6 @@ func TestTemplatesExpandToWhatIsKnown(t *testing.T) {
 	}
 }
 
-func TestBuffersComeInPowersOfTwoWithinTheirLimit(t *testing.T) {
-	t.Parallel()
-	h := NewHeads(8 << 10)
-	a, b := h.Get(1), h.Get(3000)
-	if cap(a) != 2<<10 || cap(b) != 4<<10 || h.Used() != 6<<10 {
-		t.Errorf("capacities %d, %d, used %d", cap(a), cap(b), h.Used())
-	}
-	if c := h.Get(4 << 10); c != nil {
-		t.Error("lent beyond the limit")
-	}
-	h.Put(a)
-	h.Put(b)
-	h.Put(nil)
-	h.Put(make([]byte, 100))
-	if h.Used() != 0 {
-		t.Errorf("%d bytes are still lent", h.Used())
-	}
-	if NewHeads(1<<40).Get(32<<20) != nil {
-		t.Error("lent a buffer larger than any head")
-	}
-}
-
 type heldValue struct {
 	held   bool
 	closed int
@@ -171,5 +151,21 @@ func TestARegisteredNameCanBeReplacedInACloneAlone(t *testing.T) {
 	c.Matcher(sdk.Spec{Name: "a", Doc: "new"}, nil)
 	if len(r.Matchers()) != 1 || r.Matchers()[0].Spec.Doc != "old" || c.Matchers()[0].Spec.Doc != "new" {
 		t.Errorf("registry %v, clone %v", r.Matchers(), c.Matchers())
+	}
+}
+
+func TestWhatAnErrorOfTheLastAttemptMeans(t *testing.T) {
+	t.Parallel()
+	for err, want := range map[error]EndError{
+		syscall.ECONNREFUSED:      {By: ByUpstream, Why: Refused},
+		context.DeadlineExceeded:  {By: ByUpstream, Why: Timeout},
+		syscall.EADDRNOTAVAIL:     {By: ByProxy, Why: NoAddress},
+		syscall.EMFILE:            {By: ByProxy, Why: Cap},
+		errors.New("certificate"): {By: ByUpstream, Why: Refused},
+	} {
+		var end *EndError
+		if !errors.As(Unreached(err), &end) || end.By != want.By || end.Why != want.Why || !errors.Is(end, err) {
+			t.Errorf("%v: %+v", err, end)
+		}
 	}
 }

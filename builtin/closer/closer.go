@@ -9,7 +9,6 @@ package closer
 import (
 	"context"
 	"fmt"
-	"net"
 	"strings"
 
 	"dwaar.dev/dwaar/host"
@@ -42,34 +41,12 @@ type Handler struct {
 }
 
 // Handle never calls next.
-func (h *Handler) Handle(_ context.Context, c *host.Conn, _ host.Next) error {
+func (h *Handler) Handle(_ context.Context, c host.Conn, _ host.Next) error {
 	if !h.Reset {
 		return host.End(host.ByProxy, host.Closed, nil)
 	}
-	if err := reset(bottom(c.Net())); err != nil {
+	if err := relay.Abort(c.Net()); err != nil {
 		return host.End(host.ByProxy, host.Reset, fmt.Errorf("resetting the connection: %w", err))
 	}
 	return host.End(host.ByProxy, host.Reset, nil)
-}
-
-// reset makes the connection's end a reset. It may close it.
-func reset(conn net.Conn) error {
-	switch conn := conn.(type) {
-	case relay.Resetter:
-		return conn.Reset()
-	case interface{ SetLinger(sec int) error }:
-		return conn.SetLinger(0)
-	}
-	return nil
-}
-
-// bottom returns the socket beneath all that wraps it.
-func bottom(conn net.Conn) net.Conn {
-	for {
-		w, ok := conn.(relay.NetConner)
-		if !ok {
-			return conn
-		}
-		conn = w.NetConn()
-	}
 }

@@ -71,7 +71,7 @@ type Handler struct {
 
 // Handle never calls next. A client that does not read what it is sent stops its
 // own bytes from being read, nothing else.
-func (h *Handler) Handle(_ context.Context, c *host.Conn, _ host.Next) error {
+func (h *Handler) Handle(_ context.Context, c host.Conn, _ host.Next) error {
 	c.Enter(host.InRelay)
 	conn := c.Net()
 	buf := make([]byte, bufferSize)

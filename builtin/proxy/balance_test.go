@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"dwaar.dev/dwaar/host"
+	ups "dwaar.dev/dwaar/host/upstream"
 )
 
 // shares plans n connections from as many goroutines as workers and counts who got
@@ -26,7 +26,7 @@ func shares(t *testing.T, h *Handler, n, workers int, hold bool) []int {
 			mine := make([]int, len(counts))
 			for i := range n / workers {
 				c := client(fmt.Sprintf("10.%d.%d.%d:1", w, i>>8&255, i&255), nil)
-				d, err := h.Plan(c, 0, nil)
+				d, err := h.Plan(c, nil)
 				if err != nil {
 					t.Error(err)
 					return
@@ -162,10 +162,10 @@ func TestWeightsAreSharesAndAreSpread(t *testing.T) {
 func TestIPHashMovesOnlyTheClientsOfTheOneThatIsOut(t *testing.T) {
 	t.Parallel()
 	h := mustMake(t, "proxy"+members(5)+" {\nlb_policy ip_hash\n}")
-	where := func() []*host.Upstream {
-		var ups []*host.Upstream
+	where := func() []*ups.Upstream {
+		var ups []*ups.Upstream
 		for i := range 500 {
-			d, err := h.Plan(client(fmt.Sprintf("198.51.%d.%d:%d", i>>8, i&255, i+1), nil), 0, nil)
+			d, err := h.Plan(client(fmt.Sprintf("198.51.%d.%d:%d", i>>8, i&255, i+1), nil), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -195,8 +195,8 @@ func TestIPHashDoesNotDependOnOrderOrPort(t *testing.T) {
 	a := mustMake(t, "proxy 10.0.0.1:1 10.0.0.2:1 10.0.0.3:1 {\nlb_policy ip_hash\n}")
 	b := mustMake(t, "proxy 10.0.0.3:1 10.0.0.1:1 10.0.0.2:1 {\nlb_policy ip_hash\n}")
 	for i := range 100 {
-		da, _ := a.Plan(client(fmt.Sprintf("198.51.100.%d:%d", i, i+1), nil), 0, nil)
-		db, _ := b.Plan(client(fmt.Sprintf("198.51.100.%d:%d", i, 9999), nil), 0, nil)
+		da, _ := a.Plan(client(fmt.Sprintf("198.51.100.%d:%d", i, i+1), nil), nil)
+		db, _ := b.Plan(client(fmt.Sprintf("198.51.100.%d:%d", i, 9999), nil), nil)
 		if da.Addr != db.Addr {
 			t.Errorf("client %d: %v and %v", i, da.Addr, db.Addr)
 		}
@@ -208,7 +208,7 @@ func TestIPHashSpreadsClientsWithoutAnAddress(t *testing.T) {
 	h := mustMake(t, "proxy"+members(3)+" {\nlb_policy ip_hash\n}")
 	seen := map[netip.AddrPort]bool{}
 	for range 200 {
-		d, _ := h.Plan(client("", nil), 0, nil)
+		d, _ := h.Plan(client("", nil), nil)
 		seen[d.Addr] = true
 	}
 	if len(seen) != 3 {

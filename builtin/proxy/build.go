@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"dwaar.dev/dwaar/host"
+	ups "dwaar.dev/dwaar/host/upstream"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -212,20 +213,20 @@ func (m *maker) share(u *upstream, made *member, name string, targets []target, 
 	if variable && s.checked() {
 		return sdk.Errorf(u.pos, "%s has no fixed address that could be checked: write no health_ options with placeholders", name)
 	}
-	o := host.UpstreamOptions{MaxFails: s.maxFails, FailFor: s.failFor.Duration, CloseIfUnhealthy: s.check.close}
+	o := ups.Options{MaxFails: s.maxFails, FailFor: s.failFor.Duration, CloseIfUnhealthy: s.check.close}
 	if variable {
-		o = host.UpstreamOptions{} // what one client chose says nothing of what another one will
+		o = ups.Options{} // what one client chose says nothing of what another one will
 	}
 	key := fmt.Sprintf("%s local=%v prefer=%d%s options=%+v", name, u.local, u.prefer, u.text, o)
 	if s.checked() {
 		key += fmt.Sprintf(" check=%v/%v port=%d uri=%s fall=%d rise=%d header=%d connect=%v",
 			s.checkEvery(), s.checkTimeout(), s.check.port, s.check.uri, s.check.fall, s.check.rise, s.header, s.connectTimeout())
 	}
-	up, err := m.Share("upstream "+key, func() (any, error) { return host.NewUpstream(name, o), nil })
+	up, err := m.Share("upstream "+key, func() (any, error) { return ups.New(name, o), nil })
 	if err != nil {
 		return err
 	}
-	made.up = up.(*host.Upstream)
+	made.up = up.(*ups.Upstream)
 	if !s.checked() {
 		return nil
 	}
@@ -266,7 +267,7 @@ func (h *Handler) Targets() []netip.AddrPort {
 }
 
 var (
-	_ host.Planner  = (*Handler)(nil)
-	_ host.Waiter   = (*Handler)(nil)
-	_ host.Targeter = (*Handler)(nil)
+	_ host.Planner        = (*Handler)(nil)
+	_ host.WaitingPlanner = (*Handler)(nil)
+	_ host.Targeter       = (*Handler)(nil)
 )

@@ -16,6 +16,7 @@ import (
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/hosttest"
+	ups "dwaar.dev/dwaar/host/upstream"
 )
 
 // start runs the actors of a builder until the test ends.
@@ -59,15 +60,15 @@ func TestChecksFindADeadUpstreamAndOneThatReturned(t *testing.T) {
 	}
 	lines := &logs{}
 	start(t, b, lines)
-	state := func() host.Health { return h.primaries[0].up.State().Health }
+	state := func() ups.Health { return h.primaries[0].up.State().Health }
 	eventually(t, "a check", func() bool { return up.count() > 2 })
-	if state() != host.Up {
+	if state() != ups.Up {
 		t.Error("it is not up")
 	}
 	up.stop()
-	eventually(t, "unhealthy", func() bool { return state() == host.Unfit })
+	eventually(t, "unhealthy", func() bool { return state() == ups.Unfit })
 	again := serveAt(t, "a", up.addr)
-	eventually(t, "healthy", func() bool { return state() == host.Up })
+	eventually(t, "healthy", func() bool { return state() == ups.Up })
 	eventually(t, "more checks", func() bool { return again.count() > 3 })
 	if lines.count("upstream is unhealthy") != 1 || lines.count("upstream is healthy again") != 1 {
 		t.Errorf("log:\n%s", lines.b.String())
@@ -126,7 +127,7 @@ func TestAnUpstreamThatAnswersNothingFailsItsCheckInTime(t *testing.T) {
 
 func TestVerdictsNeedTheirNumberInARow(t *testing.T) {
 	t.Parallel()
-	up := host.NewUpstream("x", host.UpstreamOptions{})
+	up := ups.New("x", ups.Options{})
 	k := &checker{up: up, fall: 2, rise: 3}
 	lines := &logs{}
 	var s streak
@@ -187,8 +188,8 @@ func TestAConnectionThatStandsJustAfterTheVerdictEndsToo(t *testing.T) {
 	t.Parallel()
 	up := serve(t, "a")
 	h := mustMake(t, "proxy "+up.addr+" {\nhealth_interval 1h\nclose_if_unhealthy\n}")
-	s := hosttest.Serve(t, handler(func(ctx context.Context, c *host.Conn, _ host.Next) error {
-		return host.RunPlan(ctx, c, late{h})
+	s := hosttest.Serve(t, handler(func(ctx context.Context, c host.Conn, _ host.Next) error {
+		return c.Connect(ctx, late{h})
 	}), nil)
 	exchange(t, s.Addr, "")
 	if o := s.Outcome(t); o.Code.String() != "upstream.relay.unhealthy" {
@@ -199,8 +200,8 @@ func TestAConnectionThatStandsJustAfterTheVerdictEndsToo(t *testing.T) {
 // late is a handler whose upstream gets sick between its choice and the dial.
 type late struct{ *Handler }
 
-func (l late) Plan(c *host.Conn, n int, last error) (host.Dial, error) {
-	d, err := l.Handler.Plan(c, n, last)
+func (l late) Plan(c host.View, last error) (ups.Dial, error) {
+	d, err := l.Handler.Plan(c, last)
 	l.primaries[0].up.SetHealthy(false)
 	return d, err
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"dwaar.dev/dwaar/host"
+	ups "dwaar.dev/dwaar/host/upstream"
 )
 
 // chosen is an address with placeholders: what the client sent, or what the
@@ -20,7 +21,7 @@ type chosen struct {
 	guard      *guard // nil: the operator alone chooses, by {env.…}
 }
 
-func (t *chosen) find(ctx context.Context, c *host.Conn, a *host.Attempts, wait bool) (place, error) {
+func (t *chosen) find(ctx context.Context, c host.View, a *ups.Attempts, wait bool) (place, error) {
 	name, port, err := t.expand(c)
 	if err != nil {
 		return place{}, err
@@ -45,7 +46,7 @@ func (t *chosen) find(ctx context.Context, c *host.Conn, a *host.Attempts, wait 
 }
 
 // expand fills the placeholders in. A value is an address or made of DNS labels.
-func (t *chosen) expand(c *host.Conn) (name string, port uint16, err error) {
+func (t *chosen) expand(c host.View) (name string, port uint16, err error) {
 	var bad error
 	get := func(fact string) (string, bool) {
 		v, ok := c.Get(fact)

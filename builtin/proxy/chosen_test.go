@@ -9,6 +9,7 @@ import (
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/hosttest"
+	ups "dwaar.dev/dwaar/host/upstream"
 )
 
 // zone is a resolver with a few names.
@@ -34,18 +35,18 @@ func zone(_ context.Context, _, name string) ([]netip.Addr, error) {
 
 // choose asks where a client gets to that makes {vars.x} hold value. The client
 // came in by 192.0.2.1:443.
-func choose(t testing.TB, text, value string) (host.Dial, error) {
+func choose(t testing.TB, text, value string) (ups.Dial, error) {
 	t.Helper()
 	h, err := (&builder{}).make(t, text, zone)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := client("192.0.2.9:1", nil)
-	c.Set("x", []byte(value))
-	if _, err := h.Plan(c, 0, nil); !errors.Is(err, host.ErrBlocks) {
+	set(c, "x", value)
+	if _, err := h.Plan(c, nil); !errors.Is(err, host.ErrBlocks) {
 		t.Errorf("a name that a client chose must not be looked up here: %v", err)
 	}
-	return h.PlanWait(t.Context(), c, 0, nil)
+	return h.PlanWait(t.Context(), c, nil)
 }
 
 func TestClientsGetWhereAllowLetsThem(t *testing.T) {
@@ -147,14 +148,14 @@ func TestWhatAClientChoseTellsNothingOfTheUpstream(t *testing.T) {
 	}
 	for range 5 {
 		c := client("192.0.2.9:1", nil)
-		c.Set("x", []byte("198.51.100.1"))
-		d, err := h.PlanWait(t.Context(), c, 0, nil)
+		set(c, "x", "198.51.100.1")
+		d, err := h.PlanWait(t.Context(), c, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.Failed(c, errors.New("refused"))
+		d.Failed(c.Log(), errors.New("refused"))
 	}
-	if s := h.primaries[0].up.State(); s.Health != host.Up || s.Failures != 5 || s.Conns != 0 {
+	if s := h.primaries[0].up.State(); s.Health != ups.Up || s.Failures != 5 || s.Conns != 0 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -166,15 +167,15 @@ func TestAllAddressesOfAChosenNameAreTried(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := client("192.0.2.9:1", nil)
-	c.Set("x", []byte("two.example.com"))
+	set(c, "x", "two.example.com")
 	for i, want := range []string{"[2001:db8::2]:443", "198.51.100.2:443", "198.51.100.3:443"} {
-		d, err := h.PlanWait(t.Context(), c, i, errors.New("refused"))
+		d, err := h.PlanWait(t.Context(), c, errors.New("refused"))
 		if err != nil || d.Addr.String() != want || d.More != (i < 2) {
 			t.Errorf("attempt %d: %v (more: %v), %v, want %s", i, d.Addr, d.More, err, want)
 		}
-		d.Failed(c, errors.New("refused"))
+		d.Failed(c.Log(), errors.New("refused"))
 	}
-	if _, err := h.PlanWait(t.Context(), c, 3, errors.New("refused")); err == nil {
+	if _, err := h.PlanWait(t.Context(), c, errors.New("refused")); err == nil {
 		t.Error("there is a fourth")
 	}
 }
@@ -217,8 +218,8 @@ func FuzzClientsReachNothingOutsideAllow(f *testing.F) {
 			t.Fatal(err)
 		}
 		c := client("192.0.2.9:1", nil)
-		c.Set("x", []byte(value))
-		d, err := h.PlanWait(t.Context(), c, 0, nil)
+		set(c, "x", value)
+		d, err := h.PlanWait(t.Context(), c, nil)
 		if err != nil {
 			return
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dwaar.dev/dwaar/host"
+	ups "dwaar.dev/dwaar/host/upstream"
 )
 
 // dialer is how connections to the addresses of one upstream are made.
@@ -26,7 +27,7 @@ func (d *dialer) extends(p place) bool {
 
 // extend makes of conn, which leads to p, what the relay gets: TLS on it, and the
 // connections to the other addresses beside it. It closes conn if it fails.
-func (d *dialer) extend(ctx context.Context, c *host.Conn, conn net.Conn, p place) (net.Conn, error) {
+func (d *dialer) extend(ctx context.Context, c host.View, conn net.Conn, p place) (net.Conn, error) {
 	conn, err := d.secure(ctx, c, conn, p)
 	if err != nil || len(d.also) == 0 {
 		return conn, err
@@ -45,7 +46,7 @@ func (d *dialer) extend(ctx context.Context, c *host.Conn, conn net.Conn, p plac
 	return newFan(all), nil
 }
 
-func (d *dialer) secure(ctx context.Context, c *host.Conn, conn net.Conn, p place) (net.Conn, error) {
+func (d *dialer) secure(ctx context.Context, c host.View, conn net.Conn, p place) (net.Conn, error) {
 	if !d.secured.covers(p) {
 		return conn, nil
 	}
@@ -54,35 +55,38 @@ func (d *dialer) secure(ctx context.Context, c *host.Conn, conn net.Conn, p plac
 
 // dial connects to t, whose addresses it tries in turn, sends the header and does
 // the handshake. c is nil for checks.
-func (d *dialer) dial(ctx context.Context, c *host.Conn, t target, header []byte) (net.Conn, error) {
-	var tried host.Attempts
-	var failed error
-	for {
-		conn, p, err := d.dialOne(ctx, c, t, &tried, header)
-		if err == nil {
-			return conn, nil
+func (d *dialer) dial(ctx context.Context, c host.View, t target, header []byte) (net.Conn, error) {
+	var (
+		course ups.Course
+		tried  ups.Attempts
+		failed error
+		more   = true // addresses
+	)
+	conn, _, err := course.Reach(ctx, nil, func(ctx context.Context, last error) (ups.Dial, error) {
+		if failed = errors.Join(failed, last); !more {
+			return ups.Dial{}, failed
 		}
-		failed = errors.Join(failed, err)
-		if !p.more || ctx.Err() != nil {
-			return nil, failed
+		p, err := d.find(ctx, c, t, &tried)
+		if err != nil {
+			return ups.Dial{}, errors.Join(failed, err)
 		}
-	}
+		more = p.more
+		return d.attempt(c, p, header), nil
+	})
+	return conn, err
 }
 
-func (d *dialer) dialOne(ctx context.Context, c *host.Conn, t target, a *host.Attempts, header []byte) (net.Conn, place, error) {
-	timed, cancel := context.WithTimeout(ctx, d.timeout)
+// find asks where the next attempt goes, within the time an attempt may take.
+func (d *dialer) find(ctx context.Context, c host.View, t target, a *ups.Attempts) (place, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
-	p, err := t.find(timed, c, a, true)
-	if err != nil {
-		return nil, p, err
-	}
-	attempt := host.Dial{
+	return t.find(ctx, c, a, true)
+}
+
+// attempt is one attempt to reach p, which counts for no upstream.
+func (d *dialer) attempt(c host.View, p place, header []byte) ups.Dial {
+	return ups.Dial{
 		Network: p.network, Addr: p.addr, Path: p.path, Local: d.local, First: header, Timeout: d.timeout,
+		Secure: func(ctx context.Context, conn net.Conn) (net.Conn, error) { return d.secure(ctx, c, conn, p) },
 	}
-	conn, err := attempt.Connect(timed)
-	if err != nil {
-		return nil, p, err
-	}
-	conn, err = d.secure(ctx, c, conn, p)
-	return conn, p, err
 }

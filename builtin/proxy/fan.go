@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"dwaar.dev/dwaar/host/relay"
 )
 
 // fan is several connections as one: what is written goes to each, and what any of
@@ -136,7 +138,7 @@ func (f *fan) Write(p []byte) (int, error) {
 func (f *fan) CloseWrite() error {
 	var failed error
 	for _, conn := range f.all {
-		if w, ok := conn.(interface{ CloseWrite() error }); ok {
+		if w, ok := conn.(relay.CloseWriter); ok {
 			failed = errors.Join(failed, w.CloseWrite())
 		}
 	}
@@ -146,13 +148,7 @@ func (f *fan) CloseWrite() error {
 // Reset ends each abruptly.
 func (f *fan) Reset() error {
 	for _, conn := range f.all {
-		if under, ok := conn.(interface{ NetConn() net.Conn }); ok {
-			conn = under.NetConn()
-		}
-		if tcp, ok := conn.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0)
-		}
-		_ = conn.Close()
+		_ = relay.Abort(conn)
 	}
 	return f.Close()
 }

@@ -227,14 +227,13 @@ func (l *logs) count(text string) int {
 func (l *logs) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
 // client is a connection without a socket, for Plan alone.
-func client(addr string, log *slog.Logger) *host.Conn {
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	a, _ := net.Pipe()
-	f := sdk.Flow{Network: "tcp", Local: netip.MustParseAddrPort("192.0.2.1:443"), MaxHead: 1 << 14}
+func client(addr string, log *slog.Logger) host.View {
+	f := sdk.Flow{Network: "tcp", Local: netip.MustParseAddrPort("192.0.2.1:443")}
 	if addr != "" {
 		f.Remote = netip.MustParseAddrPort(addr)
 	}
-	return host.NewConn(a, 1, f, &host.Env{Heads: host.NewHeads(1 << 20), Log: log})
+	return hosttest.View(f, log)
 }
+
+// set gives a client the variable name.
+func set(c host.View, name, value string) { c.(sdk.Facts).Set(name, []byte(value)) }

@@ -20,13 +20,14 @@ import (
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/hosttest"
+	ups "dwaar.dev/dwaar/host/upstream"
 )
 
 func TestAConnectionIsRelayedWithItsHead(t *testing.T) {
 	t.Parallel()
 	up := serve(t, "a:")
 	h := mustMake(t, "proxy "+up.addr)
-	peeked := handler(func(ctx context.Context, c *host.Conn, next host.Next) error {
+	peeked := handler(func(ctx context.Context, c host.Conn, next host.Next) error {
 		if err := c.Peek(5); err != nil {
 			return err
 		}
@@ -42,16 +43,16 @@ func TestAConnectionIsRelayedWithItsHead(t *testing.T) {
 	}
 	st := h.primaries[0].up.State()
 	st.Since = time.Time{}
-	want := host.UpstreamState{Name: up.addr, Connects: 1, BytesUp: 5, BytesDown: 7}
+	want := ups.State{Name: up.addr, Connects: 1, BytesUp: 5, BytesDown: 7}
 	if diff := cmp.Diff(want, st); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
 // handler is a func as a host.Handler.
-type handler func(ctx context.Context, c *host.Conn, next host.Next) error
+type handler func(ctx context.Context, c host.Conn, next host.Next) error
 
-func (f handler) Handle(ctx context.Context, c *host.Conn, next host.Next) error {
+func (f handler) Handle(ctx context.Context, c host.Conn, next host.Next) error {
 	return f(ctx, c, next)
 }
 
@@ -95,7 +96,7 @@ func TestWithinTryDurationAllAreTriedAgain(t *testing.T) {
 	c := client("192.0.2.9:1", nil)
 	var last error
 	for attempt := range 5 {
-		d, err := h.Plan(c, attempt, last)
+		d, err := h.Plan(c, last)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,7 +104,7 @@ func TestWithinTryDurationAllAreTriedAgain(t *testing.T) {
 			t.Errorf("attempt %d waits %v, want %v", attempt, d.After, want)
 		}
 		last = syscall.ECONNREFUSED
-		d.Failed(c, last)
+		d.Failed(c.Log(), last)
 	}
 }
 
@@ -112,16 +113,16 @@ func TestAfterTryDurationTheLastErrorEndsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := mustMake(t, "proxy 10.0.0.1:1 {\nlb_try_duration 1s\nmax_fails 1\n}")
 		c := client("192.0.2.9:1", nil)
-		d, err := h.Plan(c, 0, nil)
+		d, err := h.Plan(c, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.Failed(c, syscall.ECONNREFUSED)
-		if _, err := h.Plan(c, 1, syscall.ECONNREFUSED); !errors.Is(err, host.ErrBlocks) {
+		d.Failed(c.Log(), syscall.ECONNREFUSED)
+		if _, err := h.Plan(c, syscall.ECONNREFUSED); !errors.Is(err, host.ErrBlocks) {
 			t.Errorf("it is out, and waiting is all there is to do: %v", err)
 		}
 		before := time.Now()
-		_, err = h.PlanWait(t.Context(), c, 1, syscall.ECONNREFUSED)
+		_, err = h.PlanWait(t.Context(), c, syscall.ECONNREFUSED)
 		if took := time.Since(before); took != time.Second || !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("after %v: %v", took, err)
 		}
@@ -135,7 +136,7 @@ func TestAWaitForAnUpstreamEndsWithTheConnection(t *testing.T) {
 		h.primaries[0].up.SetHealthy(false)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if _, err := h.PlanWait(ctx, client("", nil), 0, nil); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := h.PlanWait(ctx, client("", nil), nil); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -148,9 +149,9 @@ func TestQuarantineTrialReturn(t *testing.T) {
 		up := h.primaries[0].up
 		refused := syscall.ECONNREFUSED
 		lines := &logs{}
-		attempt := func() (host.Dial, *host.Conn, error) {
+		attempt := func() (ups.Dial, host.View, error) {
 			c := client("192.0.2.9:1", lines.logger())
-			d, err := h.Plan(c, 0, nil)
+			d, err := h.Plan(c, nil)
 			return d, c, err
 		}
 		out := func(when string) {
@@ -165,7 +166,7 @@ func TestQuarantineTrialReturn(t *testing.T) {
 			if err != nil || d.Trial {
 				t.Fatal(d.Trial, err)
 			}
-			d.Failed(c, refused)
+			d.Failed(c.Log(), refused)
 		}
 		for range 5 {
 			out("in quarantine")
@@ -173,7 +174,7 @@ func TestQuarantineTrialReturn(t *testing.T) {
 		if n := lines.count("no upstream takes connections"); n != 1 {
 			t.Errorf("%d warnings, want 1", n)
 		}
-		if s := up.State(); s.Health != host.Out || s.Fails != 2 {
+		if s := up.State(); s.Health != ups.Out || s.Fails != 2 {
 			t.Errorf("%+v", s)
 		}
 		time.Sleep(10*time.Second - 1)
@@ -185,17 +186,19 @@ func TestQuarantineTrialReturn(t *testing.T) {
 				t.Fatal(d.Trial, err)
 			}
 			out("while another one tries")
-			d.Failed(c, refused)
+			d.Failed(c.Log(), refused)
 		}
-		if s := up.State(); s.Health != host.OnTrial {
+		if s := up.State(); s.Health != ups.OnTrial {
 			t.Errorf("%+v", s)
 		}
 		d, c, err := attempt()
 		if err != nil || !d.Trial {
 			t.Fatal(d.Trial, err)
 		}
-		d.Stood(c)
-		if s := up.State(); s.Health != host.Up || s.Fails != 0 || s.Conns != 1 {
+		var course ups.Course
+		course.Hold(&d)
+		course.Stood(c.Log())
+		if s := up.State(); s.Health != ups.Up || s.Fails != 0 || s.Conns != 1 {
 			t.Errorf("%+v", s)
 		}
 		if lines.count("upstream is out") != 1 || lines.count("upstream takes connections again") != 1 ||
@@ -249,7 +252,7 @@ func TestBackupsTakeConnectionsOnlyWhileNoPrimaryDoes(t *testing.T) {
 	h := mustMake(t, "proxy {\nto 10.0.0.1:1 10.0.0.2:1\nupstream 10.0.0.3:1 {\nbackup\n}\n}")
 	chosen := func() string {
 		c := client("192.0.2.9:1", nil)
-		d, err := h.Plan(c, 0, nil)
+		d, err := h.Plan(c, nil)
 		if err != nil {
 			return err.Error()
 		}
@@ -280,7 +283,7 @@ func TestFullUpstreamsArePassedOver(t *testing.T) {
 	h := mustMake(t, "proxy {\nlb_policy first\nunhealthy_connection_count 3\nupstream 10.0.0.1:1 {\nmax_connections 2\n}\nto 10.0.0.2:1\n}")
 	var got []string
 	for range 6 {
-		d, err := h.Plan(client("192.0.2.9:1", nil), 0, nil)
+		d, err := h.Plan(client("192.0.2.9:1", nil), nil)
 		if err != nil {
 			got = append(got, err.Error())
 			continue
@@ -292,7 +295,7 @@ func TestFullUpstreamsArePassedOver(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	var end *host.EndError
-	if _, err := h.Plan(client("", nil), 0, nil); !errors.As(err, &end) || end.Why != host.Cap {
+	if _, err := h.Plan(client("", nil), nil); !errors.As(err, &end) || end.Why != host.Cap {
 		t.Errorf("ended by %v", err)
 	}
 }
@@ -303,11 +306,11 @@ func TestFullUpstreamsAreNotAWarningPerConnection(t *testing.T) {
 		h := mustMake(t, "proxy {\nupstream 10.0.0.1:1 {\nmax_connections 1\n}\n}")
 		lines := &logs{}
 		for range 50 {
-			d, err := h.Plan(client("", nil), 0, nil)
+			d, err := h.Plan(client("", nil), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := h.Plan(client("", lines.logger()), 0, nil); err == nil {
+			if _, err := h.Plan(client("", lines.logger()), nil); err == nil {
 				t.Fatal("it has two")
 			}
 			d.Dropped()
@@ -329,7 +332,7 @@ func TestANameThatFailsAtOnceIsNotAskedForWithoutEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := time.Now()
-		_, err = h.PlanWait(t.Context(), client("", nil), 0, nil)
+		_, err = h.PlanWait(t.Context(), client("", nil), nil)
 		if took := time.Since(before); asked != 5 || took != time.Second || !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("asked %d times in %v: %v", asked, took, err)
 		}
@@ -344,7 +347,7 @@ func TestMaxConnectionsHoldsUnderConcurrency(t *testing.T) {
 	for range 8 {
 		all.Go(func() {
 			for range 500 {
-				d, err := h.Plan(client("", nil), 0, nil)
+				d, err := h.Plan(client("", nil), nil)
 				if n := up.Conns(); n > 7 {
 					t.Errorf("%d connections", n)
 				}
@@ -525,10 +528,14 @@ func TestAKilledConnectionDoesNotWaitForItsUpstream(t *testing.T) {
 	t.Parallel()
 	h := mustMake(t, "proxy 10.0.0.1:1 {\nlb_try_duration 1h\n}")
 	h.primaries[0].up.SetHealthy(false)
-	s := hosttest.Serve(t, handler(func(ctx context.Context, c *host.Conn, next host.Next) error {
-		go c.Kill(host.ByOperator, host.Killed)
+	var s *hosttest.Server
+	ready := make(chan struct{})
+	s = hosttest.Serve(t, handler(func(ctx context.Context, c host.Conn, next host.Next) error {
+		<-ready
+		go s.Kill()
 		return h.Handle(ctx, c, next)
 	}), nil)
+	close(ready)
 	exchange(t, s.Addr, "")
 	if o := s.Outcome(t); o.Code.String() != "operator.connect.killed" {
 		t.Errorf("ended %v: %v", o.Code, o.Err)
@@ -541,8 +548,8 @@ func TestPlanAllocatesNothing(t *testing.T) {
 		h := mustMake(t, "proxy "+members+" {\nlb_policy "+policy+"\n}")
 		c := client("192.0.2.9:1", nil)
 		n := testing.AllocsPerRun(200, func() {
-			*c.Attempts() = host.Attempts{}
-			d, err := h.Plan(c, 0, nil)
+			*c.Attempts() = ups.Attempts{}
+			d, err := h.Plan(c, nil)
 			if err != nil {
 				t.Error(err)
 			}
@@ -562,8 +569,8 @@ func BenchmarkPlan(b *testing.B) {
 			b.RunParallel(func(pb *testing.PB) {
 				c := client("192.0.2.9:1", nil)
 				for pb.Next() {
-					*c.Attempts() = host.Attempts{}
-					d, _ := h.Plan(c, 0, nil)
+					*c.Attempts() = ups.Attempts{}
+					d, _ := h.Plan(c, nil)
 					d.Dropped()
 				}
 			})

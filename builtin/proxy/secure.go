@@ -26,7 +26,7 @@ func (s *secured) covers(p place) bool {
 
 // handshake returns TLS on conn, whose server has proved to be the one of
 // tls_server_name or of the configured host.
-func (s *secured) handshake(ctx context.Context, c *host.Conn, conn net.Conn, p place) (net.Conn, error) {
+func (s *secured) handshake(ctx context.Context, c host.View, conn net.Conn, p place) (net.Conn, error) {
 	config := s.config.Clone()
 	config.ServerName = p.host
 	if s.name != nil {
@@ -47,7 +47,7 @@ func (s *secured) handshake(ctx context.Context, c *host.Conn, conn net.Conn, p 
 	return secure, nil
 }
 
-func (s *secured) serverName(c *host.Conn) (string, error) {
+func (s *secured) serverName(c host.View) (string, error) {
 	if name, ok := s.name.Literal(); ok {
 		return name, nil
 	}

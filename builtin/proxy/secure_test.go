@@ -92,8 +92,8 @@ func TestTheServerNameMayComeFromAFactAndChangesNoOtherConnection(t *testing.T) 
 	addr, _ := secureServer(t)
 	h := mustMake(t, "proxy {\nupstream "+addr+" {\ntls\ntls_insecure_skip_verify\ntls_server_name {vars.name}\n}\n}")
 	names := make(chan string, 2)
-	s := hosttest.Serve(t, handler(func(ctx context.Context, c *host.Conn, next host.Next) error {
-		c.Set("name", []byte(<-names))
+	s := hosttest.Serve(t, handler(func(ctx context.Context, c host.Conn, next host.Next) error {
+		c.Put("vars", "name", <-names)
 		return h.Handle(ctx, c, next)
 	}), nil)
 	for _, name := range []string{"one.test", "two.test"} {

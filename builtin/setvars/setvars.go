@@ -88,13 +88,13 @@ type variable struct {
 
 // Handle ends a connection that has no fact of the name a value is made of, or no
 // room for another variable: what comes behind was written for the value.
-func (h *Handler) Handle(ctx context.Context, c *host.Conn, next host.Next) error {
+func (h *Handler) Handle(ctx context.Context, c host.Conn, next host.Next) error {
 	for _, v := range h.vars {
 		text, err := v.value.Expand(c.Get)
 		if err != nil {
 			return host.End(host.ByProxy, host.Failed, fmt.Errorf("setting %s: %w", v.name, err))
 		}
-		if !c.Facts().PutString(factOf, v.name, text) {
+		if !c.Put(factOf, v.name, text) {
 			return host.End(host.ByProxy, host.Cap, fmt.Errorf("setting %s: the connection's facts are at their limit", v.name))
 		}
 	}

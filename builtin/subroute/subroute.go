@@ -49,7 +49,7 @@ func New(b host.Builder, n *sdk.Node) (host.Handler, error) {
 type Handler struct{ routes host.Routes }
 
 // Handle begins a matching phase.
-func (h *Handler) Handle(ctx context.Context, c *host.Conn, next host.Next) error {
+func (h *Handler) Handle(ctx context.Context, c host.Conn, next host.Next) error {
 	return h.routes.Handle(ctx, c, next)
 }
 

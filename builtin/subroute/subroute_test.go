@@ -17,7 +17,7 @@ type routes struct{ take bool }
 
 var errTaken = errors.New("taken")
 
-func (r routes) Handle(ctx context.Context, c *host.Conn, next host.Next) error {
+func (r routes) Handle(ctx context.Context, c host.Conn, next host.Next) error {
 	if r.take {
 		return errTaken
 	}

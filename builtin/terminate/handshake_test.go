@@ -152,7 +152,7 @@ func TestWhatEndsInOrderIsClosedWithCloseNotifyAndNothingElseIs(t *testing.T) {
 		{errors.New("something broke"), false},
 		{host.End(host.ByUpstream, host.Reset, nil), false},
 	} {
-		s := k.serve(own+"}\n}", func(_ context.Context, conn *host.Conn) error {
+		s := k.serve(own+"}\n}", func(_ context.Context, conn host.Conn) error {
 			_, _ = io.WriteString(conn.Net(), "part")
 			return c.ends
 		})

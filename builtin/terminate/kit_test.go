@@ -112,7 +112,7 @@ func (k *kit) serve(text string, next host.Next) *hosttest.Server {
 	return hosttest.Serve(k, h, next)
 }
 
-func echoes(ctx context.Context, c *host.Conn) error {
+func echoes(ctx context.Context, c host.Conn) error {
 	return (&echo.Handler{Idle: limit}).Handle(ctx, c, nil)
 }
 

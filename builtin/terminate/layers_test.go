@@ -11,7 +11,6 @@ import (
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/hosttest"
-	"dwaar.dev/dwaar/sdk"
 )
 
 // after hands a connection on when it has seen a number of bytes, as a matcher does
@@ -21,7 +20,7 @@ type after struct {
 	then host.Handler
 }
 
-func (a after) Handle(ctx context.Context, c *host.Conn, next host.Next) error {
+func (a after) Handle(ctx context.Context, c host.Conn, next host.Next) error {
 	if err := c.Peek(a.peek); err != nil {
 		return err
 	}
@@ -37,7 +36,7 @@ func TestWhatMatchersHaveSeenIsPartOfTheHandshake(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, peek := range []int{1, 5, 100} {
-		s := hosttest.Serve(t, after{peek, h}, func(ctx context.Context, c *host.Conn) error {
+		s := hosttest.Serve(t, after{peek, h}, func(ctx context.Context, c host.Conn) error {
 			return after{3, handlerFunc(echoes)}.Handle(ctx, c, nil)
 		})
 		if _, err := talk(t, s.Addr, k.config("a.example")); err != nil {
@@ -50,9 +49,9 @@ func TestWhatMatchersHaveSeenIsPartOfTheHandshake(t *testing.T) {
 	}
 }
 
-type handlerFunc func(context.Context, *host.Conn) error
+type handlerFunc func(context.Context, host.Conn) error
 
-func (f handlerFunc) Handle(ctx context.Context, c *host.Conn, _ host.Next) error { return f(ctx, c) }
+func (f handlerFunc) Handle(ctx context.Context, c host.Conn, _ host.Next) error { return f(ctx, c) }
 
 func TestTLSInsideTLSIsTerminatedTwice(t *testing.T) {
 	t.Parallel()
@@ -62,7 +61,7 @@ func TestTLSInsideTLSIsTerminatedTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := k.serve(own+"}\n}", func(ctx context.Context, c *host.Conn) error { return inner.Handle(ctx, c, echoes) })
+	s := k.serve(own+"}\n}", func(ctx context.Context, c host.Conn) error { return inner.Handle(ctx, c, echoes) })
 	outer, err := dial(t, s.Addr, k.config("a.example"))
 	if err != nil {
 		t.Fatal(err)
@@ -101,16 +100,14 @@ func TestTheDeadlineOfTheHandshakeEndsWithIt(t *testing.T) {
 	here, there := net.Pipe()
 	go func() { _ = tls.Client(there, k.config("a.example")).Handshake() }()
 	sock := &clock{Conn: here, deadline: time.Unix(1, 0)}
-	c := host.NewConn(sock, 1, sdk.Flow{Network: "unix", MaxHead: 1 << 10}, &host.Env{Heads: host.NewHeads(1 << 20)})
-	err = h.Handle(t.Context(), c, func(context.Context, *host.Conn) error {
+	o := hosttest.Run(t.Context(), sock, h, func(context.Context, host.Conn) error {
 		if !sock.deadline.IsZero() {
 			t.Errorf("the deadline %v is left to the next handler", sock.deadline)
 		}
 		return net.ErrClosed
 	})
-	if !errors.Is(err, net.ErrClosed) {
-		t.Errorf("the handshake: %v", err)
+	if !errors.Is(o.Err, net.ErrClosed) {
+		t.Errorf("the handshake: %v", o.Err)
 	}
 	_ = there.Close()
-	c.Finish(err)
 }

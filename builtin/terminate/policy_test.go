@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
-	"maps"
 	"strings"
 	"testing"
 
@@ -202,12 +201,9 @@ func TestWhatTheHandshakeMadeKnownIsThereForMatchersAndTheLog(t *testing.T) {
 	k.pair("a", "a.example")
 	k.trust("ca.pem")
 	known := k.client("known", "known")
-	seen := make(chan map[string]string, 1)
-	s := k.serve(own+"alpn h2\nprotocols tls1.3\nclient_auth {\ntrust_pool DIR/ca.pem\n}\n}\n}", func(_ context.Context, c *host.Conn) error {
-		facts := maps.Collect(c.Facts().All())
+	s := k.serve(own+"alpn h2\nprotocols tls1.3\nclient_auth {\ntrust_pool DIR/ca.pem\n}\n}\n}", func(_ context.Context, c host.Conn) error {
 		f := c.Flow()
-		facts["flow"] = f.ServerName + " " + f.ALPN + " " + tls.VersionName(f.TLSVersion)
-		seen <- facts
+		c.Put("the", "flow", f.ServerName+" "+f.ALPN+" "+tls.VersionName(f.TLSVersion))
 		return nil
 	})
 	c := k.config("A.example")
@@ -226,10 +222,10 @@ func TestWhatTheHandshakeMadeKnownIsThereForMatchersAndTheLog(t *testing.T) {
 		"tls.client.serial":      "4711",
 		"tls.client.fingerprint": hex.EncodeToString(print[:]),
 		"tls.client.san":         "client.example",
-		"flow":                   "a.example h2 TLS 1.3",
+		"the.flow":               "a.example h2 TLS 1.3",
 	}
-	if diff := cmp.Diff(want, <-seen); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	if _, got := s.Ended(t); !cmp.Equal(want, got) {
+		t.Errorf("(-want +got):\n%s", cmp.Diff(want, got))
 	}
 }
 

@@ -28,7 +28,7 @@ import (
 
 // relays is the next handler that a proxy would be.
 func relays(upstream string) host.Next {
-	return func(ctx context.Context, c *host.Conn) error {
+	return func(ctx context.Context, c host.Conn) error {
 		var d net.Dialer
 		up, err := d.DialContext(ctx, "tcp", upstream)
 		if err != nil {
@@ -256,7 +256,7 @@ func TestOpenSSLProvesWhoItIsAndResumesItsSession(t *testing.T) {
 	k.pair("a", "a.example")
 	k.trust("ca.pem")
 	k.client("known", "known")
-	s := k.serve(own+"client_auth {\ntrust_pool DIR/ca.pem\n}\n}\n}", func(_ context.Context, c *host.Conn) error {
+	s := k.serve(own+"client_auth {\ntrust_pool DIR/ca.pem\n}\n}\n}", func(_ context.Context, c host.Conn) error {
 		who, _ := c.Get("tls.client.subject")
 		resumed, _ := c.Get("tls.resumed")
 		_, err := fmt.Fprintf(c.Net(), "%s, resumed %s\n", who, resumed)

@@ -13,7 +13,7 @@ import (
 )
 
 // tell records what the handshake has made known.
-func tell(c *host.Conn, cs tls.ConnectionState) {
+func tell(c host.Conn, cs tls.ConnectionState) {
 	f := c.Flow()
 	f.ServerName, f.ALPN = keys.Fold(cs.ServerName), cs.NegotiatedProtocol
 	f.TLSVersion, f.CipherSuite = cs.Version, cs.CipherSuite
@@ -30,7 +30,7 @@ func tell(c *host.Conn, cs tls.ConnectionState) {
 
 // tellClient records whose certificate the client showed that it has the key of.
 // What it says of itself is worth nothing unless it is verified.
-func tellClient(c *host.Conn, cert *x509.Certificate, verified bool) {
+func tellClient(c host.Conn, cert *x509.Certificate, verified bool) {
 	print := sha256.Sum256(cert.Raw)
 	fact(c, "client.verified", strconv.FormatBool(verified))
 	fact(c, "client.fingerprint", hex.EncodeToString(print[:]))
@@ -62,9 +62,9 @@ func alternatives(cert *x509.Certificate) string {
 
 // fact records a fact that is there. One that the connection has no room for is
 // absent, as if the client had not sent it.
-func fact(c *host.Conn, key, value string) {
+func fact(c host.Conn, key, value string) {
 	if value != "" {
-		c.Facts().PutString(handlerName, key, value)
+		c.Put(handlerName, key, value)
 	}
 }
 

@@ -107,7 +107,7 @@ func (h *Handler) Offers(protocol string) bool {
 // Handle makes the handshake and hands on what it carries. What the handlers behind
 // do not give away is closed with close_notify if they ended in order, so that the
 // client can tell a whole answer from a part of one.
-func (h *Handler) Handle(ctx context.Context, c *host.Conn, next host.Next) error {
+func (h *Handler) Handle(ctx context.Context, c host.Conn, next host.Next) error {
 	g := &gate{Conn: c.Net(), turns: h.turns, local: c.Flow().Local.Addr()}
 	conn := tls.Server(g, h.config)
 	if err := h.handshake(ctx, conn, g); err != nil {

@@ -16,7 +16,7 @@ import (
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/control"
 	"dwaar.dev/dwaar/host/engine"
-	"dwaar.dev/dwaar/host/relay/reactor"
+	"dwaar.dev/dwaar/host/loop"
 	"dwaar.dev/dwaar/host/wasm"
 )
 
@@ -100,7 +100,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	if loops != nil {
 		defer loops.Close() // after the engine: nothing is left in them then
 	}
-	s, err := newServer(a, o, engine.Options{Log: log, Writer: writer, Getenv: a.getenv, Reactors: loops})
+	s, err := newServer(a, o, engine.Options{Log: log, Writer: writer, Getenv: a.getenv, Loops: loops})
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (a *app) logHandler(o serveOptions) (slog.Handler, *engine.LogWriter, error
 
 // startLoops starts the event loops: n of them, or one for each processor that the
 // program may use. Without any, or where there are none, it returns nil.
-func startLoops(n int, log *slog.Logger) (*reactor.Reactors, error) {
+func startLoops(n int, log *slog.Logger) (*loop.Loops, error) {
 	const most = 256
 	switch {
 	case n == 0:
@@ -150,7 +150,7 @@ func startLoops(n int, log *slog.Logger) (*reactor.Reactors, error) {
 	case n < 0:
 		n = min(runtime.GOMAXPROCS(0), most)
 	}
-	loops, err := reactor.New(n)
+	loops, err := loop.New(n)
 	if errors.Is(err, errors.ErrUnsupported) {
 		return nil, nil
 	}

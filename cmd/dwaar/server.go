@@ -15,6 +15,7 @@ import (
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/control"
 	"dwaar.dev/dwaar/host/engine"
+	"dwaar.dev/dwaar/host/upstream"
 	"dwaar.dev/dwaar/host/wasm"
 	"dwaar.dev/dwaar/sdk"
 )
@@ -244,10 +245,10 @@ func (s *server) aboutNow() control.About {
 	return about
 }
 
-func (s *server) upstreams() []host.UpstreamState {
-	var states []host.UpstreamState
+func (s *server) upstreams() []upstream.State {
+	var states []upstream.State
 	for _, v := range s.store.Values() {
-		if u, ok := v.(*host.Upstream); ok {
+		if u, ok := v.(*upstream.Upstream); ok {
 			states = append(states, u.State())
 		}
 	}

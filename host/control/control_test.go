@@ -16,6 +16,7 @@ import (
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/control"
 	"dwaar.dev/dwaar/host/engine"
+	"dwaar.dev/dwaar/host/upstream"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -68,7 +69,7 @@ func program() control.Program {
 				Warnings: sdk.Errors{sdk.Errorf(sdk.Pos{File: "Dwaarfile", Line: 1, Col: 2}, "careful")},
 			}
 		},
-		Upstreams: func() []host.UpstreamState { return nil },
+		Upstreams: func() []upstream.State { return nil },
 		Plugins: func() control.Plugins {
 			return control.Plugins{Plugins: plugins(), Compilations: map[string]uint64{"cached": 3}}
 		},

@@ -13,7 +13,8 @@ import (
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/control"
 	"dwaar.dev/dwaar/host/engine"
-	"dwaar.dev/dwaar/host/relay/reactor"
+	"dwaar.dev/dwaar/host/loop"
+	"dwaar.dev/dwaar/host/upstream"
 )
 
 func handle(p control.Program, method, path string) *httptest.ResponseRecorder {
@@ -49,7 +50,7 @@ func TestStatsAreInPrometheusText(t *testing.T) {
 	p := program()
 	e := &fake{engine.Stats{
 		Accepted: 8, Phases: map[host.Phase]int{host.InRelay: 1}, Budget: 400, Up: 10, Down: 20, MatchingTimeouts: 3, AcceptPauses: 4, HeadBytes: 2048,
-		Loops:        reactor.Stats{Waiting: 16, Connecting: 17, Links: 18, Pipes: 19, Kept: 20},
+		Loops:        loop.Stats{Waiting: 16, Connecting: 17, Links: 18, Pipes: 19, Kept: 20},
 		LinesDropped: 5, LinesSuppressed: 6, Panics: 7,
 		Refused:     map[string]uint64{"max_connections": 11, "descriptors": 14},
 		Listeners:   []engine.ListenerStats{{Name: ":443", Accepted: 8, Active: 1}},
@@ -57,10 +58,10 @@ func TestStatsAreInPrometheusText(t *testing.T) {
 	}}
 	e.stats.Ended[host.Code{By: host.ByClient, In: host.InRelay, Why: host.Closed}.Index()] = 11
 	p.Engine = e
-	p.Upstreams = func() []host.UpstreamState {
-		return []host.UpstreamState{
-			{Name: "10.0.0.1:1", Health: host.Up, Conns: 1, Connects: 2, Failures: 3, BytesUp: 4, BytesDown: 5},
-			{Name: "10.0.0.1:1", Health: host.Out, Conns: 10, Connects: 20, Failures: 30, BytesUp: 40, BytesDown: 50},
+	p.Upstreams = func() []upstream.State {
+		return []upstream.State{
+			{Name: "10.0.0.1:1", Health: upstream.Up, Conns: 1, Connects: 2, Failures: 3, BytesUp: 4, BytesDown: 5},
+			{Name: "10.0.0.1:1", Health: upstream.Out, Conns: 10, Connects: 20, Failures: 30, BytesUp: 40, BytesDown: 50},
 		}
 	}
 	body, err := io.ReadAll(handle(p, http.MethodGet, "/stats").Body)

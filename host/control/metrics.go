@@ -11,6 +11,7 @@ import (
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/engine"
+	"dwaar.dev/dwaar/host/upstream"
 )
 
 // A metric is a name with what it means. The list of them is docs/operations.md's
@@ -186,13 +187,13 @@ func (p put) listeners(all []engine.ListenerStats) {
 
 // upstreams adds up those of one name: two proxy lines with different options are
 // two upstreams, and to a scraper one series. Of their states the worst counts.
-func (p put) upstreams(all []host.UpstreamState) {
-	sums := map[string]*host.UpstreamState{}
+func (p put) upstreams(all []upstream.State) {
+	sums := map[string]*upstream.State{}
 	var names []string
 	for _, u := range all {
 		sum := sums[u.Name]
 		if sum == nil {
-			sum = &host.UpstreamState{}
+			sum = &upstream.State{}
 			sums[u.Name] = sum
 			names = append(names, u.Name)
 		}
@@ -205,7 +206,7 @@ func (p put) upstreams(all []host.UpstreamState) {
 	}
 	for _, name := range names {
 		u := sums[name]
-		for h := host.Up; h <= host.Unfit; h++ {
+		for h := upstream.Up; h <= upstream.Unfit; h++ {
 			p(mUpHealth, one(h == u.Health), name, h.String())
 		}
 		p(mUpConns, float64(u.Conns), name)

@@ -11,8 +11,8 @@ import (
 	"strconv"
 	"time"
 
-	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/engine"
+	"dwaar.dev/dwaar/host/upstream"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -50,10 +50,10 @@ type About struct {
 // Program is what a [Server] speaks for. Every field is set, and every function may
 // be called from any goroutine.
 type Program struct {
-	Engine    Engine                      // what it runs
-	About     func() About                // what else there is to say
-	Upstreams func() []host.UpstreamState // configured ones, and those that connections still hold
-	Plugins   func() Plugins              // of the current configuration
+	Engine    Engine                  // what it runs
+	About     func() About            // what else there is to say
+	Upstreams func() []upstream.State // configured ones, and those that connections still hold
+	Plugins   func() Plugins          // of the current configuration
 
 	// Reload reads the configuration anew. An error that is sdk.Errors reaches the
 	// client with its places; after any error the old configuration serves on.

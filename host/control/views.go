@@ -8,6 +8,7 @@ import (
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/engine"
+	"dwaar.dev/dwaar/host/upstream"
 )
 
 // What follows turns what the program says of itself into what goes over the
@@ -50,12 +51,12 @@ func (s *Server) upstreams() []Upstream {
 	states := s.Upstreams()
 	views := make([]Upstream, len(states))
 	for i, u := range states {
-		views[i] = upstream(u)
+		views[i] = viewUpstream(u)
 	}
 	return views
 }
 
-func upstream(u host.UpstreamState) Upstream {
+func viewUpstream(u upstream.State) Upstream {
 	return Upstream{
 		Name: u.Name, Health: u.Health.String(), Since: u.Since, Connections: u.Conns, Fails: u.Fails,
 		Connects: u.Connects, Failures: u.Failures, BytesUp: u.BytesUp, BytesDown: u.BytesDown,

@@ -2,13 +2,12 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/session"
 )
 
 // What one access line says of facts at most: they come from clients.
@@ -18,7 +17,7 @@ const (
 )
 
 // writeAccess writes the connection's line, unless there are too many.
-func (e *Engine) writeAccess(x *conn, c *host.Conn, o host.Outcome) {
+func (e *Engine) writeAccess(x *conn, o host.Outcome) {
 	ctx, level := context.Background(), accessLevel(o)
 	if !e.access.Enabled(ctx, level) {
 		return
@@ -31,7 +30,7 @@ func (e *Engine) writeAccess(x *conn, c *host.Conn, o host.Outcome) {
 			return
 		}
 	}
-	attrs := x.accessAttrs(c, o)
+	attrs := x.accessAttrs(o)
 	if suppressed > 0 {
 		attrs = append(attrs, slog.Uint64(keySuppressed, suppressed))
 	}
@@ -52,22 +51,22 @@ func accessLevel(o host.Outcome) slog.Level {
 	return slog.LevelInfo
 }
 
-func (x *conn) accessAttrs(c *host.Conn, o host.Outcome) []slog.Attr {
-	r := c.Record()
+func (x *conn) accessAttrs(o host.Outcome) []slog.Attr {
+	r := x.Record()
 	attrs := make([]slog.Attr, 0, 20)
 	attrs = append(attrs,
-		slog.Uint64(keyConnection, x.id),
+		slog.Uint64(keyConnection, x.ID()),
 		slog.String(keyListener, x.listener),
 		slog.Uint64(keyGeneration, x.era.number),
 		slog.String(keyCode, o.Code.String()),
 	)
-	if client := c.Proxied(); client != nil {
+	if client := x.Proxied(); client != nil {
 		attrs = append(attrs, slog.String(keyClient, client.String()), slog.String(keyPeer, x.peer.Addr().String()))
 	} else if x.peer.IsValid() {
 		attrs = append(attrs, slog.String(keyClient, x.peer.String()))
 	}
-	attrs = appendText(attrs, keyRoute, r.Route)
-	attrs = appendText(attrs, keyUpstream, r.Upstream)
+	attrs = appendText(attrs, keyRoute, x.Route())
+	attrs = appendText(attrs, keyUpstream, x.Upstream())
 	if r.Tries > 1 {
 		attrs = append(attrs, slog.Int(keyTries, int(r.Tries)))
 	}
@@ -76,7 +75,7 @@ func (x *conn) accessAttrs(c *host.Conn, o host.Outcome) []slog.Attr {
 	if r.Fuel > 0 {
 		attrs = append(attrs, slog.Int64(keyFuel, r.Fuel))
 	}
-	if facts := factAttrs(c.Facts()); len(facts) > 0 {
+	if facts := factAttrs(x.Facts()); len(facts) > 0 {
 		attrs = append(attrs, slog.GroupAttrs(keyFacts, facts...))
 	}
 	if o.Err != nil {
@@ -93,7 +92,7 @@ func appendText(attrs []slog.Attr, key, text string) []slog.Attr {
 }
 
 // times returns how long the phases took that the connection came through.
-func (x *conn) times(r *host.Record, ended time.Time) []slog.Attr {
+func (x *conn) times(r *session.Record, ended time.Time) []slog.Attr {
 	var attrs []slog.Attr
 	if r.Matched > 0 {
 		attrs = append(attrs, slog.Duration(keyMatching, r.Matched))
@@ -101,7 +100,7 @@ func (x *conn) times(r *host.Record, ended time.Time) []slog.Attr {
 	if r.Connected > 0 && r.Matched > 0 {
 		attrs = append(attrs, slog.Duration(keyConnect, r.Connected-r.Matched))
 	}
-	return append(attrs, slog.Duration(keyTotal, ended.Sub(x.c.Accepted())))
+	return append(attrs, slog.Duration(keyTotal, ended.Sub(x.Accepted())))
 }
 
 // factAttrs returns the latest facts, which are those of inner phases, cut short
@@ -119,8 +118,6 @@ func factAttrs(facts *host.Facts) []slog.Attr {
 	}
 	return attrs
 }
-
-func timedOut(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
 // sampler lets so many lines a second through, and of the rest every hundredth.
 type sampler struct {

@@ -101,11 +101,10 @@ func (e *Engine) tellRecovery(x *conn, now time.Time) {
 }
 
 // refuse counts a connection that a cap forbids.
-func (e *Engine) refuse(x *conn, why refusal) {
-	x.release()
+func (e *Engine) refuse(x *conn, id uint64, why refusal) {
 	x.socket.refused.Add(1)
 	e.count.refused[why].Add(1)
-	e.table.refuse(x.id, host.Code{By: host.ByProxy, In: host.InAccept, Why: host.Cap})
+	e.table.refuse(id, host.Code{By: host.ByProxy, In: host.InAccept, Why: host.Cap})
 }
 
 // leave counts x out.
@@ -132,11 +131,11 @@ func (e *Engine) enterMatching(x *conn) {
 	if k.matching.len() >= k.limits.MaxMatching {
 		if victim := k.matching.evict(); victim != nil {
 			e.count.refused[byMatching].Add(1)
-			if k.spells[byMatching].hit(x.c.Accepted()) {
+			if k.spells[byMatching].hit(x.Accepted()) {
 				e.log.Warn("undecided connections are closed for new ones: max_matching is reached",
 					keyListener, x.listener, keyConnections, k.conns)
 			}
-			victim.c.Kill(host.ByProxy, host.Cap) // under the lock: it is still undecided
+			victim.Kill(host.ByProxy, host.Cap) // under the lock: it is still undecided
 		}
 	}
 	k.matching.add(x)

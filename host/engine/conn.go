@@ -1,96 +1,68 @@
 package engine
 
 import (
-	"context"
-	"fmt"
-	"log/slog"
+	"errors"
 	"net"
 	"net/netip"
-	"runtime/debug"
-	"sync"
+	"os"
 	"time"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/loop"
+	"dwaar.dev/dwaar/host/session"
 	"dwaar.dev/dwaar/sdk"
 )
 
-// conn is what the engine knows of a connection, from accept to its end. When the
-// relay has it, it refers to no graph.
+// conn is a session with what the engine keeps account of. When a relay has it, it
+// refers to no graph.
 type conn struct {
+	session.Session
 	*post
-	e    *Engine
-	id   uint64
-	c    *host.Conn
-	peer netip.AddrPort // whose address the caps count; zero on Unix sockets
-
-	target   *target // nil once its graph was released
-	decision uint64  // its number in the ring of decisions, 0: none yet
-	place    place   // in the queue of the matching phase, guarded by caps
-
-	mu   sync.Mutex
-	said said
+	e        *Engine
+	peer     netip.AddrPort // whose address the caps count; zero on Unix sockets
+	decision uint64         // its number in the ring of decisions, 0: none yet
+	place    place          // in the queue of the matching phase, guarded by caps
 }
 
-// said is what the owner of a connection last said of it, for other goroutines.
-type said struct {
-	proxied         *netip.AddrPort // the client that a PROXY header named; nil: it is the peer
-	route, upstream string
-	phase           host.Phase
+// looped is a conn in an event loop.
+type looped struct {
+	conn
+	loop.Driver
 }
 
-// welcome begins the life of a connection that was accepted on s.
+// welcome begins the session of a connection that was accepted on s.
 func (e *Engine) welcome(s *socket, sock net.Conn) {
 	x := new(conn)
-	f, ok := e.begin(x, s, addrPort(sock.LocalAddr()), addrPort(sock.RemoteAddr()))
-	if !ok {
+	if !e.begin(x, s, addrPort(sock.LocalAddr()), addrPort(sock.RemoteAddr())) {
 		sock.Close()
 		return
 	}
-	server := x.target.server
-	e.enroll(x, host.NewConn(sock, x.id, f, &x.env))
-	go x.serve(func(ctx context.Context) error { return server.Serve(ctx, x.c) })
+	go x.Serve(sock, nil)
 }
 
-// begin counts a connection in and says what is known of it before its first byte,
-// unless a cap forbids it.
-func (e *Engine) begin(x *conn, s *socket, local, remote netip.AddrPort) (f sdk.Flow, ok bool) {
+// begin counts a connection in and makes it a session, unless a cap forbids it.
+func (e *Engine) begin(x *conn, s *socket, local, remote netip.AddrPort) bool {
 	now, t := time.Now(), s.acquire()
-	x.post, x.e, x.id, x.peer, x.target = t.post, e, e.ids.Add(1), remote, t
+	x.post, x.e, x.peer = t.post, e, remote
+	id := e.ids.Add(1)
 	s.accepted.Add(1)
 	if why, ok := e.admit(x, now); !ok {
-		e.refuse(x, why)
-		return f, false
+		t.gen.graph.Release()
+		e.refuse(x, id, why)
+		return false
 	}
-	f = sdk.Flow{Network: "unix", Accepted: now, Listener: x.listener, MaxHead: t.server.Limits.MaxHead}
+	f := sdk.Flow{Network: "unix", Accepted: now, Listener: x.listener, MaxHead: t.server.Limits.MaxHead}
 	if remote.IsValid() {
 		f.Network, f.Local, f.Remote = "tcp", local, remote
 	}
-	return f, true
-}
-
-// enroll makes a connection known that was let in.
-func (e *Engine) enroll(x *conn, c *host.Conn) {
-	x.c = c
-	c.SetKeeper(x)
-	x.said.phase = host.InMatching
+	x.Init(&x.env, x, &session.Begin{ID: id, Flow: f, Routes: t.server.Routes(), Graph: t.gen.graph})
 	e.live.add()
 	x.socket.active.Add(1)
 	x.era.conns.Add(1)
 	e.table.begin(x)
 	e.enterMatching(x)
+	return true
 }
-
-// environment is what the connections of a post get from the engine.
-func (e *Engine) environment(log *slog.Logger) host.Env {
-	return host.Env{
-		Heads: e.heads, Log: log, Getenv: e.getenv, Own: e.owns, Start: e.relayer(),
-		Terse:   !e.access.Enabled(e.life, slog.LevelInfo),
-		Entered: func(c *host.Conn, from, to host.Phase) { keeper(c).entered(c, from, to) },
-		Ended:   func(c *host.Conn, o host.Outcome) { keeper(c).ended(c, o) },
-	}
-}
-
-func keeper(c *host.Conn) *conn { return c.Keeper().(*conn) }
 
 // addrPort returns a TCP address as the program uses it, or the zero value.
 func addrPort(a net.Addr) netip.AddrPort {
@@ -100,123 +72,51 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// serve is the goroutine of a connection, until it ends or a relay has it. run gives
-// it to its route.
-func (x *conn) serve(run func(context.Context) error) {
-	defer func() {
-		if r := recover(); r != nil {
-			x.panicked(r, debug.Stack())
-		}
-	}()
-	err := run(x.e.life)
-	if x.c.Given() {
-		return
-	}
-	x.undecided()
-	x.c.Finish(err)
-}
-
-// undecided notes that no route took the connection, while it has its head.
-func (x *conn) undecided() {
-	if x.phase() == host.InMatching {
-		x.leaveMatching(x.c)
-	}
-}
-
-// panicked ends a connection whose handler had a defect. One that was given away
-// already is not touched.
-func (x *conn) panicked(r any, stack []byte) {
-	x.e.count.panics.Add(1)
-	x.e.log.Error("a defect ended a connection: please report it",
-		keyConnection, x.id, keyListener, x.listener, keyPanic, fmt.Sprint(r), keyStack, string(stack))
-	if x.c.Given() {
-		return
-	}
-	x.undecided()
-	x.c.Finish(host.End(host.ByProxy, host.Panicked, fmt.Errorf("panic: %v", r)))
-}
-
-// entered is told by the connection's owner that a phase begins.
-func (x *conn) entered(c *host.Conn, from, to host.Phase) {
-	if from == host.InMatching {
-		x.leaveMatching(c)
-	}
-	x.publish(c, to)
-	switch to {
-	case host.InMatching:
-		x.e.enterMatching(x)
-	case host.InRelay:
-		x.release()
-	}
-}
-
-// leaveMatching notes the decision of the outer matching phase, whatever it is.
-func (x *conn) leaveMatching(c *host.Conn) {
-	r := c.Record()
+// Decided implements [session.Owner].
+func (x *conn) Decided() {
 	x.caps.leaveMatching(x)
-	if x.decision != 0 {
-		return
+	r, f, final := x.Record(), x.Flow(), x.Final()
+	took := r.Matched
+	if took == 0 {
+		took = time.Since(x.Accepted())
 	}
-	took := c.Age()
-	if r.Route != "" {
-		r.Matched = max(took, 1)
-	}
-	if timedOut(r.Final) {
+	if timedOut(final) {
 		x.e.count.matchingTimeouts.Add(1)
 	}
 	x.decision = x.e.decisions.add(Decision{
-		Time: c.Accepted().Add(took), ID: x.id, Client: c.Flow().Remote, Listener: x.listener,
-		Route: r.Route, Bytes: len(c.Head()), Took: took, Final: r.Final,
+		Time: x.Accepted().Add(took), ID: x.ID(), Client: f.Remote, Listener: x.listener,
+		Route: x.Route(), Bytes: len(f.Head), Took: took, Final: final,
 	})
 }
 
-// publish makes what the owner knows known to everybody.
-func (x *conn) publish(c *host.Conn, to host.Phase) {
-	r := c.Record()
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.said = said{proxied: c.Proxied(), route: r.Route, upstream: r.Upstream, phase: to}
-}
+func timedOut(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
-func (x *conn) phase() host.Phase {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.said.phase
-}
-
-// info says where the connection is now, for any goroutine.
-func (x *conn) info() ConnInfo {
-	x.mu.Lock()
-	s := x.said
-	x.mu.Unlock()
-	client := x.peer
-	if s.proxied != nil {
-		client = *s.proxied
+// Ended implements [session.Owner].
+func (x *conn) Ended(o host.Outcome) {
+	if o.Code.Why == host.Panicked {
+		x.e.count.panics.Add(1)
 	}
-	up, down := x.c.Counts()
-	return ConnInfo{
-		ID: x.id, Listener: x.listener, Generation: x.era.number, Accepted: x.c.Accepted(),
-		Client: client, Route: s.route, Upstream: s.upstream, Phase: s.phase, Up: up, Down: down,
-	}
-}
-
-// release gives the reference to the graph back.
-func (x *conn) release() {
-	if x.target == nil {
-		return
-	}
-	x.target.gen.graph.Release()
-	x.target = nil
-}
-
-// ended is told once how the connection ended, by whoever had it last.
-func (x *conn) ended(c *host.Conn, o host.Outcome) {
-	x.release()
 	x.e.decisions.end(x.decision, o.Code)
-	x.e.writeAccess(x, c, o)
+	x.e.writeAccess(x, o)
 	x.e.table.end(x, o)
 	x.era.conns.Add(-1)
 	x.socket.active.Add(-1)
 	x.e.leave(x)
 	x.e.live.done()
+}
+
+// phase is the phase that x is in; of one that is just closing it is the last.
+func (x *conn) phase() host.Phase { return host.Phase(min(x.State(), session.Relaying)) }
+
+// info says where the connection is now, for any goroutine.
+func (x *conn) info() ConnInfo {
+	client := x.peer
+	if p := x.Proxied(); p != nil {
+		client = *p
+	}
+	up, down := x.Counts()
+	return ConnInfo{
+		ID: x.ID(), Listener: x.listener, Generation: x.era.number, Accepted: x.Accepted(),
+		Client: client, Route: x.Route(), Upstream: x.Upstream(), Phase: x.phase(), Up: up, Down: down,
+	}
 }

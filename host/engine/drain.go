@@ -121,7 +121,7 @@ func (e *Engine) killAll() error {
 	}
 	e.log.Warn("ending connections that did not end by themselves", keyConnections, len(all))
 	for _, x := range all {
-		x.c.Kill(host.ByOperator, host.Drained)
+		x.Kill(host.ByOperator, host.Drained)
 	}
 	e.end() // handlers that wait for anything but the client
 	timer := time.NewTimer(windUp)
@@ -179,9 +179,9 @@ func (e *Engine) drainSome(gen *generation, now time.Time) (more bool) {
 		}
 	}
 	for o, xs := range byEra {
-		slices.SortFunc(xs, func(a, b *conn) int { return cmp.Compare(a.id, b.id) })
+		slices.SortFunc(xs, func(a, b *conn) int { return cmp.Compare(a.ID(), b.ID()) })
 		for _, x := range xs[:dueNow(len(xs), time.Unix(0, o.due.Load()).Sub(now))] {
-			x.c.Kill(host.ByOperator, host.Drained)
+			x.Kill(host.ByOperator, host.Drained)
 		}
 	}
 	return len(byEra) > 0

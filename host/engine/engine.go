@@ -9,10 +9,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/engine/internal/listen"
 	"dwaar.dev/dwaar/host/graph"
-	"dwaar.dev/dwaar/host/relay/reactor"
+	"dwaar.dev/dwaar/host/loop"
+	"dwaar.dev/dwaar/host/session"
 )
 
 // Options are what an engine takes from the program around it. The zero value is
@@ -24,7 +24,7 @@ type Options struct {
 	Getenv    func(name string) string // for {env.NAME}; nil: every variable is empty
 	Inherited []int                    // descriptors of open sockets, from Inherited
 
-	Reactors *reactor.Reactors // accept, match and relay without goroutines; nil: goroutines do it all. The caller closes them after Shutdown
+	Loops *loop.Loops // accept, match and relay without goroutines; nil: goroutines do it all. The caller closes them after Shutdown
 
 	AccessRate int   // access lines a second and listener that are all written; 0: 1000
 	HeadBytes  int64 // what the first bytes of all connections may take; 0: 64 MiB
@@ -42,22 +42,21 @@ type Engine struct {
 	log, access *slog.Logger
 	writer      *LogWriter
 	getenv      func(string) string
-	reactors    *reactor.Reactors
+	loops       *loop.Loops
 	opener      listen.Opener
 	accessRate  int
-	heads       *host.Heads
+	heads       *session.Heads
 	budget      int // connections that the descriptor limit allows
 	started     time.Time
 
-	ids        atomic.Uint64
-	approaches sync.Pool // of *approach
-	table      table
-	live       gauge // connections
-	acting     gauge // generations whose actors run
-	decisions  decisions
-	shortage   shortage
-	count      counters
-	own        atomic.Pointer[addresses]
+	ids       atomic.Uint64
+	table     table
+	live      gauge // connections
+	acting    gauge // generations whose actors run
+	decisions decisions
+	shortage  shortage
+	count     counters
+	own       atomic.Pointer[addresses]
 
 	// life is what connections and actors run under. It ends with the engine, not
 	// with the call of Load that happened to begin them.
@@ -106,10 +105,10 @@ func New(o Options) *Engine {
 	}
 	e := &Engine{
 		log: o.Log, access: o.Access, writer: o.Writer, getenv: o.Getenv,
-		reactors:   o.Reactors,
+		loops:      o.Loops,
 		opener:     listen.Opener{Inherited: o.Inherited},
 		accessRate: o.AccessRate,
-		heads:      host.NewHeads(o.HeadBytes),
+		heads:      session.NewHeads(o.HeadBytes),
 		budget:     connBudget(descriptorLimit()),
 		started:    time.Now(),
 		sockets:    map[listen.Spec]*socket{},

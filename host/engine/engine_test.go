@@ -21,8 +21,9 @@ import (
 	"dwaar.dev/dwaar/host/dwaarfile"
 	"dwaar.dev/dwaar/host/engine"
 	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/host/loop"
 	"dwaar.dev/dwaar/host/relay"
-	"dwaar.dev/dwaar/host/relay/reactor"
+	"dwaar.dev/dwaar/host/upstream"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -45,11 +46,11 @@ func (w first) Match(f *sdk.Flow) (sdk.Verdict, error) {
 }
 
 // handler makes a function a handler that ends.
-type handler func(ctx context.Context, c *host.Conn) error
+type handler func(ctx context.Context, c host.Conn) error
 
-func (h handler) Handle(ctx context.Context, c *host.Conn, _ host.Next) error { return h(ctx, c) }
+func (h handler) Handle(ctx context.Context, c host.Conn, _ host.Next) error { return h(ctx, c) }
 
-func echo(_ context.Context, c *host.Conn) error {
+func echo(_ context.Context, c host.Conn) error {
 	_, err := io.Copy(c.Net(), c.Net())
 	return err
 }
@@ -77,7 +78,7 @@ type fixture struct {
 	upstream net.Listener   // echoes
 	served   sync.WaitGroup // by upstream
 	waited   atomic.Int64   // calls of PlanWait
-	plan     func(c *host.Conn, attempt int, last error) (host.Dial, error)
+	plan     func(c host.View, attempt int, last error) (upstream.Dial, error)
 
 	mu  sync.Mutex
 	log bytes.Buffer // JSON lines
@@ -116,7 +117,7 @@ func start(t testing.TB, change func(*engine.Options)) *fixture {
 	f.register()
 	o := engine.Options{Log: slog.New(slog.NewJSONHandler(f, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	if inLoops {
-		o.Reactors = loops(t)
+		o.Loops = loops(t)
 	}
 	if change != nil {
 		change(&o)
@@ -131,7 +132,7 @@ var inLoops bool
 
 // TestMain runs everything in event loops and, as other systems do, without them.
 func TestMain(m *testing.M) {
-	reactors, err := reactor.New(1)
+	reactors, err := loop.New(1)
 	inLoops = err == nil
 	code := 0
 	if inLoops {
@@ -143,11 +144,11 @@ func TestMain(m *testing.M) {
 }
 
 // loops starts event loops that end when the test does.
-func loops(t testing.TB) *reactor.Reactors { return someLoops(t, 2) }
+func loops(t testing.TB) *loop.Loops { return someLoops(t, 2) }
 
-func someLoops(t testing.TB, n int) *reactor.Reactors {
+func someLoops(t testing.TB, n int) *loop.Loops {
 	t.Helper()
-	rs, err := reactor.New(n)
+	rs, err := loop.New(n)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,16 +190,12 @@ func (f *fixture) register() {
 	f.registry.Matcher(sdk.Spec{Name: "bomb"}, func(*sdk.Node) (sdk.Matcher, error) { return bomb{}, nil })
 	for name, h := range map[string]host.Handler{
 		"echo":  handler(echo),
-		"panic": handler(func(context.Context, *host.Conn) error { panic("on purpose") }),
-		"late": handler(func(_ context.Context, c *host.Conn) error {
-			c.OnEnd(func(host.Outcome) { panic("late, on purpose") })
-			return nil
-		}),
+		"panic": handler(func(context.Context, host.Conn) error { panic("on purpose") }),
 		"relay": handler(f.relay),
 		"proxy": planner{f},
 		"watch": watch{handler(echo), f},
 		"quit":  quitter{},
-		"wait": handler(func(ctx context.Context, _ *host.Conn) error {
+		"wait": handler(func(ctx context.Context, _ host.Conn) error {
 			<-ctx.Done()
 			return ctx.Err()
 		}),
@@ -208,7 +205,7 @@ func (f *fixture) register() {
 	}
 	f.registry.Handler(sdk.Spec{Name: "say", Args: word, Ends: true},
 		func(_ host.Builder, n *sdk.Node) (host.Handler, error) {
-			return handler(func(_ context.Context, c *host.Conn) error {
+			return handler(func(_ context.Context, c host.Conn) error {
 				_, err := io.WriteString(c.Net(), n.Args[0].Text)
 				return err
 			}), nil
@@ -218,20 +215,26 @@ func (f *fixture) register() {
 // quitter is an actor that gives up, with a panic.
 type quitter struct{}
 
-func (quitter) Handle(context.Context, *host.Conn, host.Next) error { return nil }
-func (quitter) Run(context.Context) error                           { panic("no more") }
+func (quitter) Handle(context.Context, host.Conn, host.Next) error { return nil }
+func (quitter) Run(context.Context) error                          { panic("no more") }
 
-// relay gives a connection to a relay with the fixture's upstream.
-func (f *fixture) relay(ctx context.Context, c *host.Conn) error {
-	c.Record().Upstream = f.upstream.Addr().String()
-	c.Enter(host.InConnect)
-	var d net.Dialer
-	up, err := d.DialContext(ctx, "tcp", f.upstream.Addr().String())
-	if err != nil {
-		return host.End(host.ByUpstream, host.Refused, err)
+// relay gives a connection to a relay with the fixture's upstream, in a goroutine.
+func (f *fixture) relay(ctx context.Context, c host.Conn) error {
+	return c.Connect(ctx, single{planner{f}})
+}
+
+// single plans one attempt, which counts for an upstream.
+type single struct{ planner }
+
+func (o single) Plan(_ host.View, last error) (upstream.Dial, error) {
+	if last != nil {
+		return upstream.Dial{}, host.End(host.ByUpstream, host.Refused, last)
 	}
-	c.Record().Connected = c.Age()
-	return c.Relay(relay.Endpoint{Conn: up}, relay.Options{})
+	d := o.f.toUpstream()
+	d.Relay = relay.Options{}
+	d.Up = upstream.New(o.f.upstream.Addr().String(), upstream.Options{})
+	d.Up.Acquire(0)
+	return d, nil
 }
 
 // echoes starts the upstream.

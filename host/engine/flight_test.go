@@ -15,6 +15,7 @@ import (
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/engine"
 	"dwaar.dev/dwaar/host/relay"
+	"dwaar.dev/dwaar/host/upstream"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -22,26 +23,31 @@ import (
 // attempt is where it goes; without one, to the fixture's upstream.
 type planner struct{ f *fixture }
 
-func (p planner) Handle(ctx context.Context, c *host.Conn, _ host.Next) error {
-	return host.RunPlan(ctx, c, p)
+func (p planner) Handle(ctx context.Context, c host.Conn, _ host.Next) error {
+	return c.Connect(ctx, p)
 }
 
-func (p planner) Plan(c *host.Conn, attempt int, last error) (host.Dial, error) {
+func (p planner) Plan(c host.View, last error) (upstream.Dial, error) {
 	if p.f.plan != nil {
-		return p.f.plan(c, attempt, last)
+		a := c.Attempts()
+		if last != nil && a.By != any(last) { // the attempt before failed, and it was not asked since
+			a.By = last
+			a.At++
+		}
+		return p.f.plan(c, a.At, last)
 	}
 	return p.f.toUpstream(), nil
 }
 
 // PlanWait is asked where Plan says that it would block.
-func (p planner) PlanWait(context.Context, *host.Conn, int, error) (host.Dial, error) {
+func (p planner) PlanWait(context.Context, host.View, error) (upstream.Dial, error) {
 	p.f.waited.Add(1)
 	return p.f.toUpstream(), nil
 }
 
 // toUpstream is an attempt to reach the fixture's upstream.
-func (f *fixture) toUpstream() host.Dial {
-	return host.Dial{
+func (f *fixture) toUpstream() upstream.Dial {
+	return upstream.Dial{
 		Network: "tcp", Addr: f.upstream.Addr().(*net.TCPAddr).AddrPort(), Timeout: limit,
 		Relay: relay.Options{Linger: time.Second},
 	}
@@ -117,7 +123,7 @@ func TestAPlannerIsAskedAgainUntilAnUpstreamStands(t *testing.T) {
 	nobody := deaf(t)
 	var errs []error
 	var mu sync.Mutex
-	f.plan = func(_ *host.Conn, attempt int, last error) (host.Dial, error) {
+	f.plan = func(_ host.View, attempt int, last error) (upstream.Dial, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		errs = append(errs, last)
@@ -141,8 +147,8 @@ func TestAPlannerIsAskedAgainUntilAnUpstreamStands(t *testing.T) {
 
 func TestAPlannerEndsTheConnection(t *testing.T) {
 	f := start(t, nil)
-	f.plan = func(*host.Conn, int, error) (host.Dial, error) {
-		return host.Dial{}, host.End(host.ByProxy, host.Unavailable, nil)
+	f.plan = func(host.View, int, error) (upstream.Dial, error) {
+		return upstream.Dial{}, host.End(host.ByProxy, host.Unavailable, nil)
 	}
 	f.load(serve("route {", "proxy", "}"))
 	f.dial().isEnded()
@@ -153,11 +159,11 @@ func TestPlansThatBlockGoOnInAGoroutine(t *testing.T) {
 	f := start(t, nil)
 	f.echoes()
 	nobody := deaf(t)
-	f.plan = func(_ *host.Conn, attempt int, _ error) (host.Dial, error) {
+	f.plan = func(_ host.View, attempt int, _ error) (upstream.Dial, error) {
 		d := f.toUpstream()
 		d.Addr = nobody
 		if attempt == 1 {
-			return host.Dial{}, host.ErrBlocks
+			return upstream.Dial{}, host.ErrBlocks
 		}
 		return d, nil
 	}
@@ -174,7 +180,7 @@ func TestPlansThatBlockGoOnInAGoroutine(t *testing.T) {
 func TestAttemptsThatWaitAreMadeInAGoroutine(t *testing.T) {
 	f := start(t, nil)
 	f.echoes()
-	f.plan = func(*host.Conn, int, error) (host.Dial, error) {
+	f.plan = func(host.View, int, error) (upstream.Dial, error) {
 		d := f.toUpstream()
 		d.After = time.Millisecond
 		return d, nil
@@ -186,7 +192,7 @@ func TestAttemptsThatWaitAreMadeInAGoroutine(t *testing.T) {
 func TestWhatGoesFirstIsSentBeforeTheHead(t *testing.T) {
 	f := start(t, nil)
 	f.echoes()
-	f.plan = func(*host.Conn, int, error) (host.Dial, error) {
+	f.plan = func(host.View, int, error) (upstream.Dial, error) {
 		d := f.toUpstream()
 		d.First = []byte("PROXY ")
 		return d, nil
@@ -223,10 +229,10 @@ func TestKillsFindConnectionsInEveryPhase(t *testing.T) {
 func TestAKillFindsAConnectionWhoseUpstreamDoesNotAnswer(t *testing.T) {
 	f := start(t, nil)
 	mute := full(t)
-	up := host.NewUpstream(mute.String(), host.UpstreamOptions{})
-	f.plan = func(*host.Conn, int, error) (host.Dial, error) {
+	up := upstream.New(mute.String(), upstream.Options{})
+	f.plan = func(host.View, int, error) (upstream.Dial, error) {
 		up.Acquire(0)
-		return host.Dial{Network: "tcp", Addr: mute, Timeout: limit, Up: up}, nil
+		return upstream.Dial{Network: "tcp", Addr: mute, Timeout: limit, Up: up}, nil
 	}
 	f.load(serve("route {", "proxy", "}"))
 	c := f.dial()
@@ -281,8 +287,8 @@ func (bomb) Match(f *sdk.Flow) (sdk.Verdict, error) {
 func TestADefectOfAMatcherOrPlannerCostsItsConnection(t *testing.T) {
 	f := start(t, nil)
 	f.echoes()
-	f.plan = func(c *host.Conn, _ int, _ error) (host.Dial, error) {
-		if string(c.Head()) == "aaax" {
+	f.plan = func(c host.View, _ int, _ error) (upstream.Dial, error) {
+		if string(c.Flow().Head) == "aaax" {
 			panic("on purpose")
 		}
 		return f.toUpstream(), nil
@@ -333,7 +339,7 @@ func TestAnUpstreamThatSpeaksFirstAndLeavesIsHeard(t *testing.T) {
 func TestTheHeaderOfAnAttemptIsNotCounted(t *testing.T) {
 	f := start(t, nil)
 	f.echoes()
-	f.plan = func(*host.Conn, int, error) (host.Dial, error) {
+	f.plan = func(host.View, int, error) (upstream.Dial, error) {
 		d := f.toUpstream()
 		d.First = []byte("PROXY ")
 		return d, nil
@@ -359,14 +365,14 @@ func TestAResetBeforeTheFirstByteIsNoOrderlyEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			one := func(o *engine.Options) {
 				if inLoops {
-					o.Reactors = someLoops(t, 1)
+					o.Loops = someLoops(t, 1)
 				}
 			}
 			f := start(t, one)
 			f.echoes()
 			var first atomic.Bool
 			planning, goOn := make(chan struct{}), make(chan struct{})
-			f.plan = func(*host.Conn, int, error) (host.Dial, error) {
+			f.plan = func(host.View, int, error) (upstream.Dial, error) {
 				if first.CompareAndSwap(false, true) { // the loop is held up
 					close(planning)
 					<-goOn

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"dwaar.dev/dwaar/host/engine/internal/listen"
 	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/host/session"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -169,6 +171,14 @@ func (e *Engine) swap(p *plan) {
 		}
 	}
 	e.own.Store(e.addresses())
+}
+
+// environment is what the sessions of a post have in common.
+func (e *Engine) environment(log *slog.Logger) session.Env {
+	return session.Env{
+		Heads: e.heads, Log: log, Getenv: e.getenv, Own: e.owns, Start: e.relayer(), Life: e.life,
+		Terse: !e.access.Enabled(e.life, slog.LevelInfo),
+	}
 }
 
 // assignCaps gives every server its counts. They outlive a graph with the server's

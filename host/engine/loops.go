@@ -6,23 +6,23 @@ import (
 	"sync/atomic"
 	"time"
 
-	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/engine/internal/listen"
-	"dwaar.dev/dwaar/host/relay/reactor"
+	"dwaar.dev/dwaar/host/loop"
+	"dwaar.dev/dwaar/host/session"
 )
 
 // relayer relays in event loops what it can.
-func (e *Engine) relayer() host.Relayer {
-	if e.reactors == nil {
+func (e *Engine) relayer() session.Relayer {
+	if e.loops == nil {
 		return nil
 	}
-	return e.reactors.Start
+	return e.loops.Start
 }
 
 // attendInLoops lets the event loops accept for a socket, if there are some and the
 // socket is one of streams.
 func (e *Engine) attendInLoops(s *socket) bool {
-	if e.reactors == nil {
+	if e.loops == nil {
 		return false
 	}
 	fd, err := s.ln.Bare()
@@ -33,7 +33,7 @@ func (e *Engine) attendInLoops(s *socket) bool {
 	if at := addrPort(s.ln.Addr()); at.IsValid() && !at.Addr().IsUnspecified() {
 		a.local = at
 	}
-	l, err := e.reactors.Listen(fd, a)
+	l, err := e.loops.Listen(fd, a)
 	if err != nil {
 		listen.Discard(fd)
 		return false
@@ -56,7 +56,7 @@ type acceptor struct {
 }
 
 // untilLeaving ends the socket when it is told to.
-func (a *acceptor) untilLeaving(l *reactor.Listener) {
+func (a *acceptor) untilLeaving(l *loop.Listener) {
 	defer close(a.s.done)
 	<-a.s.leaving
 	<-l.Leave()
@@ -68,22 +68,20 @@ func (a *acceptor) untilLeaving(l *reactor.Listener) {
 	a.s.finish(a.e)
 }
 
-// Accepted implements [reactor.Acceptor].
-func (a *acceptor) Accepted(p reactor.Peer) *reactor.Client {
+// Accepted implements [loop.Acceptor].
+func (a *acceptor) Accepted(p loop.Peer) *loop.Client {
 	if a.strained.Load() {
 		a.relieved()
 	}
-	x := new(flight)
-	f, ok := a.e.begin(&x.conn, a.s, a.local, p.Addr)
-	if !ok {
+	x := new(looped)
+	if !a.e.begin(&x.conn, a.s, a.local, p.Addr) {
 		return nil
 	}
-	x.client.Init(x)
-	a.e.enroll(&x.conn, host.NewBare(x.client.Link(), x.id, f, &x.env))
-	return &x.client
+	x.Drive(&x.Session)
+	return &x.Client
 }
 
-// Failed implements [reactor.Acceptor].
+// Failed implements [loop.Acceptor].
 func (a *acceptor) Failed(err error) time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()

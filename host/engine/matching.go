@@ -126,7 +126,7 @@ func (h crowdHeap) Less(i, j int) bool {
 	if a.n != b.n || a.first == nil || b.first == nil {
 		return a.n > b.n
 	}
-	return a.first.id < b.first.id
+	return a.first.ID() < b.first.ID()
 }
 
 func (h crowdHeap) Swap(i, j int) {

@@ -12,19 +12,37 @@ import (
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/engine/internal/listen"
+	"dwaar.dev/dwaar/host/session"
 )
 
 // naive is what crowds is meant to be.
 type naive []*conn
 
 func (n naive) victim() *conn {
-	count := map[netip.Prefix]int{}
+	count := map[string]int{}
 	for _, x := range n {
-		count[home(x.peer.Addr())]++
+		count[from(x)]++
 	}
 	return slices.MinFunc(n, func(a, b *conn) int {
-		return cmp.Or(cmp.Compare(count[home(b.peer.Addr())], count[home(a.peer.Addr())]), cmp.Compare(a.id, b.id))
+		return cmp.Or(cmp.Compare(count[from(b)], count[from(a)]), cmp.Compare(a.ID(), b.ID()))
 	})
+}
+
+// from says where a connection comes from: what one subscriber has is an IPv4 address
+// or the upper half of an IPv6 one.
+func from(x *conn) string {
+	b := x.peer.Addr().AsSlice()
+	if len(b) == 16 {
+		b = b[:8]
+	}
+	return string(b)
+}
+
+// numbered is a connection with nothing but a number and an address.
+func numbered(id uint64, from netip.Addr) *conn {
+	x := &conn{peer: netip.AddrPortFrom(from, 1)}
+	x.Init(&session.Env{Heads: session.NewHeads(0)}, x, &session.Begin{ID: id})
+	return x
 }
 
 func TestCrowdsAgreeWithTheNaiveWay(t *testing.T) {
@@ -38,7 +56,7 @@ func TestCrowdsAgreeWithTheNaiveWay(t *testing.T) {
 		r, cs := rand.New(rand.NewPCG(seed, 0)), newCrowds()
 		var all naive
 		for id := range uint64(400) {
-			all = all.step(t, r, &cs, &conn{id: id, peer: netip.AddrPortFrom(addrs[r.IntN(len(addrs))], 1)})
+			all = all.step(t, r, &cs, numbered(id, addrs[r.IntN(len(addrs))]))
 			if cs.len() != len(all) {
 				t.Fatalf("seed %d: %d connections, want %d", seed, cs.len(), len(all))
 			}
@@ -68,7 +86,7 @@ func (n naive) step(t *testing.T, r *rand.Rand, cs *crowds, x *conn) naive {
 	}
 	want := n.victim()
 	if got := cs.evict(); got != want {
-		t.Fatalf("evicted %d from %v, want %d from %v", got.id, got.peer, want.id, want.peer)
+		t.Fatalf("evicted %d from %v, want %d from %v", got.ID(), got.peer, want.ID(), want.peer)
 	}
 	return slices.DeleteFunc(n, func(x *conn) bool { return x == want })
 }

@@ -19,6 +19,7 @@ import (
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/relay"
+	"dwaar.dev/dwaar/host/upstream"
 )
 
 // TestSoak runs for RELAY_SOAK, 1 s if that is not set: clients of every kind at once,
@@ -48,7 +49,7 @@ func TestSoak(t *testing.T) {
 // soak is an engine, its upstreams, and what their clients have seen.
 type soak struct {
 	*fixture
-	ups    map[byte]*host.Upstream // by the mode of their clients
+	ups    map[byte]*upstream.Upstream // by the mode of their clients
 	at     map[byte]net.Listener
 	nobody netip.AddrPort
 	path   string // of the listener that comes and goes
@@ -86,14 +87,14 @@ func newSoak(t *testing.T) *soak {
 	f := start(t, nil)
 	s := &soak{
 		fixture: f, nobody: deaf(t), path: t.TempDir() + "/s",
-		ups: map[byte]*host.Upstream{}, at: map[byte]net.Listener{},
+		ups: map[byte]*upstream.Upstream{}, at: map[byte]net.Listener{},
 	}
 	f.upstream = s.listen("tcp", "127.0.0.1:0", "")
 	s.at[byPath] = s.listen("unix", t.TempDir()+"/u", "")
 	s.at[greeted] = s.listen("tcp", "127.0.0.1:0", greeting)
 	s.at[reset] = s.listen("tcp", "127.0.0.1:0", "RESET")
 	for _, mode := range []byte{plainly, retried, headed, waiting, blocking, byPath, sick, reset, refused, greeted} {
-		s.ups[mode] = host.NewUpstream(string(mode), host.UpstreamOptions{CloseIfUnhealthy: mode == sick})
+		s.ups[mode] = upstream.New(string(mode), upstream.Options{CloseIfUnhealthy: mode == sick})
 	}
 	f.plan = s.attempt
 	f.load(s.configuration(0))
@@ -150,22 +151,22 @@ func (s *soak) configuration(k int) string {
 }
 
 // attempt plans by the mode of a client.
-func (s *soak) attempt(c *host.Conn, attempt int, _ error) (host.Dial, error) {
+func (s *soak) attempt(c host.View, attempt int, _ error) (upstream.Dial, error) {
 	mode := byte(greeted)
-	if head := c.Head(); len(head) > 3 && s.ups[head[0]] != nil {
+	if head := c.Flow().Head; len(head) > 3 && s.ups[head[0]] != nil {
 		mode = head[0]
 	}
 	up := s.ups[mode]
-	if mode == blocking && attempt == 0 && c.Record().Tries == 0 && c.Attempts().At == 0 {
-		c.Attempts().At = 1
-		return host.Dial{}, host.ErrBlocks
+	if mode == blocking && attempt == 0 && !c.Attempts().Again {
+		c.Attempts().Again = true
+		return upstream.Dial{}, host.ErrBlocks
 	}
 	if attempt > 0 && mode != retried {
-		return host.Dial{}, host.Unreached(errors.New("once is enough"))
+		return upstream.Dial{}, host.Unreached(errors.New("once is enough"))
 	}
 	trial, ok := up.Acquire(0)
 	if !ok {
-		return host.Dial{}, host.End(host.ByProxy, host.Unavailable, nil)
+		return upstream.Dial{}, host.End(host.ByProxy, host.Unavailable, nil)
 	}
 	d := s.toUpstream()
 	d.Up, d.Trial = up, trial

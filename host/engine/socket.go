@@ -6,9 +6,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/engine/internal/listen"
 	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/host/session"
 )
 
 // socket is a listening socket, which outlives graphs. Its goroutine accepts.
@@ -36,7 +36,7 @@ type post struct {
 	caps     *caps
 	socket   *socket
 	listener string // as configured
-	env      host.Env
+	env      session.Env
 }
 
 func newSocket(ln *listen.Socket) *socket {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"dwaar.dev/dwaar/host"
-	"dwaar.dev/dwaar/host/relay/reactor"
+	"dwaar.dev/dwaar/host/loop"
 )
 
 // Stats is what an engine counted since it was made. Accepted is always Active plus
@@ -38,7 +38,7 @@ type Stats struct {
 	HeadBytes        int64  // lent for first bytes now
 	Budget           int    // connections that the descriptor limit allows
 
-	Loops reactor.Stats // what the event loops hold; zero where there are none
+	Loops loop.Stats // what the event loops hold; zero where there are none
 
 	Listeners   []ListenerStats   // by name
 	Generations []GenerationStats // oldest first; the last one is current
@@ -79,8 +79,8 @@ func (e *Engine) Stats() Stats {
 	for why := range refusals {
 		s.Refused[why.String()] = e.count.refused[why].Load()
 	}
-	if e.reactors != nil {
-		s.Loops = e.reactors.Stats()
+	if e.loops != nil {
+		s.Loops = e.loops.Stats()
 	}
 	if e.writer != nil {
 		s.LinesDropped = e.writer.Dropped()
@@ -141,7 +141,7 @@ func (e *Engine) Conns() []ConnInfo {
 func (e *Engine) Kill(id uint64) bool {
 	x := e.table.find(id)
 	if x != nil {
-		x.c.Kill(host.ByOperator, host.Killed)
+		x.Kill(host.ByOperator, host.Killed)
 	}
 	return x != nil
 }

@@ -30,21 +30,21 @@ type shard struct {
 func (t *table) part(id uint64) *shard { return &t.parts[id%shards] }
 
 func (t *table) begin(x *conn) {
-	s := t.part(x.id)
+	s := t.part(x.ID())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conns == nil {
 		s.conns = map[uint64]*conn{}
 	}
-	s.conns[x.id] = x
+	s.conns[x.ID()] = x
 	s.began++
 }
 
 func (t *table) end(x *conn, o host.Outcome) {
-	s := t.part(x.id)
+	s := t.part(x.ID())
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.conns, x.id)
+	delete(s.conns, x.ID())
 	s.codes[o.Code.Index()]++
 	s.up += o.Up
 	s.down += o.Down
@@ -91,7 +91,7 @@ func (t *table) sum(to *Stats) {
 		to.Down += s.down
 		for _, x := range s.conns {
 			to.Phases[x.phase()]++
-			up, down := x.c.Counts()
+			up, down := x.Counts()
 			to.Up += up
 			to.Down += down
 		}

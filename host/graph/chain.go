@@ -16,17 +16,18 @@ type chain struct {
 	rest     *Routes // nil: what nobody took goes to the caller's next
 }
 
-// enter notes that a connection is the route's.
-func (r *Route) enter(c *host.Conn, l *list) {
-	if !l.own && c.Record().Route == "" {
-		c.Record().Route = r.title
-	}
-	c.Enter(host.InHandling)
+// Run runs the handlers of the route; next is what follows them, where they do not
+// end and no later route takes the connection.
+func (r *Route) Run(ctx context.Context, c host.Conn, next host.Next) error {
+	return r.chain.step(ctx, c, 0, next)
 }
 
+// Title is what the log calls the route. It pins nothing else of the graph.
+func (r *Route) Title() *string { return r.title }
+
 // Run gives a connection to the chain alone: a branch beside a route.
-func (ch *chain) Run(ctx context.Context, c *host.Conn) error {
-	return ch.step(ctx, c, 0, func(context.Context, *host.Conn) error { return nil })
+func (ch *chain) Run(ctx context.Context, c host.Conn) error {
+	return ch.step(ctx, c, 0, func(context.Context, host.Conn) error { return nil })
 }
 
 // Ends says whether the last handler ends the connection.
@@ -35,7 +36,7 @@ func (ch *chain) Ends() bool { return ch.ends }
 // String prints one handler a line.
 func (ch *chain) String() string { return strings.Join(ch.texts, "\n") }
 
-func (ch *chain) step(ctx context.Context, c *host.Conn, i int, next host.Next) error {
+func (ch *chain) step(ctx context.Context, c host.Conn, i int, next host.Next) error {
 	switch {
 	case i == len(ch.handlers) && ch.rest != nil:
 		return ch.rest.Handle(ctx, c, next)
@@ -44,21 +45,22 @@ func (ch *chain) step(ctx context.Context, c *host.Conn, i int, next host.Next) 
 	case i == len(ch.handlers)-1 && ch.ends:
 		return ch.handlers[i].Handle(ctx, c, next)
 	}
-	return ch.handlers[i].Handle(ctx, c, func(ctx context.Context, c *host.Conn) error {
+	return ch.handlers[i].Handle(ctx, c, func(ctx context.Context, c host.Conn) error {
 		return ch.step(ctx, c, i+1, next)
 	})
 }
 
 // title is what the log calls a route.
-func title(r *Route) string {
+func title(r *Route) *string {
 	at := r.Pos.String()
+	text := r.Name + " " + at
 	switch {
 	case r.Name == "":
-		return at
+		text = at
 	case at == "":
-		return r.Name
+		text = r.Name
 	}
-	return r.Name + " " + at
+	return &text
 }
 
 // Planner returns the one handler of a route that needs no goroutine: an event loop
@@ -86,7 +88,7 @@ func (ch *chain) planner() (p host.Planner, why string) {
 		return nil, "it does not end with its only handler"
 	}
 	p, _ = ch.handlers[0].(host.Planner)
-	if b, ok := p.(interface{ Blocks() string }); ok && b.Blocks() != "" {
+	if b, ok := p.(host.Blocker); ok && b.Blocks() != "" {
 		return nil, b.Blocks()
 	}
 	return p, ""

@@ -10,10 +10,7 @@
 package graph
 
 import (
-	"context"
-	"errors"
 	"net/netip"
-	"os"
 	"sync"
 	"time"
 
@@ -72,22 +69,8 @@ type Listener struct {
 	Pos     sdk.Pos
 }
 
-// Serve tries the server's routes on a connection that was just accepted and runs
-// the handlers of the one that takes it. A connection that no route takes ends with
-// host.ErrNoRoute; where that was only decided by the deadline, as a timeout of the
-// client.
-func (s *Server) Serve(ctx context.Context, c *host.Conn) error {
-	return s.routes.Handle(ctx, c, noRoute)
-}
-
-func noRoute(_ context.Context, c *host.Conn) error {
-	if errors.Is(c.Record().Final, os.ErrDeadlineExceeded) {
-		return host.End(host.ByClient, host.Timeout, host.ErrNoRoute)
-	}
-	return host.ErrNoRoute
-}
-
-// Routes are the server's routes, to be picked from without a connection.
+// Routes are the server's routes: what a session begins with, and what can be picked
+// from without a connection.
 func (s *Server) Routes() *Routes { return s.routes }
 
 // Actors are what runs beside the connections while this graph is the current one:

@@ -31,7 +31,7 @@ type Route struct {
 	cond    cond
 	winners []int // the instances under no negation: whose facts count
 	chain   chain
-	title   string       // what the log calls it
+	title   *string      // what the log calls it
 	planner host.Planner // its only handler, if it needs no goroutine
 	path    string       // where its connections live, as validate prints it
 }

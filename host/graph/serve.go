@@ -2,31 +2,40 @@ package graph
 
 import (
 	"context"
+	"time"
 
 	"dwaar.dev/dwaar/host"
 )
 
-// Handle is a matching phase: it reads until a route takes the connection and runs
-// that route's handlers. What no route takes goes to next. Routes is a
-// [host.Handler], so that a subroute is one.
-//
-// One absolute deadline bounds the phase. Routes that continue a list on the same
-// bytes have what is left of it; new bytes and a subroute begin another.
-func (rs *Routes) Handle(ctx context.Context, c *host.Conn, next host.Next) error {
-	ch := rs.choose(c)
-	r, err := ch.wait(c)
-	ch.End(c)
-	if err != nil {
-		return err
-	}
-	return rs.run(ctx, c, r, next)
+// Chooser is a connection that can be matched with routes: what package session
+// gives to handlers.
+type Chooser interface {
+	host.Conn
+	// Choose receives until the routes are decided. It returns the route that takes
+	// the connection, whose facts are the connection's then; nil: no route does; or
+	// why nobody needs to answer the client any more.
+	//
+	// One absolute deadline bounds the phase. Routes that continue a list on the
+	// same bytes have what is left of it; new bytes and a subroute begin another.
+	Choose(*Routes) (*Route, error)
 }
 
-// run gives a connection to a route, or to next if there is none.
-func (rs *Routes) run(ctx context.Context, c *host.Conn, r *Route, next host.Next) error {
-	if r == nil {
+// Handle is a matching phase beside the outer one: it runs the handlers of the route
+// that takes the connection. What no route takes goes to next. Routes is a
+// [host.Handler], so that a subroute is one.
+func (rs *Routes) Handle(ctx context.Context, c host.Conn, next host.Next) error {
+	r, err := c.(Chooser).Choose(rs)
+	switch {
+	case err != nil:
+		return err
+	case r == nil:
 		return next(ctx, c)
 	}
-	r.enter(c, rs.list)
-	return r.chain.step(ctx, c, 0, next)
+	return r.Run(ctx, c, next)
+}
+
+// Phase returns how long a matching phase with the routes may take, 0 is without
+// end; and whether it is one of its own, on bytes that have had one.
+func (rs *Routes) Phase() (timeout time.Duration, own bool) {
+	return rs.list.limits.MatchingTimeout, rs.list.own && rs.from == 0
 }

@@ -107,7 +107,7 @@ func (b *Builder) Supplies(fact string) { b.Supplied = append(b.Supplied, fact) 
 // nothing is routes that take no connection and a chain that does nothing.
 type nothing struct{}
 
-func (nothing) Handle(ctx context.Context, c *host.Conn, next host.Next) error { return next(ctx, c) }
-func (nothing) Run(context.Context, *host.Conn) error                          { return nil }
-func (nothing) Ends() bool                                                     { return false }
-func (nothing) String() string                                                 { return "nothing" }
+func (nothing) Handle(ctx context.Context, c host.Conn, next host.Next) error { return next(ctx, c) }
+func (nothing) Run(context.Context, host.Conn) error                          { return nil }
+func (nothing) Ends() bool                                                    { return false }
+func (nothing) String() string                                                { return "nothing" }

@@ -16,7 +16,7 @@ import (
 
 type greeter struct{}
 
-func (greeter) Handle(ctx context.Context, c *host.Conn, next host.Next) error {
+func (greeter) Handle(ctx context.Context, c host.Conn, next host.Next) error {
 	if _, err := io.WriteString(c.Net(), "hello"); err != nil {
 		return err
 	}

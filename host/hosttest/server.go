@@ -3,6 +3,7 @@ package hosttest
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/session"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -25,13 +27,14 @@ const (
 // Server accepts TCP connections on a port of 127.0.0.1 and gives each to a
 // handler, in a goroutine of its own.
 type Server struct {
-	Addr  string      // where it listens
-	Heads *host.Heads // what its connections borrow
+	Addr  string         // where it listens
+	Heads *session.Heads // what its connections borrow
 
 	handler  host.Handler
 	next     host.Next
 	listener *net.TCPListener
-	outcomes chan host.Outcome
+	ended    chan ended
+	live     sync.Map // *served → nothing
 	running  sync.WaitGroup
 }
 
@@ -45,11 +48,11 @@ func Serve(t testing.TB, h host.Handler, next host.Next) *Server {
 		t.Fatalf("listening: %v", err)
 	}
 	if next == nil {
-		next = func(context.Context, *host.Conn) error { return host.ErrNoRoute }
+		next = func(context.Context, host.Conn) error { return host.ErrNoRoute }
 	}
 	s := &Server{
-		Addr: l.Addr().String(), Heads: host.NewHeads(maxHeads),
-		handler: h, next: next, listener: l, outcomes: make(chan host.Outcome, waiting),
+		Addr: l.Addr().String(), Heads: session.NewHeads(maxHeads),
+		handler: h, next: next, listener: l, ended: make(chan ended, waiting),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.running.Go(func() { s.accept(ctx) })
@@ -83,24 +86,61 @@ func (s *Server) accept(ctx context.Context) {
 			return // closed, by the end of the test
 		}
 		s.running.Add(1)
-		c := host.NewConn(sock, id, flowOf(sock), &host.Env{
-			Heads: s.Heads,
-			Log:   slog.New(slog.DiscardHandler),
-			Ended: func(_ *host.Conn, o host.Outcome) {
-				s.outcomes <- o
-				s.running.Done()
-			},
-		})
-		go s.serve(ctx, c)
+		go s.serve(ctx, id, sock, flowOf(sock))
 	}
 }
 
-func (s *Server) serve(ctx context.Context, c *host.Conn) {
-	c.Enter(host.InHandling)
-	err := s.handler.Handle(ctx, c, s.next)
-	if !c.Given() {
-		c.Finish(err)
+// View returns a connection that is about to be planned for, without a socket: it
+// came from f.Remote to f.Local. log may be nil.
+func View(f sdk.Flow, log *slog.Logger) host.View {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
 	}
+	x := &served{}
+	f.MaxHead = maxHead
+	x.Init(&session.Env{Heads: session.NewHeads(maxHeads), Log: log}, x, &session.Begin{ID: 1, Flow: f})
+	return x
+}
+
+// Run gives one connection to h in the calling goroutine, and returns how it ended.
+// It closes sock.
+func Run(ctx context.Context, sock net.Conn, h host.Handler, next host.Next) host.Outcome {
+	s := &Server{ended: make(chan ended, 1), handler: h, next: next, Heads: session.NewHeads(maxHeads)}
+	s.running.Add(1)
+	s.serve(ctx, 1, sock, sdk.Flow{Network: "unix", Accepted: time.Now(), MaxHead: maxHead})
+	return (<-s.ended).outcome
+}
+
+// serve is the goroutine of a connection.
+func (s *Server) serve(ctx context.Context, id uint64, sock net.Conn, f sdk.Flow) {
+	x := &served{s: s}
+	x.Init(&session.Env{Heads: s.Heads, Log: slog.New(slog.DiscardHandler), Life: ctx}, x, &session.Begin{ID: id, Flow: f})
+	s.live.Store(x, nil)
+	x.Serve(sock, func(ctx context.Context, c host.Conn) error { return s.handler.Handle(ctx, c, s.next) })
+}
+
+// Kill ends all connections that are in the handler or in a relay, as an operator
+// does.
+func (s *Server) Kill() {
+	for x := range s.live.Range {
+		x.(*served).Kill(host.ByOperator, host.Killed)
+	}
+}
+
+// served is a session of the server's.
+type served struct {
+	session.Session
+	s *Server
+}
+
+// Decided implements [session.Owner].
+func (*served) Decided() {}
+
+// Ended implements [session.Owner].
+func (x *served) Ended(o host.Outcome) {
+	x.s.live.Delete(x)
+	x.s.ended <- ended{o, maps.Collect(x.Facts().All())}
+	x.s.running.Done()
 }
 
 func flowOf(sock *net.TCPConn) sdk.Flow {
@@ -114,14 +154,28 @@ func flowOf(sock *net.TCPConn) sdk.Flow {
 	}
 }
 
+// ended is a connection that has.
+type ended struct {
+	outcome host.Outcome
+	facts   map[string]string
+}
+
 // Outcome waits for the next connection to end and returns how it did.
 func (s *Server) Outcome(t testing.TB) host.Outcome {
 	t.Helper()
+	o, _ := s.Ended(t)
+	return o
+}
+
+// Ended waits for the next connection to end and returns how it did, and what was
+// known of it.
+func (s *Server) Ended(t testing.TB) (host.Outcome, map[string]string) {
+	t.Helper()
 	select {
-	case o := <-s.outcomes:
-		return o
+	case e := <-s.ended:
+		return e.outcome, e.facts
 	case <-time.After(Limit):
 		t.Fatalf("no connection ended within %v", Limit)
-		return host.Outcome{}
+		return host.Outcome{}, nil
 	}
 }

@@ -106,22 +106,33 @@ func (s *side) close() {
 // reset ends s so that its peer knows that the stream was cut. It drops what
 // has not been sent.
 func (s *side) reset() {
-	if s.conn == nil {
-		return
+	if s.conn != nil {
+		_ = Abort(s.conn)
 	}
-	if r, ok := s.conn.(Resetter); ok {
-		_ = r.Reset()
-		return
+}
+
+// Abort ends a connection so that its peer knows that the stream was cut, beneath
+// whatever wraps it, and closes it. What has not been sent is dropped. Sockets that
+// have no reset are closed.
+func Abort(conn net.Conn) error {
+	if r, ok := conn.(Resetter); ok {
+		return r.Reset()
 	}
-	if r, ok := s.socket.(Resetter); ok {
-		_ = r.Reset()
-	} else if c, ok := s.socket.(interface{ SetLinger(sec int) error }); ok {
-		_ = c.SetLinger(0)
+	var err error
+	socket := under(conn)
+	if r, ok := socket.(Resetter); ok {
+		err = r.Reset()
+	} else if c, ok := socket.(lingerer); ok {
+		err = c.SetLinger(0)
 	}
 	// The socket first: closing a *tls.Conn says close_notify if it still can.
-	_ = s.socket.Close()
-	_ = s.conn.Close()
+	_ = socket.Close()
+	_ = conn.Close()
+	return err
 }
+
+// lingerer is what *net.TCPConn is beside a net.Conn.
+type lingerer interface{ SetLinger(sec int) error }
 
 // slam closes the socket under whatever uses it.
 func (s *side) slam() {

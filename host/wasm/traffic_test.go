@@ -21,7 +21,7 @@ import (
 	"dwaar.dev/dwaar/host/dwaarfile"
 	"dwaar.dev/dwaar/host/engine"
 	"dwaar.dev/dwaar/host/graph"
-	"dwaar.dev/dwaar/host/relay/reactor"
+	"dwaar.dev/dwaar/host/loop"
 )
 
 // full says that tests take the numbers that they are told of with: FULL=1 go test.
@@ -43,7 +43,7 @@ func goLive(t testing.TB, config string, compiler ...string) *live {
 	log := slog.New(slog.DiscardHandler)
 	s := &live{
 		t: t, store: new(host.Store), host: New(Options{Log: log, Compiler: compiler}),
-		engine: engine.New(engine.Options{Log: log, Reactors: loops(t)}),
+		engine: engine.New(engine.Options{Log: log, Loops: loops(t)}),
 	}
 	if err := s.load(config); err != nil {
 		t.Fatal(err)
@@ -58,9 +58,9 @@ func goLive(t testing.TB, config string, compiler ...string) *live {
 }
 
 // loops starts event loops, as the program does; nil where there are none.
-func loops(t testing.TB) *reactor.Reactors {
+func loops(t testing.TB) *loop.Loops {
 	t.Helper()
-	rs, err := reactor.New(2)
+	rs, err := loop.New(2)
 	if errors.Is(err, errors.ErrUnsupported) {
 		return nil
 	}

@@ -25,7 +25,7 @@ import (
 	"dwaar.dev/dwaar/host/dwaarfile"
 	"dwaar.dev/dwaar/host/engine"
 	"dwaar.dev/dwaar/host/graph"
-	"dwaar.dev/dwaar/host/relay/reactor"
+	"dwaar.dev/dwaar/host/loop"
 	"dwaar.dev/dwaar/host/wasm"
 )
 
@@ -53,7 +53,7 @@ func serveWith(t testing.TB, o wasm.Options, config string) *served {
 	s := &served{t: t, store: &host.Store{}, log: &lines{}}
 	o.Log = slog.New(slog.NewTextHandler(s.log, nil))
 	loops := loops(t)
-	s.engine, s.guests = engine.New(engine.Options{Log: o.Log, Reactors: loops}), wasm.New(o)
+	s.engine, s.guests = engine.New(engine.Options{Log: o.Log, Loops: loops}), wasm.New(o)
 	if err := s.load(config); err != nil {
 		t.Fatal(err)
 	}
@@ -71,9 +71,9 @@ func serveWith(t testing.TB, o wasm.Options, config string) *served {
 }
 
 // loops starts event loops, as the program does; nil where there are none.
-func loops(t testing.TB) *reactor.Reactors {
+func loops(t testing.TB) *loop.Loops {
 	t.Helper()
-	rs, err := reactor.New(2)
+	rs, err := loop.New(2)
 	if errors.Is(err, errors.ErrUnsupported) {
 		return nil
 	}

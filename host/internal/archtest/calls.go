@@ -20,8 +20,8 @@ func callRules() []callRule {
 		{
 			packages: []string{"golang.org/x/sys/unix", "syscall"},
 			names:    []string{"Splice", "SYS_SPLICE", "SPLICE_F_*"},
-			banned:   func(path string) bool { return !below("host/relay", path) },
-			why:      "splicing is host/relay's alone: it has rules (urgent data, full pipes) that nobody should have to know twice",
+			banned:   func(path string) bool { return !below("host/loop", path) },
+			why:      "splicing is host/loop's alone: it has rules (urgent data, full pipes) that nobody should have to know twice",
 		},
 		{
 			packages: []string{"time"},

@@ -18,7 +18,7 @@ type rule struct {
 // rules is the architecture as a table. Order matters only where two patterns
 // match the same package.
 func rules() []rule {
-	return slices.Concat(wordRules(), configRules(), runningRules(), builtinRules(), outerRules())
+	return slices.Concat(wordRules(), configRules(), connRules(), runningRules(), builtinRules(), outerRules())
 }
 
 // wordRules are the rules of sdk, what it takes to write a matcher.
@@ -66,7 +66,7 @@ func configRules() []rule {
 	return []rule{
 		{
 			packages: []string{"host"},
-			imports:  []string{"sdk", "host/relay"},
+			imports:  []string{"sdk", "host/relay", "host/upstream"},
 			tests:    anyPart(),
 			why:      "host is the contract of handlers: whoever fulfils it imports host, never the other way round",
 		},
@@ -114,12 +114,37 @@ func configRules() []rule {
 	}
 }
 
+// connRules are the rules of a connection: its life, and what drives it.
+func connRules() []rule {
+	return []rule{
+		{
+			packages: []string{"host/upstream"},
+			imports:  []string{"host/relay"},
+			tests:    []string{"host/realtest"},
+			why:      "host/upstream counts and connects: who is connected, and what for, it is not told",
+		},
+		{
+			packages: []string{"host/session"},
+			imports:  []string{"host", "host/graph", "host/relay", "host/upstream", "sdk"},
+			tests:    anyPart(),
+			why:      "host/session is what becomes of one connection: it knows routes and upstreams, and neither who accepted it nor what drives it",
+		},
+		{
+			packages: []string{"host/loop"},
+			imports:  []string{"host/relay", "host/session"},
+			modules:  []string{"golang.org/x/sys"},
+			tests:    anyPart(),
+			why:      "host/loop drives sessions and relays without goroutines, and is the only place that splices: it needs the session, the relay's API and the kernel",
+		},
+	}
+}
+
 // runningRules are the rules of what moves bytes and keeps running.
 func runningRules() []rule {
 	return []rule{
 		{
 			packages: []string{"host/engine"},
-			imports:  []string{"host", "host/graph", "host/relay", "host/relay/reactor", "host/udp", "sdk"},
+			imports:  []string{"host", "host/graph", "host/loop", "host/session", "host/udp", "sdk"},
 			modules:  []string{"github.com/oklog/run", "golang.org/x/sys"},
 			tests:    anyPart(),
 			why:      "host/engine runs whatever graph it is given: it knows neither text, builtins, plugins nor who controls it",
@@ -137,13 +162,6 @@ func runningRules() []rule {
 			why:      "host/relay knows nothing of the rest and could be published alone",
 		},
 		{
-			packages: []string{"host/relay/reactor"},
-			imports:  []string{"host/relay"},
-			modules:  []string{"golang.org/x/sys"},
-			tests:    []string{"host/relay/...", "host/realtest"},
-			why:      "host/relay/reactor is one more implementation of the relay, and the only place that splices: it needs the API and the kernel",
-		},
-		{
 			packages: []string{"host/relay/relaytest"},
 			imports:  []string{"host/relay"},
 			modules:  []string{"golang.org/x/sys", "github.com/google/go-cmp"},
@@ -152,7 +170,7 @@ func runningRules() []rule {
 		},
 		{
 			packages: []string{"host/control"},
-			imports:  []string{"host", "host/engine", "sdk"},
+			imports:  []string{"host", "host/engine", "host/upstream", "sdk"},
 			modules:  []string{"github.com/prometheus/client_golang", "golang.org/x/sys"},
 			tests:    anyPart(),
 			why:      "host/control speaks for a running engine: what reads a configuration is handed to it by cmd/dwaar",
@@ -163,7 +181,7 @@ func runningRules() []rule {
 		},
 		{
 			packages: []string{"host/hosttest"},
-			imports:  []string{"host", "sdk"},
+			imports:  []string{"host", "host/session", "sdk"},
 			tests:    anyPart(),
 			why:      "host/hosttest lets a handler be tested alone: it needs the contract of handlers and nothing that fulfils it",
 		},
@@ -197,7 +215,7 @@ func builtinRules() []rule {
 	}
 	handler := rule{
 		packages: handlers(),
-		imports:  []string{"sdk", "host", "host/relay", "builtin/internal/..."},
+		imports:  []string{"sdk", "host", "host/relay", "host/upstream", "builtin/internal/..."},
 		tests:    []string{"sdk/...", "host/...", "builtin/..."},
 		why:      "builtin never imports graph, engine or wasm: a handler that holds routes gets them from its Builder",
 	}

@@ -78,7 +78,7 @@ type Handler struct {
 }
 
 // Handle never calls next.
-func (h *Handler) Handle(_ context.Context, c *host.Conn, _ host.Next) error {
+func (h *Handler) Handle(_ context.Context, c host.Conn, _ host.Next) error {
 	say := h.talk
 	if h.text != nil {
 		text, err := h.text.Expand(c.Get)

@@ -127,8 +127,8 @@ func TestTheGreetingSaysWhatIsWrittenInTheFile(t *testing.T) {
 // named gives connections the variable us.
 type named struct{ host.Handler }
 
-func (n named) Handle(ctx context.Context, c *host.Conn, next host.Next) error {
-	c.Set("us", []byte("me"))
+func (n named) Handle(ctx context.Context, c host.Conn, next host.Next) error {
+	c.Put("vars", "us", "me")
 	return n.Handler.Handle(ctx, c, next)
 }
 

@@ -1,0 +1,199 @@
+package loop
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Dial connects to an upstream without waiting, and closes the one before, if
+// there is one. With a nil error it stands, and the first bytes of b, so many, are
+// sent. With ErrPending nothing of b is sent or kept, and Events.Connected will be
+// called. Any other error, a *net.OpError as package net makes it, is the end of
+// the attempt.
+//
+// Where both ends are on this machine the kernel has shaken hands, or been
+// refused, before connect returns: a send tells which.
+func (c *Client) Dial(d Dial, b []byte) (sent int, err error) {
+	r, i, s := c.at()
+	if s == nil {
+		return 0, net.ErrClosed
+	}
+	r.hangUp(i, s)
+	r.pass(s, held)
+	if d.Network == "unix" {
+		err = r.dialUnix(s, &d)
+	} else {
+		err = r.dialTCP(s, &d, len(b) > 0)
+	}
+	if stands := err == nil || err == unix.EINPROGRESS && s.ends[1].is(near); stands && len(b) > 0 {
+		sent, err = r.sendFirst(s, b)
+	}
+	if err == unix.EINPROGRESS {
+		err = r.pend(i, s, &d)
+	}
+	if err != nil && err != ErrPending {
+		r.hangUp(i, s)
+		return 0, d.failed(err)
+	}
+	c.link.counts[0].Store(int64(sent))
+	return sent, err
+}
+
+// sendFirst sends the first bytes to an upstream that probably stands.
+func (r *loop) sendFirst(s *slot, b []byte) (int, error) {
+	up := &s.ends[1]
+	up.hurry(len(b))
+	n, errno := send(up.fd, b, 0)
+	switch {
+	case errno == unix.EAGAIN && up.is(tcp):
+		return 0, unix.EINPROGRESS
+	case errno == unix.EAGAIN:
+		return 0, nil
+	case errno != 0:
+		return 0, os.NewSyscallError("connect", errno)
+	case r.toItself(s):
+		return 0, os.NewSyscallError("connect", unix.ECONNREFUSED)
+	}
+	return n, nil
+}
+
+// pend has the epoll tell when the upstream stands.
+func (r *loop) pend(i int32, s *slot, d *Dial) error {
+	s.ends[1].set(spacious) // that is what tells
+	if errno := r.enter(i, s, 1); errno != 0 {
+		return os.NewSyscallError("epoll_ctl", errno)
+	}
+	s.until = 0
+	if d.Timeout > 0 {
+		s.until = after(r.now, int64(d.Timeout))
+	}
+	r.pass(s, connecting)
+	r.rearm(i, s)
+	return ErrPending
+}
+
+// failed makes the error of an attempt.
+func (d *Dial) failed(err error) error {
+	if d.Network == "unix" {
+		return dialError("unix", &net.UnixAddr{Net: "unix", Name: d.Path}, err)
+	}
+	return dialError("tcp", net.TCPAddrFromAddrPort(d.Addr), err)
+}
+
+// dialError is the error of an attempt as package net makes it.
+func dialError(network string, to net.Addr, err error) error {
+	return &net.OpError{Op: "dial", Net: network, Addr: to, Err: err}
+}
+
+// dialUnix connects end 1 to a Unix socket: at once or not at all.
+func (r *loop) dialUnix(s *slot, d *Dial) error {
+	name := d.Path
+	if strings.HasPrefix(name, "@") {
+		name = "\x00" + name[1:]
+	}
+	fd, errno := socket(unix.AF_UNIX)
+	if errno != 0 {
+		return os.NewSyscallError("socket", errno)
+	}
+	s.ends[1].fd = fd
+	s.ends[1].set(wary)
+	for {
+		err := unix.Connect(int(fd), &unix.SockaddrUnix{Name: name})
+		if err != unix.EINTR {
+			return os.NewSyscallError("connect", err)
+		}
+	}
+}
+
+// dialTCP begins to connect end 1, which is sent to at once. The error is
+// EINPROGRESS as it is.
+func (r *loop) dialTCP(s *slot, d *Dial, speaks bool) error {
+	to := d.Addr.Addr().Unmap()
+	if !to.IsValid() {
+		return os.NewSyscallError("connect", unix.EADDRNOTAVAIL)
+	}
+	family := unix.AF_INET6
+	if to.Is4() {
+		family = unix.AF_INET
+	}
+	fd, errno := socket(family)
+	if errno != 0 {
+		return os.NewSyscallError("socket", errno)
+	}
+	up := &s.ends[1]
+	up.fd = fd
+	up.set(tcp | nagle)
+	if to.IsLoopback() {
+		up.set(near)
+	}
+	s.to = pointOf(to, d.Addr.Port())
+	if d.Local.IsValid() {
+		if err := r.bind(fd, d.Local.Unmap()); err != nil {
+			return err
+		}
+	}
+	if speaks {
+		up.withoutAck()
+	}
+	r.peer.set(to, d.Addr.Port())
+	switch errno := connect(fd, &r.peer); errno {
+	case 0:
+		return nil
+	case unix.EINPROGRESS:
+		return unix.EINPROGRESS
+	default:
+		return os.NewSyscallError("connect", errno)
+	}
+}
+
+// bind has fd connect from an address. The port is chosen by connect, so that only
+// the four together need to be unused.
+func (r *loop) bind(fd int32, from netip.Addr) error {
+	_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
+	r.peer.set(from, 0)
+	return os.NewSyscallError("bind", bind(fd, &r.peer))
+}
+
+// toItself says whether the upstream is its own peer: the kernel lets a socket
+// connect to the port that it has just been given, where nobody listens.
+func (r *loop) toItself(s *slot) bool {
+	if !s.ends[1].is(tcp) || s.to.port < r.low || s.to.port > r.high {
+		return false
+	}
+	return sockName(s.ends[1].fd, &r.peer) == 0 && r.peer.addrPort() == s.to.addrPort()
+}
+
+// point is an address and a port without a pointer.
+type point struct {
+	addr16 [16]byte
+	port   uint16
+}
+
+func pointOf(a netip.Addr, port uint16) point { return point{a.As16(), port} }
+
+func (p point) addrPort() netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom16(p.addr16).Unmap(), p.port)
+}
+
+// addr is that for an error.
+func (p point) addr() net.Addr { return net.TCPAddrFromAddrPort(p.addrPort()) }
+
+// ephemeralPorts returns the range of ports that the kernel connects from.
+func ephemeralPorts() (low, high uint16) {
+	b, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
+	words := strings.Fields(string(b))
+	if err != nil || len(words) != 2 {
+		return 1, 65535
+	}
+	from, err1 := strconv.ParseUint(words[0], 10, 16)
+	to, err2 := strconv.ParseUint(words[1], 10, 16)
+	if err1 != nil || err2 != nil {
+		return 1, 65535
+	}
+	return uint16(from), uint16(to)
+}

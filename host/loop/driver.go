@@ -1,0 +1,153 @@
+package loop
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"time"
+
+	"dwaar.dev/dwaar/host/relay"
+	"dwaar.dev/dwaar/host/session"
+)
+
+// Driver drives a session in a loop: it tells the session what happened to its
+// sockets, and does what the session answers. It is the whole of a Client's Events,
+// and part of its owner's struct, by value. It must not be copied after Drive.
+type Driver struct {
+	Client
+	session *session.Session
+}
+
+// Drive makes d ready to be returned by Acceptor.Accepted, as the driver of s.
+func (d *Driver) Drive(s *session.Session) {
+	d.session = s
+	d.Init(d)
+	s.Hold(d.Link())
+}
+
+// do does what the session says until it has to wait, or somebody else goes on.
+func (d *Driver) do(act session.Act) {
+	for {
+		switch act.Do {
+		case session.Receive:
+			act = d.receive()
+		case session.Wait:
+			d.Wait(act.Until)
+			return
+		case session.Look:
+			act = d.look()
+		case session.Dial:
+			sent, err := d.dial(&act)
+			if errors.Is(err, ErrPending) {
+				return
+			}
+			act = d.dialed(sent, err)
+		case session.Relay:
+			d.Relay(act.Bytes, act.Relay)
+			return
+		case session.Land:
+			act = d.land()
+		case session.Close:
+			d.Close(false)
+			act = d.session.Step(session.Input{Event: session.Closed})
+		default:
+			return
+		}
+	}
+}
+
+// tell tells the session what happened just now.
+func (d *Driver) tell(e session.Event, n int, err error) session.Act {
+	return d.session.Step(session.Input{Event: e, At: time.Now(), N: n, Err: err})
+}
+
+// receive receives once.
+func (d *Driver) receive() session.Act {
+	b, err := d.session.Room()
+	if err != nil {
+		return d.tell(session.Received, 0, err)
+	}
+	n, err := d.Recv(b)
+	if errors.Is(err, ErrAgain) {
+		return d.session.Step(session.Input{Event: session.Waits})
+	}
+	return d.tell(session.Received, n, err)
+}
+
+// look takes what is there.
+func (d *Driver) look() session.Act {
+	n := 0
+	if b, err := d.session.Room(); err == nil {
+		n, _ = d.Recv(b) // an end or an error is the relay's to pass on
+	}
+	return d.session.Step(session.Input{Event: session.Looked, N: n})
+}
+
+// dial begins an attempt.
+func (d *Driver) dial(act *session.Act) (sent int, err error) {
+	to := act.Dial
+	return d.Dial(Dial{Network: to.Network, Addr: to.Addr, Path: to.Path, Local: to.Local, Timeout: to.Timeout}, act.Bytes)
+}
+
+// dialed tells how an attempt ended.
+func (d *Driver) dialed(sent int, err error) session.Act {
+	if err != nil {
+		return d.tell(session.Refused, 0, err)
+	}
+	return d.tell(session.Connected, sent, nil)
+}
+
+// land gives the session to a goroutine.
+func (d *Driver) land() session.Act {
+	sock, err := d.detach()
+	if err != nil {
+		return d.tell(session.Returned, 0, err)
+	}
+	go d.session.Continue(sock)
+	return session.Act{}
+}
+
+// detach takes the socket out of the loop.
+func (d *Driver) detach() (*relay.Conn, error) {
+	fd, err := d.Detach()
+	if err != nil {
+		return nil, err
+	}
+	f := d.session.Flow()
+	return relay.NewConn(fd, netAddr(f.Local), netAddr(f.Remote))
+}
+
+func netAddr(a netip.AddrPort) net.Addr {
+	if a.IsValid() {
+		return net.TCPAddrFromAddrPort(a)
+	}
+	return &net.UnixAddr{Net: "unix"}
+}
+
+// Start implements [Events].
+func (d *Driver) Start() {
+	if f := d.session.Flow(); f.Remote.IsValid() && !f.Local.IsValid() {
+		f.Local = d.Local()
+	}
+	d.do(d.tell(session.Began, 0, nil))
+}
+
+// Ready implements [Events].
+func (d *Driver) Ready() { d.do(d.receive()) }
+
+// Due implements [Events].
+func (d *Driver) Due() { d.do(d.tell(session.Due, 0, nil)) }
+
+// Connected implements [Events].
+func (d *Driver) Connected(err error) { d.do(d.dialed(0, err)) }
+
+// Killed implements [Events].
+func (d *Driver) Killed(relay.Reason) { d.do(d.tell(session.Killed, 0, nil)) }
+
+// Ended implements [Events].
+func (d *Driver) Ended(r relay.Result) {
+	d.session.Step(session.Input{Event: session.Relayed, At: time.Now(), Result: r})
+}
+
+// Panicked implements [Events]. The client is closed.
+func (d *Driver) Panicked(v any, stack []byte) { d.do(d.session.Step(d.session.Defect(v, stack))) }

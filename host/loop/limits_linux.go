@@ -1,0 +1,106 @@
+package loop
+
+import (
+	"math"
+
+	"dwaar.dev/dwaar/host/relay"
+)
+
+// ticksUntil returns the first tick that is not before a time.
+func ticksUntil(at int64) int64 { return (at + tick - 1) >> tickShift }
+
+// dueAt returns when the slot is to be looked at if nothing happens before.
+func (s *slot) dueAt() int64 {
+	if s.stage != joined {
+		if s.until > 0 {
+			return s.until
+		}
+		return math.MaxInt64
+	}
+	at, _ := s.limit()
+	if s.tuneAt > 0 {
+		return min(at, s.tuneAt)
+	}
+	return at
+}
+
+// limit returns what ends the pair if nothing happens before, and when.
+func (s *slot) limit() (at int64, reason relay.Reason) {
+	if s.lingerAt > 0 {
+		return s.lingerAt, relay.Reset
+	}
+	at = math.MaxInt64
+	if s.idle > 0 {
+		at, reason = after(s.moved, s.idle), relay.Idle
+	}
+	if s.half > 0 && s.first != relay.Self && after(s.moved, s.half) <= at {
+		at, reason = after(s.moved, s.half), relay.HalfClosed
+	}
+	if s.life > 0 && after(s.born, s.life) < at {
+		at, reason = after(s.born, s.life), relay.Expired
+	}
+	return at, reason
+}
+
+// after is t+d, where d may be what stands for "never".
+func after(t, d int64) int64 {
+	if d > math.MaxInt64-tick-t {
+		return math.MaxInt64 - tick
+	}
+	return t + d
+}
+
+// rearm makes sure that the pair is looked at when its limit is due. A limit
+// that moved into the future stays where it is: being looked at too early costs
+// less than moving it with every byte.
+func (r *loop) rearm(i int32, s *slot) {
+	at := s.dueAt()
+	if at == math.MaxInt64 {
+		return
+	}
+	if due := ticksUntil(at); s.timer.level == none || due < s.timer.due {
+		r.wheel.set(&r.slab, i, due)
+	}
+}
+
+// expire looks at the pairs whose timers are due.
+func (r *loop) expire() {
+	r.due = r.wheel.advance(&r.slab, r.now>>tickShift, r.due[:0])
+	for _, i := range r.due {
+		s := r.slab.at(i)
+		if s.stage != joined {
+			r.dueClient(i, s)
+			continue
+		}
+		if s.tuneAt > 0 && r.now >= s.tuneAt {
+			s.tuneAt = 0
+			keepAlive(s.ends[1].fd)
+		}
+		at, reason := s.limit()
+		switch {
+		case r.now >= at:
+			s.blame(s.culprit(reason), reason)
+			r.end(i, s)
+		case s.flushing:
+			r.flush(i, s)
+		default:
+			r.rearm(i, s)
+		}
+	}
+}
+
+// culprit returns the end that kept the pair from moving.
+func (s *slot) culprit(reason relay.Reason) relay.Side {
+	if reason == relay.Expired {
+		return relay.Self
+	}
+	for e := range s.ends {
+		if src := &s.ends[e]; !s.ends[1-e].is(writable) && (src.pending() || src.is(readable)) {
+			return sideOf(1 - e)
+		}
+	}
+	if reason == relay.HalfClosed {
+		return relay.Down + relay.Up - s.first
+	}
+	return relay.Self
+}

@@ -1,0 +1,193 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"time"
+
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/host/relay"
+	"dwaar.dev/dwaar/host/upstream"
+	"dwaar.dev/dwaar/sdk"
+)
+
+// conn is a session in a goroutine, as the handlers there see it: a [host.Conn], and
+// a [graph.Chooser]. One that Wrap made has a head of its own and shares the rest.
+type conn struct {
+	s    *Session
+	u    *setup // of the session, also when that has been given away
+	h    *head
+	sock net.Conn // where the bytes behind the head come from
+}
+
+var (
+	_ host.Conn     = (*conn)(nil)
+	_ graph.Chooser = (*conn)(nil)
+)
+
+// Flow implements [host.View].
+func (c *conn) Flow() *sdk.Flow { return &c.h.flow }
+
+// Get implements [host.View].
+func (c *conn) Get(name string) (string, bool) { return c.s.get(&c.h.flow, name) }
+
+// Set makes conn the [sdk.Facts] of its flow.
+func (c *conn) Set(key string, value []byte) { c.s.Set(key, value) }
+
+// Log implements [host.View].
+func (c *conn) Log() *slog.Logger { return c.s.env.Log }
+
+// Attempts implements [host.View].
+func (c *conn) Attempts() *upstream.Attempts { return &c.u.attempts }
+
+// Own implements [host.View].
+func (c *conn) Own(a netip.AddrPort) bool { return c.s.own(&c.h.flow, a) }
+
+// Head implements [host.Conn].
+func (c *conn) Head() []byte { return c.h.flow.Head }
+
+// Peek implements [host.Conn].
+func (c *conn) Peek(n int) error {
+	for len(c.h.flow.Head) < n {
+		b, err := c.h.room(c.s.env.Heads, n)
+		if err != nil {
+			return err
+		}
+		got, err := c.sock.Read(b)
+		if err := c.h.received(got, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Discard implements [host.Conn].
+func (c *conn) Discard(n int) { c.h.discard(c.s.env.Heads, n) }
+
+// Put implements [host.Conn].
+func (c *conn) Put(of, key, value string) bool { return c.s.Facts().PutString(of, key, value) }
+
+// SetRemote implements [host.Conn].
+func (c *conn) SetRemote(a netip.AddrPort) {
+	c.Put("conn", "peer_addr", c.h.flow.Remote.String())
+	a = host.Plain(a)
+	c.h.flow.Remote, c.h.flow.Proxied = a, true
+	c.s.proxied.Store(&a)
+}
+
+// Enter implements [host.Conn].
+func (c *conn) Enter(p host.Phase) {
+	if !c.s.given {
+		c.u.now = time.Now()
+		c.s.enter(c.u, State(p))
+	}
+}
+
+// Net implements [host.Conn].
+func (c *conn) Net() net.Conn { return &stream{c.sock, c} }
+
+// Wrap implements [host.Conn].
+func (c *conn) Wrap(inner net.Conn) host.Conn {
+	w := &conn{s: c.s, u: c.u, sock: inner, h: &head{flow: c.h.flow.Fresh()}}
+	w.h.flow.Bind(w)
+	return w
+}
+
+// Given implements [host.Conn].
+func (c *conn) Given() bool { return c.s.given }
+
+// Choose implements [graph.Chooser]: a matching phase beside the outer one.
+func (c *conn) Choose(routes *graph.Routes) (*graph.Route, error) {
+	p := beginPhase(time.Now(), c.h, routes, c)
+	defer c.s.endPhase(&p, c.h)
+	if at := c.h.deadline; !at.IsZero() {
+		_ = c.sock.SetReadDeadline(at) // fails on a closed socket, whose Read says so
+		defer c.sock.SetReadDeadline(time.Time{})
+	}
+	for {
+		r, need, err := c.s.try(&p, c.h)
+		if need == 0 || err != nil {
+			return r, err
+		}
+		if err := c.Peek(need); err != nil {
+			if err := c.s.starve(&p, c.h, err); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// Connect implements [host.Conn].
+func (c *conn) Connect(ctx context.Context, p host.Planner) error {
+	c.Enter(host.InConnect)
+	s, course := c.s, &c.u.course
+	sock, d, err := course.Reach(ctx, s.env.Log, func(ctx context.Context, last error) (upstream.Dial, error) {
+		d, err := p.Plan(c, last)
+		if w, ok := p.(host.WaitingPlanner); ok && errors.Is(err, host.ErrBlocks) {
+			return w.PlanWait(ctx, c, last)
+		}
+		return d, err
+	})
+	if err != nil {
+		return err
+	}
+	s.stood(d, time.Now())
+	return c.Relay(relay.Endpoint{Conn: sock}, d.Relay)
+}
+
+// Relay implements [host.Conn].
+func (c *conn) Relay(up relay.Endpoint, o relay.Options) error {
+	s := c.s
+	down := relay.Endpoint{Conn: c.sock, Head: bytes.Clone(c.h.flow.Head)}
+	c.h.release(s.env.Heads)
+	c.u.now = time.Now()
+	s.give(c.u)
+	s.relay(down, up, o)
+	return nil
+}
+
+// relay begins the relay of a session that was given away.
+func (s *Session) relay(down, up relay.Endpoint, o relay.Options) {
+	o.Done = func(r relay.Result) { s.Step(Input{Event: Relayed, At: time.Now(), Result: r}) }
+	start := s.env.Start
+	if start == nil {
+		start = relay.Start
+	}
+	s.Hold(start(down, up, o))
+}
+
+// stream is a conn as a net.Conn: the head, then the socket.
+type stream struct {
+	net.Conn
+	c *conn
+}
+
+// Read returns head bytes while there are any.
+func (s *stream) Read(p []byte) (int, error) {
+	h := s.c.h
+	if len(h.flow.Head) > 0 {
+		n := copy(p, h.flow.Head)
+		s.c.Discard(n)
+		return n, nil
+	}
+	if h.end != nil {
+		return 0, h.end
+	}
+	return s.Conn.Read(p)
+}
+
+// NetConn returns what lies beneath, for whoever must reset it.
+func (s *stream) NetConn() net.Conn { return s.Conn }
+
+// CloseWrite tells the other side that no more bytes will come.
+func (s *stream) CloseWrite() error {
+	if w, ok := s.Conn.(relay.CloseWriter); ok {
+		return w.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}

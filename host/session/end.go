@@ -1,0 +1,159 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"os"
+	"syscall"
+	"time"
+
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/relay"
+	"dwaar.dev/dwaar/host/upstream"
+)
+
+// enter brings the session into another state. The owner is told of the end of the
+// outer matching phase.
+func (s *Session) enter(u *setup, to State) {
+	from := s.State()
+	s.state.Store(uint32(to))
+	if from != Matching {
+		return
+	}
+	if u.route != nil {
+		s.record.Matched = max(u.now.Sub(s.accepted), 1)
+	}
+	s.owner.Decided()
+}
+
+// stood notes that the session has an upstream from now on.
+func (s *Session) stood(d *upstream.Dial, now time.Time) {
+	s.record.Connected = max(now.Sub(s.accepted), 1)
+	s.record.Tries = s.setup.course.Tries
+	if d.Up == nil {
+		return
+	}
+	s.up.Store(d.Up)
+	d.Up.Keep(s)
+}
+
+// give gives the session to a relay: graph, head and routes go back, and of the
+// facts what the log will tell is kept.
+func (s *Session) give(u *setup) {
+	u.release(s.env.Heads)
+	s.enter(u, Relaying)
+	s.given = true
+	if !s.env.Terse && u.facts.Len() > 0 {
+		s.facts = u.facts.Compact()
+	}
+	s.setup = nil
+	u.leaveGraph()
+}
+
+// leaveGraph gives the reference to the graph back.
+func (u *setup) leaveGraph() {
+	if u.graph != nil {
+		u.graph.Release()
+		u.graph = nil
+	}
+}
+
+// fail decides how the session ends, from what its handlers or the machine say. The
+// driver closes the sockets.
+func (s *Session) fail(u *setup, err error) Act {
+	u.course.Drop()
+	s.endPhase(&u.phase, &u.head)
+	s.record.Tries = u.course.Tries
+	u.outcome = s.outcome(err, u.now)
+	s.enter(u, Closing)
+	return Act{Do: Close}
+}
+
+// finish tells everybody how the session ended. Its sockets are closed.
+func (s *Session) finish(o host.Outcome) {
+	s.state.Store(uint32(Ended))
+	if s.setup != nil {
+		s.setup.leaveGraph()
+	}
+	if up := s.up.Load(); up != nil {
+		up.Forget(s, o.Up, o.Down)
+	}
+	s.owner.Ended(o)
+}
+
+// outcome says how a session ended whose handlers returned err.
+func (s *Session) outcome(err error, at time.Time) host.Outcome {
+	o := host.Outcome{Err: err, Ended: at, Code: host.Code{In: host.Phase(s.State())}}
+	var end *host.EndError
+	switch killed := s.killed.Load(); {
+	case killed != nil:
+		o.Code.By, o.Code.Why = killed.By, killed.Why
+	case err == nil:
+		o.Code.Why = host.Closed
+	case errors.As(err, &end):
+		o.Code.By, o.Code.Why = end.By, end.Why
+		if err == error(end) && end.Err == nil {
+			o.Err = nil // the code says it all
+		}
+	case errors.Is(err, host.ErrNoRoute):
+		o.Code.Why = host.NoRoute
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		o.Code.By, o.Code.Why = host.ByClient, host.Timeout
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		o.Code.By, o.Code.Why = host.ByClient, host.Reset
+	default:
+		o.Code.Why = host.Failed
+	}
+	return o
+}
+
+// relayOutcome says how a session ended that a relay had.
+func (s *Session) relayOutcome(r relay.Result, at time.Time) host.Outcome {
+	o := host.Outcome{Err: r.Err, Up: s.fromClient(r.Up), Down: r.Down, Ended: at, Code: host.Code{In: host.InRelay}}
+	switch r.By {
+	case relay.Down:
+		o.Code.By = host.ByClient
+	case relay.Up:
+		o.Code.By = host.ByUpstream
+	}
+	// Kill may have closed the socket under the relay that was just beginning.
+	if killed := s.killed.Load(); killed != nil && r.Reason != relay.Finished {
+		o.Code.By, o.Code.Why = killed.By, killed.Why
+		return o
+	}
+	o.Code.Why = relayWhy(r.Reason)
+	return o
+}
+
+// relayWhy translates what a relay says of itself.
+func relayWhy(r relay.Reason) host.Why {
+	switch r {
+	case relay.Finished:
+		return host.Closed
+	case relay.Reset:
+		return host.Reset
+	case relay.Idle:
+		return host.Idle
+	case relay.HalfClosed:
+		return host.HalfClosed
+	case relay.Expired:
+		return host.Lifetime
+	case relay.Drained:
+		return host.Drained
+	case relay.Unhealthy:
+		return host.Unhealthy
+	case relay.Killed:
+		return host.Killed
+	}
+	return host.Failed
+}
+
+func relayReason(w host.Why) relay.Reason {
+	switch w {
+	case host.Drained:
+		return relay.Drained
+	case host.Unhealthy:
+		return relay.Unhealthy
+	}
+	return relay.Killed
+}

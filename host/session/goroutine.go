@@ -1,0 +1,183 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/relay"
+)
+
+// goroutine is the driver of a session in a goroutine of its own.
+type goroutine struct {
+	s      *Session
+	ctx    context.Context // of everything that the session waits for here
+	cancel context.CancelFunc
+	sock   net.Conn
+	run    Handlers
+	link   relay.Link // whose Kill is g's
+
+	until time.Time // the read deadline of sock
+	up    net.Conn  // that stands
+}
+
+// Handlers runs what is to be done with a connection, and returns when that is done
+// or c was given away.
+type Handlers func(ctx context.Context, c host.Conn) error
+
+// Serve drives a session that has just begun, on sock, which it owns, until the
+// session ends or a relay has it. run is for a session without routes; else it is nil.
+func (s *Session) Serve(sock net.Conn, run Handlers) {
+	g := s.goroutine(sock, run)
+	defer g.cancel()
+	g.drive(func() Act { return g.tell(Began, 0, nil) })
+}
+
+// Continue drives a session in a goroutine that an event loop has given up because
+// of an Act to Land.
+func (s *Session) Continue(sock net.Conn) {
+	g := s.goroutine(sock, nil)
+	defer g.cancel()
+	g.drive(func() Act { return Act{Do: Land} })
+}
+
+func (s *Session) goroutine(sock net.Conn, run Handlers) *goroutine {
+	g := &goroutine{s: s, sock: sock, run: run}
+	life := s.env.Life
+	if life == nil {
+		life = context.Background()
+	}
+	g.ctx, g.cancel = context.WithCancel(life)
+	g.link = relay.LinkTo(g)
+	s.header.Store(0)
+	s.Hold(&g.link)
+	return g
+}
+
+// Kill implements [relay.Runner]: what the session waits for ends.
+func (g *goroutine) Kill(relay.Reason) {
+	g.cancel()
+	_ = g.sock.Close()
+}
+
+// Counts implements [relay.Runner]: a session that is not relayed has none.
+func (g *goroutine) Counts() (up, down int64) { return 0, 0 }
+
+// drive does what the session says, from the first act on. A panic costs the session.
+func (g *goroutine) drive(first func() Act) {
+	if !g.contain(func() { g.do(first()) }) && !g.s.given {
+		g.contain(func() { g.do(Act{Do: Close}) })
+	}
+}
+
+// contain reports whether f returned. The session is told of a panic.
+func (g *goroutine) contain(f func()) (returned bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			g.s.Step(g.s.Defect(v, debug.Stack()))
+		}
+	}()
+	f()
+	return true
+}
+
+// Defect logs a panic and returns the input that tells the session of it.
+func (s *Session) Defect(v any, stack []byte) Input {
+	s.env.Log.Error("a defect ended a connection: please report it",
+		"conn", s.id, "panic", fmt.Sprint(v), "stack", string(stack))
+	return Input{Event: Panicked, At: time.Now(), Err: host.End(host.ByProxy, host.Panicked, fmt.Errorf("panic: %v", v))}
+}
+
+// do does what the session says until it is over or a relay has it.
+func (g *goroutine) do(act Act) {
+	for {
+		switch act.Do {
+		case Receive, Wait:
+			act = g.receive(act.Until)
+		case Look: // the relay will
+			act = g.tell(Looked, 0, nil)
+		case Dial:
+			act = g.dial(act)
+		case Relay:
+			g.s.relay(relay.Endpoint{Conn: g.sock, Head: act.Bytes}, relay.Endpoint{Conn: g.up}, act.Relay)
+			return
+		case Land:
+			err := g.handle()
+			if g.s.given {
+				return
+			}
+			act = g.tell(Returned, 0, err)
+		case Close:
+			g.close()
+			act = g.tell(Closed, 0, nil)
+		default:
+			return
+		}
+	}
+}
+
+func (g *goroutine) tell(e Event, n int, err error) Act {
+	return g.s.Step(Input{Event: e, At: time.Now(), N: n, Err: err})
+}
+
+// close closes the client and an upstream that stood for nothing.
+func (g *goroutine) close() {
+	_ = g.sock.Close()
+	if g.up != nil {
+		_ = g.up.Close()
+	}
+}
+
+// receive receives once, until the deadline.
+func (g *goroutine) receive(until time.Time) Act {
+	b, err := g.s.Room()
+	if err != nil {
+		return g.tell(Received, 0, err)
+	}
+	g.within(until)
+	n, err := g.sock.Read(b)
+	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+		return g.tell(Due, 0, nil)
+	}
+	return g.tell(Received, n, err)
+}
+
+// within sets the read deadline, if it is another one.
+func (g *goroutine) within(until time.Time) {
+	if !until.Equal(g.until) {
+		g.until = until
+		_ = g.sock.SetReadDeadline(until) // fails on a closed socket, whose Read says so
+	}
+}
+
+// dial makes an attempt. The header is sent with it, and the rest by the relay.
+func (g *goroutine) dial(act Act) Act {
+	g.within(time.Time{})
+	up, err := act.Dial.Connect(g.ctx)
+	if err != nil {
+		return g.tell(Refused, 0, err)
+	}
+	g.up = up
+	g.s.header.Store(0)
+	return g.tell(Connected, len(act.Dial.First), nil)
+}
+
+// handle runs the handlers of the route, or goes on with the attempts to connect.
+func (g *goroutine) handle() error {
+	g.within(time.Time{})
+	s, u := g.s, g.s.setup
+	u.landed = true
+	c := &conn{s: s, u: u, h: &u.head, sock: g.sock}
+	switch {
+	case g.run != nil:
+		return g.run(g.ctx, c)
+	case u.planner != nil:
+		return c.Connect(g.ctx, u.planner)
+	}
+	return u.route.Run(g.ctx, c, func(context.Context, host.Conn) error { return s.noRoute() })
+}

@@ -1,0 +1,88 @@
+package session
+
+import (
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/sdk"
+)
+
+// phase is a matching phase under way: try, and try again with a longer head, until
+// the routes say what becomes of the connection. starve says that the head will not
+// grow; end ends it.
+type phase struct {
+	routes *graph.Routes
+	memo   *graph.Memo
+	final  bool // the head will not grow
+}
+
+// beginPhase begins at now to match the head with the routes. facts is what was known
+// of the connection before.
+func beginPhase(now time.Time, h *head, routes *graph.Routes, facts sdk.Facts) phase {
+	timeout, own := routes.Phase()
+	h.await(now, timeout, own)
+	return phase{routes: routes, memo: routes.NewMemo(&h.flow, facts)}
+}
+
+// try returns the route that takes the connection, with its facts recorded; or how
+// many bytes the head must have in all before that can be said; or, with neither,
+// that no route takes it.
+func (s *Session) try(p *phase, h *head) (r *graph.Route, need int, err error) {
+	r, need, err = p.routes.Pick(&h.flow, p.memo, p.final)
+	switch {
+	case err != nil:
+		return nil, 0, host.End(host.ByProxy, host.Failed, err)
+	case r != nil:
+		r.Facts(p.memo, s.setup.facts.Put)
+	}
+	return r, need, nil
+}
+
+// starve notes that the head will not grow, and why: the next try decides. The error
+// is for a connection that nobody needs to answer.
+func (s *Session) starve(p *phase, h *head, why error) error {
+	if err := s.unanswered(h, why); err != nil {
+		return err
+	}
+	p.final = true
+	s.setup.final = why
+	return nil
+}
+
+// unanswered returns how a connection ends that nobody needs to answer, as its head
+// will not grow; nil means that the routes are tried a last time.
+func (s *Session) unanswered(h *head, err error) error {
+	switch {
+	case errors.Is(err, host.ErrNoMemory):
+		return host.End(host.ByProxy, host.Cap, err)
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, host.ErrFull):
+		return nil
+	case len(h.flow.Head) == 0 && s.State() == Matching:
+		return host.End(host.ByClient, host.Probe, nil)
+	case errors.Is(err, io.EOF):
+		return nil
+	}
+	return host.End(host.ByClient, host.Reset, err)
+}
+
+// endPhase ends the phase. It may be called again.
+func (s *Session) endPhase(p *phase, h *head) {
+	if p.memo == nil {
+		return
+	}
+	p.routes.Forget(&h.flow, p.memo)
+	p.memo = nil
+	s.record.Fuel = h.flow.Spent()
+}
+
+// noRoute is how a connection ends that no route took.
+func (s *Session) noRoute() error {
+	if errors.Is(s.setup.final, os.ErrDeadlineExceeded) {
+		return host.End(host.ByClient, host.Timeout, host.ErrNoRoute)
+	}
+	return host.ErrNoRoute
+}

@@ -1,0 +1,95 @@
+package session
+
+import (
+	"log/slog"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"dwaar.dev/dwaar/host/upstream"
+	"dwaar.dev/dwaar/sdk"
+)
+
+// Flow implements [host.View]. Of a session that was given to a relay or has ended
+// only the accept time is left.
+func (s *Session) Flow() *sdk.Flow {
+	if s.setup == nil {
+		return &sdk.Flow{Accepted: s.accepted}
+	}
+	return &s.setup.flow
+}
+
+// Log implements [host.View].
+func (s *Session) Log() *slog.Logger { return s.env.Log }
+
+// Attempts implements [host.View].
+func (s *Session) Attempts() *upstream.Attempts {
+	if s.setup == nil {
+		return new(upstream.Attempts)
+	}
+	return &s.setup.attempts
+}
+
+// Own implements [host.View].
+func (s *Session) Own(a netip.AddrPort) bool { return s.own(s.Flow(), a) }
+
+func (s *Session) own(f *sdk.Flow, a netip.AddrPort) bool {
+	return a == f.Local || s.env.Own != nil && s.env.Own(a)
+}
+
+// Set records a variable, {vars.key}. With Get it makes Session the [sdk.Facts] of
+// its flow.
+func (s *Session) Set(key string, value []byte) { s.Facts().Put("vars", key, value) }
+
+// Get implements [host.View].
+func (s *Session) Get(name string) (string, bool) { return s.get(s.Flow(), name) }
+
+// get returns a fact as it is known where the bytes are those of f.
+func (s *Session) get(f *sdk.Flow, name string) (string, bool) {
+	if v, ok := s.Facts().Get(name); ok {
+		return v, true
+	}
+	of, key, _ := strings.Cut(name, ".")
+	switch of {
+	case "conn":
+		return s.connFact(f, key)
+	case "env":
+		if s.env.Getenv == nil {
+			return "", false
+		}
+		return s.env.Getenv(key), true
+	}
+	return "", false
+}
+
+// connFact returns a fact of [host.ConnFacts]; conn.peer_addr is one that SetRemote
+// records.
+func (s *Session) connFact(f *sdk.Flow, key string) (string, bool) {
+	side, what, _ := strings.Cut(key, "_")
+	switch {
+	case side == "remote":
+		return addrFact(f.Remote, what)
+	case side == "local":
+		return addrFact(f.Local, what)
+	case key == "listener":
+		return f.Listener, true
+	case key == "network":
+		return f.Network, true
+	case key == "id":
+		return strconv.FormatUint(s.id, 10), true
+	}
+	return "", false
+}
+
+// addrFact returns a part of an address.
+func addrFact(a netip.AddrPort, what string) (string, bool) {
+	switch what {
+	case "addr":
+		return a.String(), a.IsValid()
+	case "ip":
+		return a.Addr().String(), a.IsValid()
+	case "port":
+		return strconv.Itoa(int(a.Port())), a.IsValid()
+	}
+	return "", false
+}

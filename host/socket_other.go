@@ -1,8 +1,0 @@
-//go:build !linux
-
-package host
-
-import "syscall"
-
-// lateBind is for Linux: elsewhere the port is chosen when the address is bound.
-func lateBind(syscall.RawConn) error { return nil }

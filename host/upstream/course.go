@@ -1,0 +1,136 @@
+package upstream
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"time"
+)
+
+// Attempts is what a planner remembers of a connection from one attempt to the
+// next. By tells whose memory it is: another planner begins with the zero value.
+type Attempts struct {
+	By    any       // the planner, a pointer
+	Began time.Time // of the first attempt, if somebody needs it
+	Tried [4]uint64 // a set of upstreams, by number
+	At    int       // the upstream in hand, by number
+	Again bool      // the next attempt is for the same one
+	Addr  int       // how many of its addresses were tried
+	Start uint32    // where among them the tries began
+}
+
+// Course is the attempts to reach an upstream, one after the other until one
+// stands. It counts each of them out exactly once. The zero value is the beginning.
+//
+//	Begin ─▶ under way ─┬─ Stood
+//	  ▲                 ├─ Failed ─▶ the planner is asked again, with Last
+//	  └─────────────────┤
+//	                    └─ Dropped
+type Course struct {
+	Last  error // of the attempt before; nil before the first has failed
+	Tries int32 // attempts that were begun
+
+	dial     Dial
+	underWay bool
+}
+
+// Plan returns the next attempt. last is the error of the one before, nil at first.
+type Plan func(ctx context.Context, last error) (Dial, error)
+
+// Hold keeps an attempt that was planned, for whoever goes on with the course.
+func (k *Course) Hold(d *Dial) { k.dial, k.underWay = *d, true }
+
+// Begin notes that an attempt is made now, and returns the course's own copy.
+func (k *Course) Begin(d *Dial) *Dial {
+	k.dial, k.underWay = *d, true
+	k.Tries++
+	return &k.dial
+}
+
+// UnderWay returns the attempt that is held or made now; nil: there is none.
+func (k *Course) UnderWay() *Dial {
+	if !k.underWay {
+		return nil
+	}
+	return &k.dial
+}
+
+// Stood counts the attempt under way as a success and returns it.
+func (k *Course) Stood(log *slog.Logger) *Dial {
+	k.dial.stood(log)
+	k.underWay = false
+	return &k.dial
+}
+
+// Failed counts the attempt under way as failed with err.
+func (k *Course) Failed(log *slog.Logger, err error) {
+	k.dial.Failed(log, err)
+	k.dial, k.underWay = Dial{}, false
+	k.Last = err
+}
+
+// Drop counts the attempt under way out, if there is one, and says nothing of its
+// upstream.
+func (k *Course) Drop() {
+	if k.underWay {
+		k.dial.Dropped()
+		k.dial, k.underWay = Dial{}, false
+	}
+}
+
+// Reach makes the attempts that plan returns, in the calling goroutine, until one
+// stands, and returns it with what it was planned as. It begins with the attempt that
+// is held, if there is one. The error is that of plan or of ctx; the caller closes
+// the connection.
+func (k *Course) Reach(ctx context.Context, log *slog.Logger, plan Plan) (net.Conn, *Dial, error) {
+	for {
+		if ctx.Err() != nil {
+			k.Drop()
+			return nil, nil, ctx.Err()
+		}
+		if !k.underWay {
+			d, err := plan(ctx, k.Last)
+			if err != nil {
+				return nil, nil, err
+			}
+			k.Hold(&d)
+		}
+		conn, err := k.attempt(ctx)
+		switch {
+		case err == nil:
+			return conn, k.Stood(log), nil
+		case ctx.Err() != nil:
+			k.Drop()
+			return nil, nil, ctx.Err()
+		}
+		k.Failed(log, err)
+	}
+}
+
+// attempt makes the attempt that is held.
+func (k *Course) attempt(ctx context.Context) (net.Conn, error) {
+	if err := Pause(ctx, k.dial.After); err != nil {
+		return nil, err
+	}
+	k.Tries++
+	conn, err := k.dial.Connect(ctx)
+	if err != nil || k.dial.Secure == nil {
+		return conn, err
+	}
+	return k.dial.Secure(ctx, conn)
+}
+
+// Pause returns after d, or with the error of ctx when that is done before.
+func Pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,132 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"dwaar.dev/dwaar/host/relay"
+)
+
+// Dial is one attempt to reach an upstream. Who plans it has counted it in with
+// [Upstream.Acquire]; who makes it counts it out, once: a [Course] does.
+type Dial struct {
+	Network string         // "tcp" or "unix"
+	Addr    netip.AddrPort // where to, for tcp
+	Path    string         // where to, for unix
+	Local   netip.Addr     // where from; the zero Addr: the kernel chooses
+	First   []byte         // sent before the client's first bytes: a PROXY header
+	After   time.Duration  // wait so long before the attempt
+	Timeout time.Duration  // for the connection to stand, with First sent; positive
+	Up      *Upstream      // what the attempt counts for; may be nil
+	Trial   bool           // as Upstream.Acquire said
+	More    bool           // the upstream has another address: a failure of this one does not count
+	Relay   relay.Options  // limits of the relay; Done belongs to the engine
+
+	// Secure is nil, or makes another connection of the one that stands: a handshake.
+	// It has its own limit, and closes conn if it fails. A plan that must not wait
+	// never has it.
+	Secure func(ctx context.Context, conn net.Conn) (net.Conn, error)
+}
+
+// Connect returns a connection that stands, with First sent, within Timeout. It
+// counts nothing and leaves After and Secure to the caller.
+func (d *Dial) Connect(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
+	defer cancel()
+	conn, err := d.open(ctx)
+	if err != nil || len(d.First) == 0 {
+		return conn, err
+	}
+	at, _ := ctx.Deadline()
+	_ = conn.SetWriteDeadline(at)
+	if _, err := conn.Write(d.First); err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("sending the header: %w", err)
+	}
+	_ = conn.SetWriteDeadline(time.Time{})
+	return conn, nil
+}
+
+// The upstream's side of a TCP connection is found dead after a minute: 30 s of
+// silence and three probes 10 s apart.
+const (
+	keepAliveIdle     = 30 * time.Second
+	keepAliveInterval = 10 * time.Second
+	keepAliveCount    = 3
+)
+
+func (d *Dial) open(ctx context.Context) (net.Conn, error) {
+	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{
+		Enable: true, Idle: keepAliveIdle, Interval: keepAliveInterval, Count: keepAliveCount,
+	}}
+	dialer.SetMultipathTCP(false)
+	if d.Network == "unix" {
+		conn, err := dialer.DialUnix(ctx, "unix", nil, &net.UnixAddr{Name: d.Path, Net: "unix"})
+		if err != nil {
+			return nil, err
+		}
+		return conn, nil
+	}
+	var local netip.AddrPort
+	if d.Local.IsValid() {
+		local = netip.AddrPortFrom(d.Local, 0)
+		dialer.Control = func(_, _ string, raw syscall.RawConn) error { return lateBind(raw) }
+	}
+	conn, err := dialer.DialTCP(ctx, "tcp", local, d.Addr)
+	if err != nil {
+		var op *net.OpError
+		if errors.As(err, &op) && !local.IsValid() {
+			op.Source = nil // else it reads "dial tcp :0->10.0.0.1:443"
+		}
+		return nil, err
+	}
+	return conn, nil
+}
+
+// Dropped counts an attempt out that says nothing of the upstream: nobody made it, or
+// it failed for want of something of this program's own.
+func (d *Dial) Dropped() {
+	if d.Up != nil {
+		d.Up.leave(d.Trial)
+	}
+}
+
+// Failed counts an attempt out that failed with err, and logs when that begins a
+// quarantine. What is this machine's fault is [Dial.Dropped] instead.
+func (d *Dial) Failed(log *slog.Logger, err error) {
+	switch {
+	case d.Up == nil:
+	case d.More || LocalFault(err):
+		d.Dropped()
+	case d.Up.failed(d.Trial):
+		log.Warn("upstream is out", slog.String("upstream", d.Up.Name),
+			slog.Duration("for", d.Up.options.FailFor), slog.Any("error", err))
+	}
+}
+
+// stood counts a successful attempt. The connection stays counted in until
+// [Upstream.Forget].
+func (d *Dial) stood(log *slog.Logger) {
+	if d.Up != nil && d.Up.stood(d.Trial) {
+		log.Info("upstream takes connections again", slog.String("upstream", d.Up.Name))
+	}
+}
+
+// LocalFault reports whether an attempt failed for a reason of this machine's: no
+// descriptor, no memory, no local port.
+func LocalFault(err error) bool {
+	for _, e := range [...]syscall.Errno{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,22 @@
+package upstream
+
+import (
+	"os"
+	"syscall"
+)
+
+// bindAddressNoPort is IP_BIND_ADDRESS_NO_PORT of linux/in.h.
+const bindAddressNoPort = 24
+
+// lateBind has the kernel choose the local port when it knows the destination, so
+// that one local address serves 28,000 connections per upstream and not in all.
+func lateBind(raw syscall.RawConn) error {
+	var failed error
+	err := raw.Control(func(fd uintptr) {
+		failed = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_IP, bindAddressNoPort, 1)
+	})
+	if err != nil {
+		return err
+	}
+	return os.NewSyscallError("setsockopt", failed)
+}

@@ -144,11 +144,16 @@ func (s *Session) Step(in Input) Act {
 	case do == nil && state == Closing:
 		return Act{Do: Close}
 	case do == nil:
-		return s.fail(u, host.End(host.ByProxy, host.Panicked, fmt.Errorf("%v while %v: a defect", in.Event, state)))
+		return s.defect(u, in.Event)
 	case state < Closing && s.killed.Load() != nil:
 		return s.fail(u, in.Err)
 	}
 	return do(s, u, in)
+}
+
+// defect ends a session whose driver told it what cannot have happened.
+func (s *Session) defect(u *setup, e Event) Act {
+	return s.fail(u, host.End(host.ByProxy, host.Panicked, fmt.Errorf("%v while %v: a defect", e, s.State())))
 }
 
 // Room returns where received bytes go, after an Act of Receive or Look. Otherwise
@@ -251,6 +256,9 @@ func (s *Session) took(u *setup, r *graph.Route) {
 // upstream gets it with the handshake, and not a round later. An end or an error is
 // the relay's to pass on.
 func (s *Session) looked(u *setup, in Input) Act {
+	if u.course.UnderWay() != nil {
+		return s.defect(u, in.Event)
+	}
 	if in.N > 0 {
 		_ = u.received(in.N, nil)
 	}
@@ -286,7 +294,7 @@ func (u *setup) first(d *upstream.Dial) []byte {
 // connected gives the session to the relay.
 func (s *Session) connected(u *setup, in Input) Act {
 	if u.course.UnderWay() == nil {
-		return s.fail(u, host.End(host.ByProxy, host.Panicked, errors.New("connected without an attempt: a defect")))
+		return s.defect(u, in.Event)
 	}
 	d := u.course.Stood(s.env.Log)
 	first, limits := u.first(d), d.Relay
@@ -299,9 +307,10 @@ func (s *Session) connected(u *setup, in Input) Act {
 
 // refused plans the next attempt.
 func (s *Session) refused(u *setup, in Input) Act {
-	if u.course.UnderWay() != nil {
-		u.course.Failed(s.env.Log, in.Err)
+	if u.course.UnderWay() == nil {
+		return s.defect(u, in.Event)
 	}
+	u.course.Failed(s.env.Log, in.Err)
 	return s.attempt(u)
 }
 

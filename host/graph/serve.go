@@ -2,7 +2,6 @@ package graph
 
 import (
 	"context"
-	"time"
 
 	"dwaar.dev/dwaar/host"
 )
@@ -32,10 +31,4 @@ func (rs *Routes) Handle(ctx context.Context, c host.Conn, next host.Next) error
 		return next(ctx, c)
 	}
 	return r.Run(ctx, c, next)
-}
-
-// Phase returns how long a matching phase with the routes may take, 0 is without
-// end; and whether it is one of its own, on bytes that have had one.
-func (rs *Routes) Phase() (timeout time.Duration, own bool) {
-	return rs.list.limits.MatchingTimeout, rs.list.own && rs.from == 0
 }

@@ -30,12 +30,13 @@ func (d *Driver) do(act session.Act) {
 	for {
 		switch act.Do {
 		case session.Receive:
-			act = d.receive()
+			act = d.receive(act.Bytes)
 		case session.Wait:
 			d.Wait(act.Until)
 			return
 		case session.Look:
-			act = d.look()
+			n, _ := d.Recv(act.Bytes) // an end or an error is the relay's to pass on
+			act = d.session.Step(session.Input{Event: session.Looked, N: n})
 		case session.Dial:
 			sent, err := d.dial(&act)
 			if errors.Is(err, ErrPending) {
@@ -62,25 +63,12 @@ func (d *Driver) tell(e session.Event, n int, err error) session.Act {
 }
 
 // receive receives once.
-func (d *Driver) receive() session.Act {
-	b, err := d.session.Room()
-	if err != nil {
-		return d.tell(session.Received, 0, err)
-	}
+func (d *Driver) receive(b []byte) session.Act {
 	n, err := d.Recv(b)
 	if errors.Is(err, ErrAgain) {
 		return d.session.Step(session.Input{Event: session.Waits})
 	}
 	return d.tell(session.Received, n, err)
-}
-
-// look takes what is there.
-func (d *Driver) look() session.Act {
-	n := 0
-	if b, err := d.session.Room(); err == nil {
-		n, _ = d.Recv(b) // an end or an error is the relay's to pass on
-	}
-	return d.session.Step(session.Input{Event: session.Looked, N: n})
 }
 
 // dial begins an attempt.
@@ -133,7 +121,7 @@ func (d *Driver) Start() {
 }
 
 // Ready implements [Events].
-func (d *Driver) Ready() { d.do(d.receive()) }
+func (d *Driver) Ready() { d.do(d.tell(session.Ready, 0, nil)) }
 
 // Due implements [Events].
 func (d *Driver) Due() { d.do(d.tell(session.Due, 0, nil)) }

@@ -103,8 +103,10 @@ func (c *conn) Given() bool { return c.s.given }
 
 // Choose implements [graph.Chooser]: a matching phase beside the outer one.
 func (c *conn) Choose(routes *graph.Routes) (*graph.Route, error) {
-	p := beginPhase(time.Now(), c.h, routes, c)
-	defer c.s.endPhase(&p, c.h)
+	timeout, own := routes.Limits()
+	c.h.await(time.Now(), timeout, own)
+	p := routes.Begin(&c.h.flow, c)
+	defer p.End(&c.h.flow)
 	if at := c.h.deadline; !at.IsZero() {
 		_ = c.sock.SetReadDeadline(at) // fails on a closed socket, whose Read says so
 		defer c.sock.SetReadDeadline(time.Time{})

@@ -7,8 +7,7 @@
 //	for {
 //		switch act.Do {
 //		case session.Receive:
-//			b, _ := s.Room()
-//			n, err := sock.Read(b)
+//			n, err := sock.Read(act.Bytes)
 //			act = s.Step(session.Input{Event: session.Received, At: now, N: n, Err: err})
 //		case session.Close:
 //			…
@@ -40,6 +39,7 @@
 //	began     | begin    | .        | .        | .          | .        | .
 //	received  | .        | receive  | .        | .          | .        | .
 //	waits     | .        | wait     | .        | .          | .        | .
+//	ready     | .        | ready    | .        | .          | .        | .
 //	due       | .        | due      | .        | .          | .        | .
 //	looked    | .        | .        | .        | looked     | .        | .
 //	connected | .        | .        | .        | connected  | .        | .

@@ -62,7 +62,7 @@ func (u *setup) leaveGraph() {
 // driver closes the sockets.
 func (s *Session) fail(u *setup, err error) Act {
 	u.course.Drop()
-	s.endPhase(&u.phase, &u.head)
+	u.phase.End(&u.flow)
 	s.record.Tries = u.course.Tries
 	u.outcome = s.outcome(err, u.now)
 	s.enter(u, Closing)

@@ -97,8 +97,8 @@ func (s *Session) Defect(v any, stack []byte) Input {
 func (g *goroutine) do(act Act) {
 	for {
 		switch act.Do {
-		case Receive, Wait:
-			act = g.receive(act.Until)
+		case Receive:
+			act = g.receive(act)
 		case Look: // the relay will
 			act = g.tell(Looked, 0, nil)
 		case Dial:
@@ -134,13 +134,9 @@ func (g *goroutine) close() {
 }
 
 // receive receives once, until the deadline.
-func (g *goroutine) receive(until time.Time) Act {
-	b, err := g.s.Room()
-	if err != nil {
-		return g.tell(Received, 0, err)
-	}
-	g.within(until)
-	n, err := g.sock.Read(b)
+func (g *goroutine) receive(act Act) Act {
+	g.within(act.Until)
+	n, err := g.sock.Read(act.Bytes)
 	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
 		return g.tell(Due, 0, nil)
 	}

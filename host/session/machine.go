@@ -46,10 +46,11 @@ type Event uint8
 // The events.
 const (
 	Began     Event = iota // the client was accepted
-	Received               // N bytes lie in the room, or none: Err says why
+	Received               // N bytes lie in Act.Bytes, or none: Err says why
 	Waits                  // nothing is there to be received
+	Ready                  // after a Wait: something can be received
 	Due                    // the time has come that an Act named
-	Looked                 // after a Look: N bytes lie in the room, or none
+	Looked                 // after a Look: N bytes lie in Act.Bytes, or none
 	Connected              // the attempt stands; N bytes of Act.Bytes were sent
 	Refused                // the attempt failed with Err
 	Returned               // the handlers returned Err, or could not be run because of it
@@ -63,7 +64,7 @@ const (
 // String returns one word.
 func (e Event) String() string {
 	return [events]string{
-		"began", "received", "waits", "due", "looked", "connected", "refused", "returned", "relayed",
+		"began", "received", "waits", "ready", "due", "looked", "connected", "refused", "returned", "relayed",
 		"killed", "panicked", "closed",
 	}[e]
 }
@@ -83,9 +84,9 @@ type Do uint8
 // What a driver can be asked to do.
 const (
 	Nothing Do = iota // it is over, or somebody else goes on
-	Receive           // receive into Room once, and tell Received, or Waits where that would wait
-	Wait              // until something can be received, then Receive; at Until tell Due
-	Look              // receive into Room once without waiting, and tell Looked
+	Receive           // receive into Bytes once, and tell Received, or Waits where that would wait
+	Wait              // until something can be received, and tell Ready; at Until tell Due
+	Look              // receive into Bytes once without waiting, and tell Looked
 	Dial              // make the attempt and send Bytes; tell Connected or Refused
 	Relay             // send what is left in Bytes, then relay; tell Relayed
 	Land              // run Handle in a goroutine, and tell Returned unless it gave the session away
@@ -102,7 +103,7 @@ type Act struct {
 	Do    Do
 	Until time.Time      // Receive, Wait: the deadline; zero: none
 	Dial  *upstream.Dial // Dial: valid until the next Step
-	Bytes []byte         // Dial: what the upstream gets first. Relay: what of it was not sent
+	Bytes []byte         // Receive, Look: room. Dial: what the upstream gets first. Relay: what of it was not sent
 	Relay relay.Options  // Relay: the limits
 }
 
@@ -115,6 +116,7 @@ var table = [events][states]transition{
 	Began:     {Accepted: (*Session).begin},
 	Received:  {Matching: (*Session).receive},
 	Waits:     {Matching: (*Session).wait},
+	Ready:     {Matching: (*Session).ready},
 	Due:       {Matching: (*Session).due},
 	Looked:    {Connecting: (*Session).looked},
 	Connected: {Connecting: (*Session).connected},
@@ -156,16 +158,6 @@ func (s *Session) defect(u *setup, e Event) Act {
 	return s.fail(u, host.End(host.ByProxy, host.Panicked, fmt.Errorf("%v while %v: a defect", e, s.State())))
 }
 
-// Room returns where received bytes go, after an Act of Receive or Look. Otherwise
-// it returns why there is none, for Received.
-func (s *Session) Room() ([]byte, error) {
-	u := s.setup
-	if u == nil {
-		return nil, host.ErrFull
-	}
-	return u.room(s.env.Heads, max(u.need, 1))
-}
-
 // begin begins the outer matching phase. Routes that need no bytes are tried before
 // any is received.
 func (s *Session) begin(u *setup, _ Input) Act {
@@ -174,25 +166,32 @@ func (s *Session) begin(u *setup, _ Input) Act {
 		return Act{Do: Land}
 	}
 	s.enter(u, Matching)
-	u.phase = beginPhase(u.now, &u.head, u.routes, s)
+	timeout, own := u.routes.Limits()
+	u.await(u.now, timeout, own)
+	u.phase = u.routes.Begin(&u.flow, s)
 	return s.match(u)
 }
 
 // match tries the routes on what is there.
 func (s *Session) match(u *setup) Act {
-	for {
-		r, need, err := s.try(&u.phase, &u.head)
-		switch {
-		case err != nil:
-			return s.fail(u, err)
-		case need == 0:
-			return s.chosen(u, r)
-		}
-		u.need = need
-		if len(u.flow.Head) < need {
-			return Act{Do: Receive, Until: u.deadline}
-		}
+	r, need, err := s.try(&u.phase, &u.head)
+	switch {
+	case err != nil:
+		return s.fail(u, err)
+	case need == 0:
+		return s.chosen(u, r)
 	}
+	u.need = need
+	return s.more(u)
+}
+
+// more asks for what the head lacks.
+func (s *Session) more(u *setup) Act {
+	b, err := u.room(s.env.Heads, u.need)
+	if err != nil {
+		return s.starved(u, err)
+	}
+	return Act{Do: Receive, Until: u.deadline, Bytes: b}
 }
 
 // receive takes what was received, until the head is as long as the routes need.
@@ -201,10 +200,13 @@ func (s *Session) receive(u *setup, in Input) Act {
 		return s.starved(u, err)
 	}
 	if len(u.flow.Head) < u.need {
-		return Act{Do: Receive, Until: u.deadline}
+		return s.more(u)
 	}
 	return s.match(u)
 }
+
+// ready goes on with a client that was waited for.
+func (s *Session) ready(u *setup, _ Input) Act { return s.more(u) }
 
 // wait keeps no memory for a client that has said nothing.
 func (s *Session) wait(u *setup, _ Input) Act {
@@ -225,7 +227,6 @@ func (s *Session) starved(u *setup, why error) Act {
 
 // chosen gives the session to its route; nil: none took it.
 func (s *Session) chosen(u *setup, r *graph.Route) Act {
-	s.endPhase(&u.phase, &u.head)
 	switch {
 	case r == nil:
 		return s.fail(u, s.noRoute())
@@ -237,11 +238,14 @@ func (s *Session) chosen(u *setup, r *graph.Route) Act {
 	s.took(u, r)
 	u.planner = r.Planner()
 	s.enter(u, Connecting)
-	if len(u.flow.Head) == 0 {
-		u.need = 0
-		return Act{Do: Look}
+	if len(u.flow.Head) > 0 {
+		return s.attempt(u)
 	}
-	return s.attempt(u)
+	b, err := u.room(s.env.Heads, 1)
+	if err != nil {
+		return s.attempt(u)
+	}
+	return Act{Do: Look, Bytes: b}
 }
 
 // took notes the outer route.

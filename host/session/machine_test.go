@@ -136,6 +136,7 @@ type trial struct {
 	decided int
 	ended   []host.Outcome
 	steps   int
+	room    []byte // of the last Act that asks for bytes; nil: it does not
 }
 
 func (x *trial) Decided()             { x.decided++ }
@@ -159,6 +160,9 @@ func (x *trial) tell(in Input) (act Act) {
 		if v := recover(); v != nil {
 			act = x.Step(Input{Event: Panicked, At: in.At, Err: host.End(host.ByProxy, host.Panicked, fmt.Errorf("%v", v))})
 		}
+		if x.room = nil; act.Do == Receive || act.Do == Look {
+			x.room = act.Bytes
+		}
 	}()
 	return x.Step(in)
 }
@@ -181,13 +185,9 @@ func (x *trial) input(r func() int, e Event) Input {
 	in := Input{Event: e, Err: errs[r()%len(errs)], Result: results[r()%len(results)]}
 	switch e {
 	case Received, Looked:
-		if b, err := x.Room(); err != nil {
-			in.Err = err
-		} else {
-			in.N = copy(b, texts[r()%len(texts)])
-			if in.N == 0 && in.Err == nil {
-				in.Err = io.EOF
-			}
+		in.N = copy(x.room, texts[r()%len(texts)])
+		if in.N == 0 && in.Err == nil {
+			in.Err = io.EOF
 		}
 	case Connected:
 		in.N = r() % 8
@@ -201,7 +201,7 @@ func likely(r func() int, act Act) Event {
 	case Receive:
 		return [...]Event{Received, Received, Received, Waits}[r()%4]
 	case Wait:
-		return [...]Event{Received, Due}[r()%2]
+		return [...]Event{Ready, Due}[r()%2]
 	case Look:
 		return Looked
 	case Dial:

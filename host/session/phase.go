@@ -4,40 +4,25 @@ import (
 	"errors"
 	"io"
 	"os"
-	"time"
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/graph"
-	"dwaar.dev/dwaar/sdk"
 )
 
-// phase is a matching phase under way: try, and try again with a longer head, until
-// the routes say what becomes of the connection. starve says that the head will not
-// grow; end ends it.
-type phase struct {
-	routes *graph.Routes
-	memo   *graph.Memo
-	final  bool // the head will not grow
-}
-
-// beginPhase begins at now to match the head with the routes. facts is what was known
-// of the connection before.
-func beginPhase(now time.Time, h *head, routes *graph.Routes, facts sdk.Facts) phase {
-	timeout, own := routes.Phase()
-	h.await(now, timeout, own)
-	return phase{routes: routes, memo: routes.NewMemo(&h.flow, facts)}
-}
+// phase is a matching phase under way: [graph.Phase] tries the routes, and try again
+// with a longer head. starve says that the head will not grow.
+type phase = graph.Phase
 
 // try returns the route that takes the connection, with its facts recorded; or how
 // many bytes the head must have in all before that can be said; or, with neither,
 // that no route takes it.
 func (s *Session) try(p *phase, h *head) (r *graph.Route, need int, err error) {
-	r, need, err = p.routes.Pick(&h.flow, p.memo, p.final)
-	switch {
-	case err != nil:
+	r, need, err = p.Try(&h.flow, &s.setup.facts)
+	if err != nil {
 		return nil, 0, host.End(host.ByProxy, host.Failed, err)
-	case r != nil:
-		r.Facts(p.memo, s.setup.facts.Put)
+	}
+	if need == 0 {
+		s.record.Fuel = h.flow.Spent()
 	}
 	return r, need, nil
 }
@@ -48,7 +33,7 @@ func (s *Session) starve(p *phase, h *head, why error) error {
 	if err := s.unanswered(h, why); err != nil {
 		return err
 	}
-	p.final = true
+	p.Final = true
 	s.setup.final = why
 	return nil
 }
@@ -67,16 +52,6 @@ func (s *Session) unanswered(h *head, err error) error {
 		return nil
 	}
 	return host.End(host.ByClient, host.Reset, err)
-}
-
-// endPhase ends the phase. It may be called again.
-func (s *Session) endPhase(p *phase, h *head) {
-	if p.memo == nil {
-		return
-	}
-	p.routes.Forget(&h.flow, p.memo)
-	p.memo = nil
-	s.record.Fuel = h.flow.Spent()
 }
 
 // noRoute is how a connection ends that no route took.

@@ -48,7 +48,7 @@ type Record struct {
 }
 
 // Session is one connection from accept to its end, without its sockets. The zero
-// value becomes one by Init. Step, Room and what is in [host.View] belong to whoever
+// value becomes one by Init. Step and what is in [host.View] belong to whoever
 // drives it; the other methods may be called from any goroutine.
 type Session struct {
 	env      *Env

@@ -25,10 +25,10 @@ func (s *state) frames(payload []byte, limit int) sdk.Verdict {
 	r := reader{b: payload, ok: true}
 	for r.at < len(r.b) {
 		v := more
-		switch kind := r.byte(); kind {
+		switch frame := r.byte(); frame {
 		case framePadding, framePing:
 		case frameAck, frameAckECN:
-			skipAck(&r, kind)
+			skipAck(&r, frame)
 		case frameCrypto:
 			v = s.crypto(&r, limit)
 		default: // frameClose among them
@@ -46,7 +46,7 @@ func (s *state) frames(payload []byte, limit int) sdk.Verdict {
 
 // skipAck reads an ACK frame (RFC 9000 §19.3). No server has sent anything that it could
 // acknowledge; not all servers care.
-func skipAck(r *reader, kind byte) {
+func skipAck(r *reader, frame byte) {
 	r.varint() // the greatest number
 	r.varint() // delay
 	ranges := r.varint()
@@ -55,7 +55,7 @@ func skipAck(r *reader, kind byte) {
 		r.varint() // gap
 		r.varint() // length
 	}
-	if kind == frameAckECN {
+	if frame == frameAckECN {
 		r.varint()
 		r.varint()
 		r.varint()

@@ -91,6 +91,7 @@ func TestFactsOfRealClients(t *testing.T) {
 		"gnutls":               {"server_name": "gnutls.example.com", "version": "tls1.3", "alpn": "h2,http/1.1"},
 		"gnutls-no-extensions": {"version": "tls1.0"},
 		"gnutls-tls12-no-sni":  {"version": "tls1.2"},
+		"go-classic":           {"server_name": "classic.example.com", "version": "tls1.3", "alpn": "h2,http/1.1"},
 		"go-ech":               {"server_name": "public.example.com", "version": "tls1.3", "alpn": "h2", "ech": "outer"},
 		"go-post-quantum":      {"server_name": "pq.example.com", "version": "tls1.3", "alpn": "h2,http/1.1"},
 		"go-tls12":             {"server_name": "go.example.com", "version": "tls1.2"},

@@ -57,6 +57,13 @@ type Keyed interface {
 	Keys() (by Selector, names []string)
 }
 
+// A Patterned matcher says Yes exactly when the key that its selector finds contains a
+// match of its pattern. A run of routes with equal selectors can be judged in one pass.
+type Patterned interface {
+	Matcher
+	Pattern() (by Selector, pattern string) // RE2, not anchored
+}
+
 // Side says which end of the connection an address belongs to.
 type Side uint8
 
@@ -97,13 +104,6 @@ type FactReader interface {
 type FactSetter interface {
 	Matcher
 	Sets() []string // full names, "regexp.host.1"; "x.*" is every fact of x
-}
-
-// A Patterned matcher says Yes exactly when the key that its selector finds contains a
-// match of its pattern. A run of routes with equal selectors can be judged in one pass.
-type Patterned interface {
-	Matcher
-	Pattern() (by Selector, pattern string) // RE2, not anchored
 }
 
 // A Waiter cannot say No at the first impossible byte. Waits returns how many bytes

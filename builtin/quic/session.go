@@ -182,17 +182,22 @@ func (s *state) expects(p *packet) bool {
 	return true
 }
 
+// readHello reads what is there of the hello. One that only some servers take is
+// Unknown, as is one that can never be there as a whole, whatever is in it.
 func (s *state) readHello(limit int) sdk.Verdict {
 	progress, _ := s.hello.Read(s.stream.whole())
-	switch {
-	case s.hello.Len() > limit:
-		return sdk.Unknown // it can never be there as a whole, whatever is in it
-	case progress == clienthello.Done:
+	if s.hello.Len() > limit {
+		return sdk.Unknown
+	}
+	switch progress {
+	case clienthello.More:
+		return more
+	case clienthello.Done:
 		return sdk.Yes
-	case progress == clienthello.Bad:
+	case clienthello.Bad:
 		return sdk.No
 	}
-	return more
+	return sdk.Unknown
 }
 
 // versionName returns how the version is written, valid until the next call.

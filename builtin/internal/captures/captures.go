@@ -96,7 +96,7 @@ func (p *Pattern) Match(b []byte) bool { return p.re.Match(b) }
 func (p *Pattern) MatchString(s string) bool { return p.re.MatchString(s) }
 
 // Set records what the groups match in b; a group that takes no part in the match
-// // is empty, and one that matches more than 1 KiB is left out. A pattern with groups
+// is empty, and one that matches more than 1 KiB is left out. A pattern with groups
 // allocates here, once, after Yes.
 func (p *Pattern) Set(f *sdk.Flow, b []byte) {
 	if p.re.NumSubexp() == 0 {

@@ -12,6 +12,7 @@ import (
 	"dwaar.dev/dwaar/builtin/http"
 	"dwaar.dev/dwaar/builtin/postgres"
 	"dwaar.dev/dwaar/builtin/proxy"
+	"dwaar.dev/dwaar/builtin/quic"
 	"dwaar.dev/dwaar/builtin/regexp"
 	"dwaar.dev/dwaar/builtin/remoteip"
 	"dwaar.dev/dwaar/builtin/setvars"
@@ -26,6 +27,7 @@ import (
 // Register adds everything to r, in the order in which help lists it.
 func Register(r *host.Registry) {
 	r.Matcher(tls.Spec(), tls.New)
+	r.Matcher(quic.Spec(), quic.New)
 	r.Matcher(http.Spec(), http.New)
 	r.Matcher(ssh.Spec(), ssh.New)
 	r.Matcher(postgres.Spec(), postgres.New)

@@ -57,6 +57,13 @@ type Keyed interface {
 	Keys() (by Selector, names []string)
 }
 
+// A Patterned matcher says Yes exactly when the key that its selector finds contains a
+// match of its pattern. A run of routes with equal selectors can be judged in one pass.
+type Patterned interface {
+	Matcher
+	Pattern() (by Selector, pattern string) // RE2, not anchored
+}
+
 // Side says which end of the connection an address belongs to.
 type Side uint8
 
@@ -90,6 +97,10 @@ type FactReader interface {
 }
 
 // A FactSetter sets facts that its arguments name, beside those of its [Spec].
+//
+// A fact whose key is itself one of these names has two full names, the usual one and
+// its key: quic sets the key "tls.server_name" and returns "tls.server_name", so that
+// configurations read it as {quic.tls.server_name} and as {tls.server_name}.
 type FactSetter interface {
 	Matcher
 	Sets() []string // full names, "regexp.host.1"; "x.*" is every fact of x

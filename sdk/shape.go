@@ -31,12 +31,13 @@ const (
 	Enum                  // one of the argument's words
 	Ref                   // @name
 	Regexp                // a regular expression (RE2)
+	Ident                 // letters a to z, digits and _, a letter first: what captures are called
 )
 
 var shapeNames = [...]string{
 	"anything", "an address or CIDR range", "an address", "a host name", "a protocol name", "a number",
 	"a number", "a duration like 300ms, 3s or 2m", "a size like 16KiB or 4MB", "a time like 15:04",
-	"a word", "a @name", "a regular expression",
+	"a word", "a @name", "a regular expression", "a name of letters a to z, digits and _",
 }
 
 // String says what the shape is, for messages: "a duration like 300ms, 3s or 2m".
@@ -91,6 +92,8 @@ func (s Shape) fitsOther(text string) error {
 		}
 	case Regexp:
 		err = fitsRegexp(text)
+	case Ident:
+		err = fitsIdent(text)
 	}
 	return err
 }
@@ -143,6 +146,13 @@ func fitsFloat(text string) error {
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) || f < 0 {
 		return errors.New("must be a decimal number, 0 or more")
+	}
+	return nil
+}
+
+func fitsIdent(text string) error {
+	if strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" || text == "" || text[0] < 'a' || text[0] > 'z' {
+		return errors.New("must be a name of letters a to z, digits and _, a letter first")
 	}
 	return nil
 }

@@ -27,6 +27,7 @@ func TestShapesSayWhatFits(t *testing.T) {
 		sdk.Size:     {[]string{"512", "16KiB", "4mb", "1GB", "0", "10b"}, []string{"", "KB", "-1", "1.5KB", "1 KB", "1XB", "9223372036854775807KB"}},
 		sdk.Time:     {[]string{"00:00", "23:59:59", "9:30"}, []string{"", "24:00", "12", "12:60", "noon"}},
 		sdk.Ref:      {[]string{"@a", "@x"}, []string{"", "@", "a"}},
+		sdk.Ident:    {[]string{"a", "tenant_2"}, []string{"", "2a", "_", "A", "a.b", "^a$"}},
 		sdk.Regexp:   {[]string{"", "^a+$", `\d`, "{x}"}, []string{"(", "a**", "[", `\`, "(?<x"}},
 	}
 	for shape, test := range tests {
@@ -42,7 +43,7 @@ func TestShapesSayWhatFits(t *testing.T) {
 			}
 		}
 	}
-	if want := int(sdk.Regexp); len(tests) != want { // all but Enum
+	if want := int(sdk.Ident); len(tests) != want { // all but Enum
 		t.Errorf("%d shapes in the table, want %d", len(tests), want)
 	}
 }
@@ -72,7 +73,7 @@ func TestWordsFitBesideTheShape(t *testing.T) {
 
 func TestEveryShapeHasAName(t *testing.T) {
 	t.Parallel()
-	for s := sdk.Free; s <= sdk.Regexp; s++ {
+	for s := sdk.Free; s <= sdk.Ident; s++ {
 		if s.String() == "" {
 			t.Errorf("shape %d has no name", s)
 		}
@@ -192,7 +193,7 @@ func FuzzShapesNeverPanic(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(_ *testing.T, text string) {
-		for s := sdk.Free; s <= sdk.Regexp; s++ {
+		for s := sdk.Free; s <= sdk.Ident; s++ {
 			_ = sdk.One("X", s).Fits(text)
 		}
 	})

@@ -25,7 +25,6 @@ type state struct {
 	records int    // headers read
 	msg     span   // where the message lies in the head, as long as one record holds it
 	joined  []byte // the message, once it lies in several
-	word    [8]byte
 }
 
 type span struct{ from, to int }
@@ -133,29 +132,4 @@ func (s *state) length() int {
 		return len(s.joined)
 	}
 	return s.msg.to - s.msg.from
-}
-
-// answer returns v, and sets the facts if it is Yes.
-func (s *state) answer(f *sdk.Flow, v sdk.Verdict) sdk.Verdict {
-	if v <= 0 {
-		return v
-	}
-	if name, err := s.hello.ServerName(); err == nil {
-		f.Set("server_name", name)
-	}
-	if alpn := s.hello.ALPN(); len(alpn) > 0 {
-		f.Set("alpn", alpn)
-	}
-	if name := versionName(s.hello.Version(s.message(f.Head))); name != "" {
-		f.Set("version", s.text(name))
-	}
-	if s.hello.HasECH() {
-		f.Set("ech", s.text("outer"))
-	}
-	return v
-}
-
-// text returns a word as bytes, valid until the next call.
-func (s *state) text(word string) []byte {
-	return s.word[:copy(s.word[:], word)]
 }

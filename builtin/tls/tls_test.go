@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -90,6 +91,7 @@ func TestFactsOfRealClients(t *testing.T) {
 		"gnutls":               {"server_name": "gnutls.example.com", "version": "tls1.3", "alpn": "h2,http/1.1"},
 		"gnutls-no-extensions": {"version": "tls1.0"},
 		"gnutls-tls12-no-sni":  {"version": "tls1.2"},
+		"go-classic":           {"server_name": "classic.example.com", "version": "tls1.3", "alpn": "h2,http/1.1"},
 		"go-ech":               {"server_name": "public.example.com", "version": "tls1.3", "alpn": "h2", "ech": "outer"},
 		"go-post-quantum":      {"server_name": "pq.example.com", "version": "tls1.3", "alpn": "h2,http/1.1"},
 		"go-tls12":             {"server_name": "go.example.com", "version": "tls1.2"},
@@ -128,6 +130,7 @@ func TestOptionsSelect(t *testing.T) {
 		{[][]string{line("sni", "WWW.example.COM.")}, "openssl-final-dot", sdk.Yes},
 		{[][]string{line("sni", "a.example", "*.example.com")}, "openssl-tls13", sdk.Yes},
 		{[][]string{line("sni", "*.com", "example.com", "*.www.example.com")}, "openssl-tls13", sdk.No},
+		{[][]string{line("sni", "a.example"), line("sni", "www.example.com")}, "openssl-tls13", sdk.Yes},
 		{[][]string{line("sni", "192.0.2.1")}, "openssl-ip", sdk.Yes},
 		{[][]string{line("sni", "www.example.com")}, "openssl-no-sni", sdk.No},
 		{[][]string{line("sni", "www.example.com")}, "gnutls-no-extensions", sdk.No},
@@ -176,6 +179,60 @@ func TestFingerprintsAreMadeOnlyWhereTheyAreAskedFor(t *testing.T) {
 	}
 	if got := ask(matcher(t, []string{"ja4", other}), head); got.Answer.Verdict != sdk.No {
 		t.Errorf("another fingerprint gives %v", got)
+	}
+}
+
+func TestGroupsOfThePatternAreFacts(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		option []string
+		want   map[string]string
+	}{
+		{[]string{"sni_regexp", `\.example\.`}, map[string]string{"regexp.0": ".example."}},
+		{[]string{"sni_regexp", `^(?P<host>[a-z]+)\.(?P<none>x)?example`}, map[string]string{
+			"regexp.0": "app.example", "regexp.1": "app", "regexp.host": "app", "regexp.2": "", "regexp.none": "",
+		}},
+		{[]string{"sni_regexp", "tenant", `^([a-z]+)\.`}, map[string]string{
+			"regexp.tenant.0": "app.", "regexp.tenant.1": "app", "regexp.0": "app.", "regexp.1": "app",
+		}},
+	}
+	for _, test := range tests {
+		m := matcher(t, test.option)
+		got := ask(m, flight(t, "curl-h2")).Facts
+		for _, other := range []string{"server_name", "version", "alpn"} {
+			delete(got, other)
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", test.option, diff)
+		}
+		var names []string
+		for key := range test.want {
+			names = append(names, "tls."+key)
+		}
+		sets := m.(sdk.FactSetter).Sets()
+		slices.Sort(names)
+		slices.Sort(sets)
+		if diff := cmp.Diff(names, sets); diff != "" {
+			t.Errorf("%q sets (-want +got):\n%s", test.option, diff)
+		}
+	}
+}
+
+func TestOnlyAPlainPatternIsOne(t *testing.T) {
+	t.Parallel()
+	m, ok := matcher(t, []string{"sni_regexp", "^a"}).(sdk.Patterned)
+	if !ok {
+		t.Fatal("sni_regexp alone is no pattern")
+	}
+	by, pattern := m.Pattern()
+	names, _ := matcher(t, []string{"sni", "a.example"}).(sdk.Keyed).Keys()
+	if pattern != "^a" || by != names {
+		t.Errorf("the pattern is %q, by %v", pattern, by)
+	}
+	for _, options := range [][][]string{{}, {{"sni", "a.example"}}, {{"sni_regexp", "a"}, {"sni", "a.example"}}, {{"sni_regexp", "a"}, {"ja4"}}} {
+		if _, ok := matcher(t, options...).(sdk.Patterned); ok {
+			t.Errorf("%q is a pattern", options)
+		}
 	}
 }
 
@@ -272,7 +329,7 @@ func TestEveryOptionOfTheSpecIsRead(t *testing.T) {
 			t.Errorf("no arguments for %s", option.Name)
 		}
 		for _, arg := range args {
-			if err := option.Args[0].Fits(arg); err != nil {
+			if err := option.Args[len(option.Args)-1].Fits(arg); err != nil {
 				t.Errorf("%s %s: %v", option.Name, arg, err)
 			}
 		}
@@ -286,6 +343,7 @@ func TestBadArgumentsAreErrorsAtTheirPlaces(t *testing.T) {
 	t.Parallel()
 	_, err := tls.New(node(
 		[]string{"sni", "*", "{vars.x}.example", "a..example", "a.example", "A.example."},
+		[]string{"sni_regexp", "(?P<Name>a)"},
 		[]string{"ja4", "t13d1516h2_8daaf6152771_e5627efa2ab1", "q13d1516h2_8daaf6152771_e5627efa2ab1"},
 	))
 	if err == nil {
@@ -295,7 +353,8 @@ func TestBadArgumentsAreErrorsAtTheirPlaces(t *testing.T) {
 Dwaarfile:2:20: "{vars.x}.example" has a placeholder: write the name itself, or compare with vars {tls.server_name}
 Dwaarfile:2:30: "a..example" has an empty label: write a host name like app.example.com
 Dwaarfile:2:50: "A.example." is there twice: write it once
-Dwaarfile:3:20: "q13d1516h2_8daaf6152771_e5627efa2ab1" is no JA4 fingerprint: write one like t13d1516h2_8daaf6152771_e5627efa2ab1`
+Dwaarfile:3:10: "Name" cannot name a fact: write at most 25 letters a to z, digits and _
+Dwaarfile:4:20: "q13d1516h2_8daaf6152771_e5627efa2ab1" is no JA4 fingerprint: write one like t13d1516h2_8daaf6152771_e5627efa2ab1`
 	if diff := cmp.Diff(want, err.Error()); diff != "" {
 		t.Errorf("errors (-want +got):\n%s", diff)
 	}

@@ -13,6 +13,7 @@ type instance struct {
 	name    string // as configured: the first part of its facts' names
 	text    string // as validate prints it
 	m       sdk.Matcher
+	keys    []string   // of the facts its description names
 	sets    []string   // full names of facts its arguments name
 	first   *[4]uint64 // bytes that may come first; nil: any
 	reads   bool       // it reads facts of other members of its set

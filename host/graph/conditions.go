@@ -116,7 +116,10 @@ func (c *conditions) leaf(n *sdk.Node, e *host.MatcherEntry) cond {
 	m, err := e.New(n)
 	c.scope.errs.Add(n.Pos, err)
 	in := instance{name: n.Name, text: text, m: m}
-	in.code = slices.ContainsFunc(e.Spec.Facts, func(f sdk.Fact) bool { return f.Key == codeFact })
+	for _, f := range e.Spec.Facts {
+		in.keys = append(in.keys, f.Key)
+	}
+	in.code = slices.Contains(in.keys, codeFact)
 	if s, ok := m.(sdk.Starter); ok {
 		in.first = s.First()
 	}
@@ -242,7 +245,11 @@ func (c *conditions) closed(before map[string]bool, instances []int) map[string]
 		f, ok := by.(sdk.FactSelector)
 		wild := slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, "*") })
 		if ok && !wild {
-			closed[c.list.instances[i].name+"."+f.Fact()] = true
+			in := &c.list.instances[i]
+			closed[in.name+"."+f.Fact()] = true
+			if in.alias(f.Fact()) {
+				closed[f.Fact()] = true
+			}
 		}
 	}
 	return closed

@@ -1,6 +1,10 @@
 package graph
 
-import "dwaar.dev/dwaar/sdk"
+import (
+	"slices"
+
+	"dwaar.dev/dwaar/sdk"
+)
 
 // Memo is what one connection's matchers have said in one matching phase, and the
 // facts they found. It is made and reused by [Routes].
@@ -102,14 +106,23 @@ func (in *instance) readsFrom(inst int) bool {
 
 // owns says whether name is this instance's fact key.
 func (in *instance) owns(name, key string) bool {
+	if name == key && in.alias(key) {
+		return true
+	}
 	of := in.of(key)
 	n := len(of)
 	return len(name) == n+1+len(key) && name[n] == '.' && name[:n] == of && name[n+1:] == key
 }
 
+// alias reports whether key is a full name of the fact as well.
+func (in *instance) alias(key string) bool { return slices.Contains(in.sets, key) }
+
 // of returns the first part of the full name of a fact that this instance set: its
-// own name, or what its arguments say.
+// own name, for a key that its description names, or what its arguments say.
 func (in *instance) of(key string) string {
+	if slices.Contains(in.keys, key) {
+		return in.name
+	}
 	for _, full := range in.sets {
 		n := len(full) - len(key)
 		switch {

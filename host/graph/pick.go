@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"strings"
 	"sync"
 
 	"dwaar.dev/dwaar/host"
@@ -81,12 +82,18 @@ func (rs *Routes) Pick(f *sdk.Flow, m *Memo, final bool) (r *Route, need int, er
 }
 
 // Facts gives the facts of a picked route to put: those of the members of its set
-// that are not negated.
+// that are not negated. One with two names is given twice.
 func (r *Route) Facts(m *Memo, put func(of, key string, value []byte) bool) {
 	for _, inst := range r.winners {
 		for i := range m.facts {
-			if f := &m.facts[i]; f.inst == inst {
-				put(m.routes.list.instances[inst].of(f.key), f.key, m.arena[f.at:f.at+f.len])
+			f := &m.facts[i]
+			if f.inst != inst {
+				continue
+			}
+			in, value := &m.routes.list.instances[inst], m.arena[f.at:f.at+f.len]
+			put(in.of(f.key), f.key, value)
+			if of, key, ok := strings.Cut(f.key, "."); ok && in.alias(f.key) {
+				put(of, key, value)
 			}
 		}
 	}

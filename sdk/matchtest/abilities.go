@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -26,6 +27,11 @@ func checkAbilities(m sdk.Matcher, f sdk.Flow, samples []sample) error {
 	if k, ok := m.(sdk.Keyed); ok {
 		for _, s := range samples {
 			errs = append(errs, checkKeyed(k, f, s, s.points()))
+		}
+	}
+	if r, ok := m.(sdk.Patterned); ok {
+		for _, s := range samples {
+			errs = append(errs, checkPatterned(r, f, s, s.points()))
 		}
 	}
 	return errors.Join(errs...)
@@ -110,11 +116,26 @@ func lastAddr(p netip.Prefix) netip.Addr {
 // checkKeyed compares Match with the key at every point.
 func checkKeyed(m sdk.Keyed, f sdk.Flow, s sample, points []int) error {
 	sel, names := m.Keys()
-	if sel != nil && !canCompare(sel) {
-		return fmt.Errorf("checking the laws of %T: its selector %T cannot be compared", m, sel)
-	}
 	if sel == nil {
 		return nil // it says that it has no key after all
+	}
+	return checkKey(m, sel, func(key string) bool { return named(key, names) }, fmt.Sprintf("the names %q", names), f, s, points)
+}
+
+// checkPatterned compares Match with the pattern on the key at every point.
+func checkPatterned(m sdk.Patterned, f sdk.Flow, s sample, points []int) error {
+	sel, pattern := m.Pattern()
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return fmt.Errorf("checking the laws of %T: its pattern: %w", m, err)
+	}
+	return checkKey(m, sel, re.MatchString, fmt.Sprintf("the pattern %q", pattern), f, s, points)
+}
+
+// checkKey compares Match with what follows from the key.
+func checkKey(m sdk.Matcher, sel sdk.Selector, takes func(key string) bool, by string, f sdk.Flow, s sample, points []int) error {
+	if !canCompare(sel) {
+		return fmt.Errorf("checking the laws of %T: its selector %T cannot be compared", m, sel)
 	}
 	c := &checker{m: m, sample: s, old: &f}
 	for _, p := range points {
@@ -129,19 +150,15 @@ func checkKeyed(m sdk.Keyed, f sdk.Flow, s sample, points []int) error {
 		if v > 0 && bytes.ContainsAny(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
 			return c.broken(p, "the key %q is not lower case", key)
 		}
-		if want := keyVerdict(key, v, names); r.Answer != (sdk.Answer{Verdict: want}) {
-			return c.broken(p, "the key is %q, %v: with the names %q the answer is %v, Match says %v", key, v, names, want, r)
+		want := v
+		if v > 0 && !takes(string(key)) {
+			want = sdk.No
+		}
+		if r.Answer != (sdk.Answer{Verdict: want}) {
+			return c.broken(p, "the key is %q, %v: with %s the answer is %v, Match says %v", key, v, by, want, r)
 		}
 	}
 	return nil
-}
-
-// keyVerdict is what a matcher with these names says of a key.
-func keyVerdict(key []byte, v sdk.Verdict, names []string) sdk.Verdict {
-	if v > 0 && !named(string(key), names) {
-		return sdk.No
-	}
-	return v
 }
 
 func canCompare(sel sdk.Selector) (ok bool) {

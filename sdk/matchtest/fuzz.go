@@ -66,6 +66,9 @@ func checkFuzzed(m sdk.Matcher, f sdk.Flow, s sample, points []int) error {
 	if keyed, ok := m.(sdk.Keyed); ok {
 		return checkKeyed(keyed, f, s, points)
 	}
+	if patterned, ok := m.(sdk.Patterned); ok {
+		return checkPatterned(patterned, f, s, points)
+	}
 	return nil
 }
 

@@ -12,7 +12,7 @@
 //   - The head is only read: not changed, not kept, not looked at beyond its end.
 //   - Nothing else counts: no state between calls or connections, no clock.
 //   - What a matcher tells of itself is true: [sdk.Starter], [sdk.Keyed],
-//     [sdk.Ranged].
+//     [sdk.Patterned], [sdk.Ranged].
 //   - Nothing panics, also beyond the greatest head.
 //
 // A test of a matcher is then a few lines:

@@ -235,6 +235,10 @@ func abilityMutants() []Mutant {
 			})
 			return keyed{wide, sel, []string{"*.org", "*.com"}}
 		}},
+		{"it gives another pattern", func(m sdk.Matcher) sdk.Matcher {
+			sel, _ := m.(sdk.Keyed).Keys()
+			return patterned{m, sel, `^of\.another\.invalid$`}
+		}},
 		{"its key is not lower case", rekeyed(func(s sdk.Selector, names []string) (sdk.Selector, []string) {
 			return loud{s}, names
 		})},

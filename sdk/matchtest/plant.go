@@ -87,6 +87,15 @@ type keyed struct {
 
 func (k keyed) Keys() (by sdk.Selector, names []string) { return k.by, k.names }
 
+// patterned is a matcher with a pattern.
+type patterned struct {
+	sdk.Matcher
+	by      sdk.Selector
+	pattern string
+}
+
+func (p patterned) Pattern() (by sdk.Selector, pattern string) { return p.by, p.pattern }
+
 func rekeyed(change func(sdk.Selector, []string) (sdk.Selector, []string)) func(sdk.Matcher) sdk.Matcher {
 	return func(m sdk.Matcher) sdk.Matcher {
 		by, names := change(m.(sdk.Keyed).Keys())

@@ -2,7 +2,7 @@
 
 // Hello connects with crypto/tls to $ADDR, for captures of its ClientHello.
 //
-//	go run hello.go [-ech CONFIGLIST] [-max VERSION] [NAME [PROTO…]]
+//	go run hello.go [-ech] [-tls12] [-classic] [NAME [PROTO…]]
 package main
 
 import (
@@ -20,6 +20,7 @@ func main() {
 	log.SetFlags(0)
 	ech := flag.Bool("ech", false, "encrypt the hello to a key made for this")
 	old := flag.Bool("tls12", false, "offer nothing above TLS 1.2")
+	classic := flag.Bool("classic", false, "offer no post-quantum group")
 	flag.Parse()
 	config := &tls.Config{ServerName: flag.Arg(0), InsecureSkipVerify: true}
 	if flag.NArg() > 1 {
@@ -27,6 +28,9 @@ func main() {
 	}
 	if *old {
 		config.MaxVersion = tls.VersionTLS12
+	}
+	if *classic {
+		config.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256}
 	}
 	if *ech {
 		config.MinVersion = tls.VersionTLS13

@@ -24,6 +24,7 @@ flight "$out/gnutls.bin" -- bash -c 'gnutls-cli --insecure --sni-hostname=gnutls
 flight "$out/gnutls-tls12-no-sni.bin" -- bash -c 'gnutls-cli --insecure --disable-sni --priority=NORMAL:-VERS-TLS1.3 -p $PORT 127.0.0.1'
 flight "$out/gnutls-no-extensions.bin" -- bash -c 'gnutls-cli --insecure --disable-sni --priority="NORMAL:-VERS-ALL:+VERS-TLS1.0:%NO_EXTENSIONS" -p $PORT 127.0.0.1'
 flight "$out/go-post-quantum.bin" -- bash -c '"$tmp/hello" pq.example.com h2 http/1.1'
+flight "$out/go-classic.bin" -- bash -c '"$tmp/hello" -classic classic.example.com h2 http/1.1'
 flight "$out/go-tls12.bin" -- bash -c '"$tmp/hello" -tls12 go.example.com'
 flight "$out/go-ech.bin" -- bash -c '"$tmp/hello" -ech secret.example.com h2'
 flight "$out/chromium.bin" -- bash -c 'timeout 10 chromium --headless --no-sandbox --disable-gpu --user-data-dir="$tmp/chromium" \

@@ -56,6 +56,16 @@ func Compile(prefix string, name, pattern sdk.Word) (*Pattern, error) {
 	return p, nil
 }
 
+// Also gives the facts a second key each, which begins with prefix alone.
+func (p *Pattern) Also(prefix string) {
+	for i, group := range p.re.SubexpNames() {
+		p.keys[i] = append(p.keys[i], prefix+strconv.Itoa(i))
+		if group != "" {
+			p.keys[i] = append(p.keys[i], prefix+group)
+		}
+	}
+}
+
 // prefixed returns what the keys of captures with that name begin with.
 func prefixed(prefix string, name sdk.Word) (string, error) {
 	if name.Text == "" {
@@ -86,8 +96,13 @@ func (p *Pattern) Match(b []byte) bool { return p.re.Match(b) }
 func (p *Pattern) MatchString(s string) bool { return p.re.MatchString(s) }
 
 // Set records what the groups match in b; a group that takes no part in the match
-// is empty, and one that matches more than 1 KiB is left out. This is the one place of a matcher that allocates: once, after Yes.
+// is empty, and one that matches more than 1 KiB is left out. A pattern with groups
+// allocates here, once, after Yes.
 func (p *Pattern) Set(f *sdk.Flow, b []byte) {
+	if p.re.NumSubexp() == 0 {
+		p.setWhole(f, p.re.Find(b))
+		return
+	}
 	at := p.re.FindSubmatchIndex(b)
 	if at == nil {
 		return
@@ -103,6 +118,16 @@ func (p *Pattern) Set(f *sdk.Flow, b []byte) {
 		for _, key := range keys {
 			f.Set(key, value)
 		}
+	}
+}
+
+// setWhole records the whole match of a pattern without groups, nil if there is none.
+func (p *Pattern) setWhole(f *sdk.Flow, match []byte) {
+	if match == nil || len(match) > maxFact {
+		return
+	}
+	for _, key := range p.keys[0] {
+		f.Set(key, match)
 	}
 }
 

@@ -74,6 +74,7 @@ type Hello struct {
 
 	ja4     []byte
 	scratch ja4Scratch
+	word    [8]byte // what VersionName or ECH returned last
 }
 
 // span is a part of the message.

@@ -27,27 +27,28 @@ func (s secret) given() bool { return s.bytes != nil }
 type coding struct {
 	decode func(text string) ([]byte, error)
 	fits   func(key []byte) bool
+	kind   string
 	want   string
 }
 
 func groupCoding() coding {
 	return coding{
 		hex.DecodeString, func(key []byte) bool { return len(key) == groupKeySize },
-		"the 512 hexadecimal digits that openvpn --genkey tls-auth makes",
+		"group key", "the 512 hexadecimal digits that openvpn --genkey tls-auth makes",
 	}
 }
 
 func serverCoding() coding {
 	return coding{
 		base64.StdEncoding.DecodeString, func(key []byte) bool { return len(key) == serverKeySize },
-		"the 172 base64 characters that openvpn --genkey tls-crypt-v2-server makes",
+		"tls-crypt-v2 server key", "the 172 base64 characters that openvpn --genkey tls-crypt-v2-server makes",
 	}
 }
 
 func clientCoding() coding {
 	return coding{
 		base64.StdEncoding.DecodeString, isClientKey,
-		"the base64 characters that openvpn --genkey tls-crypt-v2-client makes",
+		"tls-crypt-v2 client key", "the base64 characters that openvpn --genkey tls-crypt-v2-client makes",
 	}
 }
 
@@ -75,7 +76,7 @@ func (c coding) file(n *sdk.Node) (secret, error) {
 func (c coding) parse(n *sdk.Node, text string) (secret, error) {
 	key, err := c.decode(text)
 	if err != nil || !c.fits(key) {
-		return secret{}, sdk.Errorf(n.Args[0].Pos, "%s is not such a key: write %s", n.Name, c.want)
+		return secret{}, sdk.Errorf(n.Args[0].Pos, "%s holds no %s: write %s", n.Name, c.kind, c.want)
 	}
 	return secret{key, n.Args[0].Pos, n.Name}, nil
 }

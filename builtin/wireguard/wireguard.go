@@ -1,7 +1,7 @@
 // Package wireguard matches WireGuard peers by the first datagram they send:
 //
 //	@wg  wireguard
-//	@odd wireguard 4285988864   # 0xFF770000: messages begin with 01 00 77 FF
+//	@odd wireguard 4285988864   # 0xFF770000: a handshake begins with 01 00 77 FF
 //
 // A message begins with its type, one byte, and three bytes that are reserved and 0
 // (wireguard.com/protocol, the white paper's §5.4). ZERO is another value for them,
@@ -34,7 +34,7 @@ func Spec() sdk.Spec {
 	return sdk.Spec{
 		Name: "wireguard",
 		Doc:  "The first datagram of a WireGuard peer; ZERO is what its reserved bytes hold, as a number of 32 bits",
-		Args: []sdk.Arg{sdk.Maybe("ZERO", sdk.Free)},
+		Args: []sdk.Arg{sdk.Maybe("ZERO", sdk.Float)},
 	}
 }
 
@@ -50,9 +50,9 @@ func New(n *sdk.Node) (sdk.Matcher, error) {
 		return &Matcher{}, nil
 	}
 	w := n.Args[0]
-	zero, err := strconv.ParseUint(w.Text, 0, 32)
+	zero, err := strconv.ParseUint(w.Text, 10, 32)
 	if err != nil || zero&typeMask != 0 {
-		return nil, sdk.Errorf(w.Pos, "wireguard %s: the reserved bytes are a number of 32 bits whose lowest byte is the type's: write a multiple of 256, like 4285988864 or 0xFF770000", w.Text)
+		return nil, sdk.Errorf(w.Pos, "wireguard %s: the reserved bytes are a number of 32 bits whose lowest byte is the type's: write a multiple of 256, like 4285988864 for 00 77 FF", w.Text)
 	}
 	return &Matcher{uint32(zero)}, nil
 }

@@ -57,27 +57,40 @@ func (m *message) read(c *sdk.Cursor) sdk.Verdict {
 	return m.readFull(c)
 }
 
-// readFull reads the rest of a message whose first chunk is full. The name ends in
-// that chunk or in the next one, whose size tells where.
+// readFull reads the rest of a message whose first chunk is full: the name ends in
+// that chunk or in the next one.
 func (m *message) readFull(c *sdk.Cursor) sdk.Verdict {
-	for left := tailSize - 1; left >= 0; left-- { // so many bytes of the first chunk follow this one
+	for left := tailSize - 1; left >= 0; left-- { // so many bytes of the chunk follow this one
 		b := c.Byte()
-		if c.Short() || b != 0 && !m.add(b) {
+		switch {
+		case c.Short():
+			return c.No()
+		case b == 0:
+			return readKey(c, left)
+		case !m.add(b):
 			return c.No()
 		}
-		if b != 0 {
-			continue
-		}
-		if left == keySize+1 {
-			return parity(c, keySize)
-		}
-		c.Skip(left)
-		rest := tailSize - 1 - left
-		if int(c.Byte()) != rest || c.Byte() != continues {
-			return c.No()
-		}
-		return parity(c, rest-1)
 	}
+	return m.readNext(c)
+}
+
+// readKey reads what follows a name that ends in a full chunk, of which some bytes
+// are left. The rest of the message is in the next chunk, if any is.
+func readKey(c *sdk.Cursor, left int) sdk.Verdict {
+	if left == keySize+1 {
+		return parity(c, keySize)
+	}
+	c.Skip(left)
+	rest := keySize + 1 - left
+	if int(c.Byte()) != rest || c.Byte() != continues {
+		return c.No()
+	}
+	return parity(c, rest-1)
+}
+
+// readNext reads the chunk in which a name ends that is longer than the first one:
+// its size tells where.
+func (m *message) readNext(c *sdk.Cursor) sdk.Verdict {
 	rest := int(c.Byte()) - tailSize
 	switch {
 	case rest < 0:

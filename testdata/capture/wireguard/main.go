@@ -36,20 +36,20 @@ func main() {
 	b.configure(fmt.Sprintf("public_key=%s\nallowed_ip=10.0.0.1/32\n", client.public))
 	r := recorder{dir: os.Args[1], relay: relay, server: &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}}
 
-	a.out <- packet(10, 20) // makes a begin a handshake, and is sent behind it
+	a.out <- packet(1, 20) // makes a begin a handshake, and is sent behind it
 	r.until("initiation.bin", func(m []byte) bool { return m[0] == 1 })
 	r.until("transport.bin", func(m []byte) bool { return m[0] == 4 && len(m) > 32 })
-	a.out <- packet(10, mtu)
+	a.out <- packet(1, mtu)
 	r.until("transport-mtu.bin", func(m []byte) bool { return m[0] == 4 && len(m) > mtu })
 
 	// A peer that does not answer for a while is sent a keepalive: a gets data and has none.
-	b.out <- packet(20, 20)
+	b.out <- packet(2, 20)
 	r.until("keepalive.bin", func(m []byte) bool { return m[0] == 4 && len(m) == 32 })
 
 	// Under load a answers handshakes with cookies.
 	fresh := start(server)
 	fresh.configure(fmt.Sprintf("public_key=%s\nallowed_ip=10.0.0.1/32\nendpoint=%s\n", client.public, relay.LocalAddr()))
-	fresh.out <- packet(20, 20)
+	fresh.out <- packet(2, 20)
 	initiation := r.initiation(number(fresh.device, "listen_port"))
 	for range 20000 {
 		if _, err := relay.WriteTo(initiation, r.client); err != nil {
@@ -119,12 +119,12 @@ func number(d *device.Device, name string) int {
 	return 0
 }
 
-// packet is an IPv4 packet of n bytes from 10.0.0.1 to 10.0.0.2 or back.
+// packet is an IPv4 packet of n bytes from 10.0.0.1 to 10.0.0.2, or the other way.
 func packet(from byte, n int) []byte {
 	p := make([]byte, n)
 	p[0], p[8], p[9] = 0x45, 64, 253 // version and header length, TTL, protocol for experiments
 	binary.BigEndian.PutUint16(p[2:], uint16(n))
-	copy(p[12:], []byte{10, 0, 0, from / 10, 10, 0, 0, 3 - from/10})
+	copy(p[12:], []byte{10, 0, 0, from, 10, 0, 0, 3 - from})
 	return p
 }
 

@@ -10,6 +10,7 @@ import (
 	"dwaar.dev/dwaar/builtin/closer"
 	"dwaar.dev/dwaar/builtin/echo"
 	"dwaar.dev/dwaar/builtin/http"
+	"dwaar.dev/dwaar/builtin/openvpn"
 	"dwaar.dev/dwaar/builtin/postgres"
 	"dwaar.dev/dwaar/builtin/proxy"
 	"dwaar.dev/dwaar/builtin/quic"
@@ -21,6 +22,8 @@ import (
 	"dwaar.dev/dwaar/builtin/terminate"
 	"dwaar.dev/dwaar/builtin/tls"
 	"dwaar.dev/dwaar/builtin/vars"
+	"dwaar.dev/dwaar/builtin/winbox"
+	"dwaar.dev/dwaar/builtin/wireguard"
 	"dwaar.dev/dwaar/host"
 )
 
@@ -31,6 +34,9 @@ func Register(r *host.Registry) {
 	r.Matcher(http.Spec(), http.New)
 	r.Matcher(ssh.Spec(), ssh.New)
 	r.Matcher(postgres.Spec(), postgres.New)
+	r.Matcher(openvpn.Spec(), openvpn.New)
+	r.Matcher(wireguard.Spec(), wireguard.New)
+	r.Matcher(winbox.Spec(), winbox.New)
 	r.Matcher(remoteip.RemoteSpec(), remoteip.NewRemote)
 	r.Matcher(remoteip.LocalSpec(), remoteip.NewLocal)
 	r.Matcher(regexp.Spec(), regexp.New)

@@ -219,9 +219,10 @@ func builtinRules() []rule {
 		tests:    []string{"sdk/...", "host/...", "builtin/..."},
 		why:      "builtin never imports graph, engine or wasm: a handler that holds routes gets them from its Builder",
 	}
-	http, addresses, proxy := matcher, matcher, handler
+	http, addresses, openvpn, proxy := matcher, matcher, matcher, handler
 	proxy.packages, proxy.modules = []string{"builtin/proxy"}, []string{"github.com/pires/go-proxyproto"}
 	http.packages, http.modules = []string{"builtin/http"}, []string{"golang.org/x/net/http2/hpack"}
+	openvpn.packages, openvpn.modules = []string{"builtin/openvpn"}, []string{"golang.org/x/crypto/blake2b", "golang.org/x/crypto/blake2s"}
 	addresses.packages, addresses.modules = []string{"builtin/remoteip", "builtin/remoteiplist", "builtin/localip"}, []string{"github.com/gaissmai/bart"}
 	return []rule{
 		{
@@ -236,7 +237,7 @@ func builtinRules() []rule {
 			tests:    []string{"sdk/...", "host/realtest"},
 			why:      "builtin/internal holds wire formats that several matchers and handlers read: it knows the words at most",
 		},
-		proxy, handler, http, addresses, matcher,
+		proxy, handler, http, addresses, openvpn, matcher,
 	}
 }
 

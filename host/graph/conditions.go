@@ -113,8 +113,7 @@ func (c *conditions) leaf(n *sdk.Node, e *host.MatcherEntry) cond {
 	if i, ok := c.byText[text]; ok {
 		return cond{op: leaf, inst: i}
 	}
-	m, err := e.New(n)
-	c.scope.errs.Add(n.Pos, err)
+	m := c.scope.matcher(n, text, e)
 	in := instance{name: n.Name, text: text, m: m}
 	in.code = slices.ContainsFunc(e.Spec.Facts, func(f sdk.Fact) bool { return f.Key == codeFact })
 	if s, ok := m.(sdk.Starter); ok {

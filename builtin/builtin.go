@@ -7,11 +7,13 @@
 package builtin
 
 import (
+	"dwaar.dev/dwaar/builtin/clock"
 	"dwaar.dev/dwaar/builtin/closer"
 	"dwaar.dev/dwaar/builtin/echo"
 	"dwaar.dev/dwaar/builtin/http"
 	"dwaar.dev/dwaar/builtin/postgres"
 	"dwaar.dev/dwaar/builtin/proxy"
+	"dwaar.dev/dwaar/builtin/proxyheader"
 	"dwaar.dev/dwaar/builtin/regexp"
 	"dwaar.dev/dwaar/builtin/remoteip"
 	"dwaar.dev/dwaar/builtin/setvars"
@@ -29,8 +31,10 @@ func Register(r *host.Registry) {
 	r.Matcher(http.Spec(), http.New)
 	r.Matcher(ssh.Spec(), ssh.New)
 	r.Matcher(postgres.Spec(), postgres.New)
+	r.Matcher(proxyheader.Spec(), proxyheader.New)
 	r.Matcher(remoteip.RemoteSpec(), remoteip.NewRemote)
 	r.Matcher(remoteip.LocalSpec(), remoteip.NewLocal)
+	r.Matcher(clock.Spec(), clock.New)
 	r.Matcher(regexp.Spec(), regexp.New)
 	r.Matcher(vars.Spec(), vars.New)
 	r.Matcher(vars.RegexpSpec(), vars.NewRegexp)

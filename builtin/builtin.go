@@ -16,6 +16,7 @@ import (
 	"dwaar.dev/dwaar/builtin/proxyheader"
 	"dwaar.dev/dwaar/builtin/regexp"
 	"dwaar.dev/dwaar/builtin/remoteip"
+	"dwaar.dev/dwaar/builtin/remoteiplist"
 	"dwaar.dev/dwaar/builtin/setvars"
 	"dwaar.dev/dwaar/builtin/ssh"
 	"dwaar.dev/dwaar/builtin/subroute"
@@ -34,6 +35,7 @@ func Register(r *host.Registry) {
 	r.Matcher(proxyheader.Spec(), proxyheader.New)
 	r.Matcher(remoteip.RemoteSpec(), remoteip.NewRemote)
 	r.Matcher(remoteip.LocalSpec(), remoteip.NewLocal)
+	r.Matcher(remoteiplist.Spec(), remoteiplist.New)
 	r.Matcher(clock.Spec(), clock.New)
 	r.Matcher(regexp.Spec(), regexp.New)
 	r.Matcher(vars.Spec(), vars.New)

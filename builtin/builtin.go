@@ -9,6 +9,7 @@ package builtin
 import (
 	"dwaar.dev/dwaar/builtin/clock"
 	"dwaar.dev/dwaar/builtin/closer"
+	"dwaar.dev/dwaar/builtin/dns"
 	"dwaar.dev/dwaar/builtin/echo"
 	"dwaar.dev/dwaar/builtin/http"
 	"dwaar.dev/dwaar/builtin/postgres"
@@ -32,6 +33,7 @@ func Register(r *host.Registry) {
 	r.Matcher(http.Spec(), http.New)
 	r.Matcher(ssh.Spec(), ssh.New)
 	r.Matcher(postgres.Spec(), postgres.New)
+	r.Matcher(dns.Spec(), dns.New)
 	r.Matcher(proxyheader.Spec(), proxyheader.New)
 	r.Matcher(remoteip.RemoteSpec(), remoteip.NewRemote)
 	r.Matcher(remoteip.LocalSpec(), remoteip.NewLocal)

@@ -491,10 +491,15 @@ func FuzzAgainstServer(f *testing.F) {
 	})
 }
 
-// served returns the question that a server on miekg/dns reads, or nil.
+// served returns the question that a server on miekg/dns reads, or nil. A message that
+// ends behind the name or the type is none, though miekg/dns reads zeros there: no other
+// server takes it.
 func served(b []byte) *miekg.Question {
 	m := new(miekg.Msg)
 	if len(b) < 12 || m.Unpack(b) != nil || len(m.Question) != 1 {
+		return nil
+	}
+	if _, end, err := miekg.UnpackDomainName(b, 12); err != nil || end+4 > len(b) {
 		return nil
 	}
 	word := func(i int) uint16 { return binary.BigEndian.Uint16(b[2*i:]) }

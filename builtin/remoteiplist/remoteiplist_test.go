@@ -110,14 +110,12 @@ func TestWrongLinesAreNamed(t *testing.T) {
 	for text, want := range map[string]string{
 		"10.0.0.0/8\n\n  office\n1.2.3\n": `LIST:3:3: "office" is no address or CIDR range like 10.0.0.0/8: begin a comment with #
 LIST:4:1: "1.2.3" is no address or CIDR range like 10.0.0.0/8: begin a comment with #`,
-		"10.0.0.0//8":                       `LIST:1:1: "10.0.0.0//8" is no address or CIDR range like 10.0.0.0/8: begin a comment with #`,
-		"10.0.0.0/33":                       `LIST:1:1: "10.0.0.0/33" is no address or CIDR range like 10.0.0.0/8: begin a comment with #`,
-		"10.0.0.1 10.0.0.2":                 `LIST:1:1: "10.0.0.1 10.0.0.2" is no address or CIDR range like 10.0.0.0/8: begin a comment with #`,
-		"fe80::1%eth0":                      `LIST:1:1: "fe80::1%eth0" is no address or CIDR range like 10.0.0.0/8: begin a comment with #`,
-		"{env.OFFICE}":                      `LIST:1:1: "{env.OFFICE}" is no address or CIDR range like 10.0.0.0/8: begin a comment with #`,
-		strings.Repeat("x", 1<<20):          `LIST:1:1: "` + strings.Repeat("x", 60) + `…" is no address or CIDR range like 10.0.0.0/8: begin a comment with #`,
-		strings.Repeat("#", 32<<20):         "",
-		strings.Repeat("#", 1+32<<20) + "#": "1:16: remote_ip_list: reading LIST: it is longer than 33554432 bytes",
+		"10.0.0.0//8":              `LIST:1:1: "10.0.0.0//8" is no address or CIDR range like 10.0.0.0/8: begin a comment with #`,
+		"10.0.0.0/33":              `LIST:1:1: "10.0.0.0/33" is no address or CIDR range like 10.0.0.0/8: begin a comment with #`,
+		"10.0.0.1 10.0.0.2":        `LIST:1:1: "10.0.0.1 10.0.0.2" is no address or CIDR range like 10.0.0.0/8: begin a comment with #`,
+		"fe80::1%eth0":             `LIST:1:1: "fe80::1%eth0" is no address or CIDR range like 10.0.0.0/8: begin a comment with #`,
+		"{env.OFFICE}":             `LIST:1:1: "{env.OFFICE}" is no address or CIDR range like 10.0.0.0/8: begin a comment with #`,
+		strings.Repeat("x", 1<<20): `LIST:1:1: "` + strings.Repeat("x", 60) + `…" is no address or CIDR range like 10.0.0.0/8: begin a comment with #`,
 	} {
 		name := filepath.Join(t.TempDir(), "list")
 		put(t, name, text)
@@ -131,6 +129,13 @@ LIST:4:1: "1.2.3" is no address or CIDR range like 10.0.0.0/8: begin a comment w
 		}
 	}
 	name := filepath.Join(t.TempDir(), "list")
+	put(t, name, "")
+	if err := os.Truncate(name, 32<<20+1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := remoteiplist.New(node(name)); err == nil || err.Error() != "1:16: remote_ip_list: reading "+name+": it is longer than 33554432 bytes" {
+		t.Errorf("a file that is too long: %v", err)
+	}
 	put(t, name, strings.Repeat("x\n", 100))
 	if _, err := remoteiplist.New(node(name)); err == nil || strings.Count(err.Error(), "\n") != 9 {
 		t.Errorf("of a hundred wrong lines, %v", err)

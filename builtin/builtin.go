@@ -7,15 +7,19 @@
 package builtin
 
 import (
+	"dwaar.dev/dwaar/builtin/clock"
 	"dwaar.dev/dwaar/builtin/closer"
+	"dwaar.dev/dwaar/builtin/dns"
 	"dwaar.dev/dwaar/builtin/echo"
 	"dwaar.dev/dwaar/builtin/http"
 	"dwaar.dev/dwaar/builtin/openvpn"
 	"dwaar.dev/dwaar/builtin/postgres"
 	"dwaar.dev/dwaar/builtin/proxy"
 	"dwaar.dev/dwaar/builtin/quic"
+	"dwaar.dev/dwaar/builtin/proxyheader"
 	"dwaar.dev/dwaar/builtin/regexp"
 	"dwaar.dev/dwaar/builtin/remoteip"
+	"dwaar.dev/dwaar/builtin/remoteiplist"
 	"dwaar.dev/dwaar/builtin/setvars"
 	"dwaar.dev/dwaar/builtin/ssh"
 	"dwaar.dev/dwaar/builtin/subroute"
@@ -37,8 +41,12 @@ func Register(r *host.Registry) {
 	r.Matcher(openvpn.Spec(), openvpn.New)
 	r.Matcher(wireguard.Spec(), wireguard.New)
 	r.Matcher(winbox.Spec(), winbox.New)
+	r.Matcher(dns.Spec(), dns.New)
+	r.Matcher(proxyheader.Spec(), proxyheader.New)
 	r.Matcher(remoteip.RemoteSpec(), remoteip.NewRemote)
 	r.Matcher(remoteip.LocalSpec(), remoteip.NewLocal)
+	r.Matcher(remoteiplist.Spec(), remoteiplist.New)
+	r.Matcher(clock.Spec(), clock.New)
 	r.Matcher(regexp.Spec(), regexp.New)
 	r.Matcher(vars.Spec(), vars.New)
 	r.Matcher(vars.RegexpSpec(), vars.NewRegexp)

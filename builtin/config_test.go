@@ -219,7 +219,7 @@ func (a archive) unpack(t *testing.T) (soon string) {
 func loaderFiles(t *testing.T) []string {
 	t.Helper()
 	var files []string
-	for _, pattern := range []string{"../sdk/shape.go", "../host/template.go", "../host/schema/*.go", "../host/graph/*.go", "*/*.go", "internal/*/*.go", "*/internal/*/*.go"} {
+	for _, pattern := range []string{"../sdk/shape.go", "../host/template.go", "../host/schema/*.go", "../host/graph/*.go", "../host/watch/*.go", "*/*.go", "internal/*/*.go", "*/internal/*/*.go"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -239,7 +239,7 @@ func messages(t *testing.T, file string) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain := slices.ContainsFunc([]string{"sdk/shape.go", "graph/listen.go", "keys/pair.go", "keys/pool.go", "keys/watch.go"},
+	plain := slices.ContainsFunc([]string{"sdk/shape.go", "graph/listen.go", "keys/pair.go", "keys/pool.go", "host/watch/watch.go"},
 		func(name string) bool { return strings.HasSuffix(file, name) })
 	found := map[string]string{}
 	ast.Inspect(parsed, func(n ast.Node) bool {

@@ -17,7 +17,9 @@ type Registry struct {
 }
 
 // MatcherEntry is a matcher a configuration can name. New gets a node that the
-// spec accepts, with its placeholders {env.…} filled in, and reads nothing but it.
+// spec accepts, with its placeholders {env.…} filled in. It may read the files that the
+// node names; what it makes may be an [Actor] that follows them, and is then made once
+// for all places of a configuration that write it alike.
 type MatcherEntry struct {
 	Spec sdk.Spec
 	New  func(n *sdk.Node) (sdk.Matcher, error)

@@ -106,6 +106,13 @@ type FactSetter interface {
 	Sets() []string // full names, "regexp.host.1"; "x.*" is every fact of x
 }
 
+// A Warner knows what of its arguments is allowed and probably not meant. validate
+// prints what it says, and the program logs it when it loads a configuration.
+type Warner interface {
+	Matcher
+	Warnings() Errors
+}
+
 // A Waiter cannot say No at the first impossible byte. Waits returns how many bytes
 // a client must send before it can; validate warns where other routes wait behind
 // it.

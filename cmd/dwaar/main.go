@@ -8,7 +8,10 @@
 // docs/cli.md is for users.
 package main
 
-import "os"
+import (
+	"os"
+	_ "time/tzdata" // for the matcher clock, on machines without a zoneinfo directory: most container images
+)
 
 func main() {
 	os.Exit(execute(os.Args[1:], &app{

@@ -27,6 +27,7 @@ func Build(tree []sdk.Node, r *host.Registry, o Options) (*Graph, error) {
 		registry: r,
 		graph:    &Graph{store: o.Store, refs: 1, done: make(chan struct{})},
 		held:     map[string]any{},
+		acting:   map[string]sdk.Matcher{},
 		faults:   schema.Check(tree, Grammar(r), o.Env),
 	}
 	b.errs = append(b.errs, b.faults.Errors...)
@@ -52,6 +53,8 @@ type builder struct {
 	warnings sdk.Errors
 	held     map[string]any // what this graph shares, by key
 	edges    []edge         // unconditional ways out of a server
+
+	acting map[string]sdk.Matcher // matchers that are actors, by how they are written
 }
 
 func (b *builder) errorf(p sdk.Pos, format string, args ...any) {
@@ -87,6 +90,24 @@ func (b *builder) settings() {
 	s := &b.graph.Settings
 	s.GracePeriod = b.duration(b.global, "grace_period", s.GracePeriod)
 	s.ReloadDrain = b.duration(b.global, "reload_drain", s.ReloadDrain)
+}
+
+// matcher makes a matcher of a node that is written as text. One that is an actor is
+// made once for the whole graph: it follows a file, and does not for each of its routes.
+func (b *builder) matcher(n *sdk.Node, text string, e *host.MatcherEntry) sdk.Matcher {
+	if m := b.acting[text]; m != nil {
+		return m
+	}
+	m, err := e.New(n)
+	b.errs.Add(n.Pos, err)
+	if a, ok := m.(host.Actor); ok {
+		b.acting[text] = m
+		b.graph.actors = append(b.graph.actors, a)
+	}
+	if w, ok := m.(sdk.Warner); ok {
+		b.warnings = append(b.warnings, w.Warnings()...)
+	}
+	return m
 }
 
 // globals lets the owners of global directives look at them.

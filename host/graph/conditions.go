@@ -113,8 +113,7 @@ func (c *conditions) leaf(n *sdk.Node, e *host.MatcherEntry) cond {
 	if i, ok := c.byText[text]; ok {
 		return cond{op: leaf, inst: i}
 	}
-	m, err := e.New(n)
-	c.scope.errs.Add(n.Pos, err)
+	m := c.scope.matcher(n, text, e)
 	in := instance{name: n.Name, text: text, m: m}
 	for _, f := range e.Spec.Facts {
 		in.keys = append(in.keys, f.Key)

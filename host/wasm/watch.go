@@ -5,13 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"sync"
 	"time"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/watch"
 )
 
 // watchEvery is how often the file of a plugin is looked at: what a person who has just
@@ -34,8 +34,8 @@ type watcher struct {
 	loaded [sha256.Size]byte // what serves
 
 	mu     sync.Mutex
-	seen   os.FileInfo       // the file when its content was last read
-	before os.FileInfo       // the file at the last look
+	seen   watch.Stamp       // of the file when its content was last read
+	before watch.Stamp       // of the file at the last look
 	told   [sha256.Size]byte // the last content that somebody was told of
 	failed string            // why it could not be read, as it was logged
 }
@@ -68,14 +68,15 @@ func (w *watcher) Run(ctx context.Context) error {
 func (w *watcher) look(ctx context.Context) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now, err := os.Stat(w.path)
+	info, err := os.Stat(w.path)
 	if err != nil {
 		w.fails(ctx, err)
 		return
 	}
+	now := watch.Stamp{info}
 	before := w.before
 	w.before = now
-	if same(now, w.seen) || !same(now, before) {
+	if now.Same(w.seen) || !now.Same(before) {
 		return
 	}
 	src, err := readModule(w.path)
@@ -99,12 +100,6 @@ func (w *watcher) fails(ctx context.Context, err error) {
 		host.Log(ctx).Error("a plugin's file cannot be read: what was loaded serves on",
 			slog.String(keyPlugin, w.plugin), slog.Any(keyError, err))
 	}
-}
-
-// same says whether a file was not changed between two looks, as far as its
-// directory entry tells.
-func same(a, b fs.FileInfo) bool {
-	return a != nil && b != nil && os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
 // Modules are the contents that a configuration was loaded with, by plugin.

@@ -18,7 +18,7 @@ type rule struct {
 // rules is the architecture as a table. Order matters only where two patterns
 // match the same package.
 func rules() []rule {
-	return slices.Concat(wordRules(), configRules(), connRules(), runningRules(), builtinRules(), outerRules())
+	return slices.Concat(wordRules(), configRules(), connRules(), runningRules(), toolRules(), builtinRules(), outerRules())
 }
 
 // wordRules are the rules of sdk, what it takes to write a matcher.
@@ -92,7 +92,7 @@ func configRules() []rule {
 		},
 		{
 			packages: []string{"host/wasm"},
-			imports:  []string{"host", "sdk", "sdk/abi", "host/wasm/rewrite", "host/wasm/record", "host/wasm/codecache"},
+			imports:  []string{"host", "host/watch", "sdk", "sdk/abi", "host/wasm/rewrite", "host/wasm/record", "host/wasm/codecache"},
 			modules:  []string{"github.com/tetratelabs/wazero"},
 			tests:    anyPart(),
 			why:      "host/wasm is one more implementation of sdk.Matcher: the graph gets it from the Registry and it never sees the graph",
@@ -175,6 +175,17 @@ func runningRules() []rule {
 			tests:    anyPart(),
 			why:      "host/control speaks for a running engine: what reads a configuration is handed to it by cmd/dwaar",
 		},
+	}
+}
+
+// toolRules are the rules of what stands beside the program: for its tests, and for
+// whoever follows files.
+func toolRules() []rule {
+	return []rule{
+		{
+			packages: []string{"host/watch"},
+			why:      "host/watch follows files for whoever needs them, with the standard library alone: what they hold is the reader's",
+		},
 		{
 			packages: []string{"host/internal/archtest"},
 			why:      "what judges every package depends on none",
@@ -215,15 +226,18 @@ func builtinRules() []rule {
 	}
 	handler := rule{
 		packages: handlers(),
-		imports:  []string{"sdk", "host", "host/relay", "host/upstream", "builtin/internal/..."},
+		imports:  []string{"sdk", "host", "host/relay", "host/upstream", "host/watch", "builtin/internal/..."},
 		tests:    []string{"sdk/...", "host/...", "builtin/..."},
 		why:      "builtin never imports graph, engine or wasm: a handler that holds routes gets them from its Builder",
 	}
-	http, addresses, openvpn, proxy := matcher, matcher, matcher, handler
+	http, addresses, list, openvpn, proxy := matcher, matcher, matcher, matcher, handler
 	proxy.packages, proxy.modules = []string{"builtin/proxy"}, []string{"github.com/pires/go-proxyproto"}
 	http.packages, http.modules = []string{"builtin/http"}, []string{"golang.org/x/net/http2/hpack"}
 	openvpn.packages, openvpn.modules = []string{"builtin/openvpn"}, []string{"golang.org/x/crypto/blake2b", "golang.org/x/crypto/blake2s"}
-	addresses.packages, addresses.modules = []string{"builtin/remoteip", "builtin/remoteiplist", "builtin/localip"}, []string{"github.com/gaissmai/bart"}
+	addresses.packages, addresses.modules = []string{"builtin/remoteip", "builtin/localip"}, []string{"github.com/gaissmai/bart"}
+	list.packages, list.modules = []string{"builtin/remoteiplist"}, addresses.modules
+	list.imports = append([]string{"host", "host/watch"}, matcher.imports...)
+	list.why = "builtin/remoteiplist is an actor beside its matcher: it follows a file and logs as actors do, and routes and runs nothing"
 	return []rule{
 		{
 			packages: []string{"builtin"},
@@ -237,7 +251,7 @@ func builtinRules() []rule {
 			tests:    []string{"sdk/...", "host/realtest"},
 			why:      "builtin/internal holds wire formats that several matchers and handlers read: it knows the words at most",
 		},
-		proxy, handler, http, addresses, openvpn, matcher,
+		proxy, handler, http, addresses, list, openvpn, matcher,
 	}
 }
 

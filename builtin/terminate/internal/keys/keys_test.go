@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dwaar.dev/dwaar/builtin/terminate/internal/certtest"
+	"dwaar.dev/dwaar/host/watch"
 )
 
 // kit is a directory with an authority beside it.
@@ -307,7 +308,7 @@ func TestTheWatchersLookUntilTheyAreToldToStop(t *testing.T) {
 		before := pool.Now()
 		k.pair("a", certtest.Leaf{Names: []string{"a.example"}, Serial: 2})
 		certtest.Put(t, file, certtest.NewCA(t).PEM)
-		time.Sleep(every + jitter)
+		time.Sleep(watch.Longest)
 		synctest.Wait()
 		if got := serial(ring, "a.example"); got != 2 || pool.Now() == before {
 			t.Errorf("in use is certificate %d, and the old pool: %v", got, pool.Now() == before)

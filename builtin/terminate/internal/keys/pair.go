@@ -7,7 +7,13 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"dwaar.dev/dwaar/host/watch"
 )
+
+// maxFile bounds what is read of one file: a chain of a hundred certificates is
+// far below it.
+const maxFile = 1 << 20
 
 // Files are a certificate chain and its private key. They may be one file.
 type Files struct {
@@ -86,3 +92,5 @@ func Covers(leaf *x509.Certificate, name string) bool {
 	}
 	return leaf.VerifyHostname(name) == nil
 }
+
+func readFile(name string) ([]byte, error) { return watch.ReadFile(name, maxFile) }

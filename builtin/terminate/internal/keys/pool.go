@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/watch"
 )
 
 // Pool is the certificate authorities in a set of files, followed as they change.
@@ -18,7 +19,7 @@ type Pool struct {
 	now atomic.Pointer[Authorities]
 
 	mu    sync.Mutex
-	files watched[*Authorities]
+	files watch.Watched[*Authorities]
 }
 
 // Authorities are whom a client's certificate is checked against.
@@ -29,10 +30,7 @@ type Authorities struct {
 
 // OpenPool reads the files, each of which holds at least one certificate in PEM.
 func OpenPool(files []string) (*Pool, error) {
-	p := &Pool{files: watched[*Authorities]{
-		files: files,
-		read:  func() (*Authorities, error) { return readAuthorities(files) },
-	}}
+	p := &Pool{files: watch.New(func() (*Authorities, error) { return readAuthorities(files) }, files...)}
 	if err := p.Refresh(); err != nil {
 		return nil, err
 	}
@@ -63,26 +61,26 @@ func (p *Pool) Now() *Authorities { return p.now.Load() }
 func (p *Pool) Refresh() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.files.look() {
-		p.now.Store(p.files.value)
+	if p.files.Look() {
+		p.now.Store(p.files.Value())
 	}
-	return p.files.err
+	return p.files.Err()
 }
 
 // Run follows the files until ctx is done.
 func (p *Pool) Run(ctx context.Context) error {
 	log := host.Log(ctx)
-	return poll(ctx, func() { p.look(log) })
+	return watch.Poll(ctx, func() { p.look(log) })
 }
 
 func (p *Pool) look(log *slog.Logger) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.files.look() {
-		p.now.Store(p.files.value)
-		log.Info("trust pool replaced", "files", p.files.files)
+	if p.files.Look() {
+		p.now.Store(p.files.Value())
+		log.Info("trust pool replaced", "files", p.files.Files())
 	}
-	if err := p.files.news(); err != nil {
-		log.Error("trust pool not replaced, the old one stays", "files", p.files.files, "error", err)
+	if err := p.files.News(); err != nil {
+		log.Error("trust pool not replaced, the old one stays", "files", p.files.Files(), "error", err)
 	}
 }

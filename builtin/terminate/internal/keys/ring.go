@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/watch"
 )
 
 // Source is what one directive names.
@@ -43,7 +44,7 @@ type Ring struct {
 
 // pair is a pair of files and what was read from them last.
 type pair struct {
-	watched[*tls.Certificate]
+	watch.Watched[*tls.Certificate]
 	files  Files
 	source int
 }
@@ -92,7 +93,7 @@ func Open(sources []Source) (*Ring, Faults) {
 
 func newPair(f Files, source int) *pair {
 	return &pair{
-		watched: watched[*tls.Certificate]{files: f.list(), read: f.Read},
+		Watched: watch.New(f.Read, f.list()...),
 		files:   f, source: source,
 	}
 }
@@ -105,9 +106,9 @@ func (r *Ring) Refresh() Faults {
 	var faults Faults
 	changed := false
 	for _, p := range r.pairs {
-		changed = p.look() || changed
-		if p.err != nil {
-			faults = append(faults, Fault{p.source, p.err})
+		changed = p.Look() || changed
+		if err := p.Err(); err != nil {
+			faults = append(faults, Fault{p.source, err})
 		}
 	}
 	if changed {
@@ -120,7 +121,7 @@ func (r *Ring) Refresh() Faults {
 // replaces another one, both do for a moment.
 func (r *Ring) Run(ctx context.Context) error {
 	log := host.Log(ctx)
-	return poll(ctx, func() { r.look(log) })
+	return watch.Poll(ctx, func() { r.look(log) })
 }
 
 // look is one look at all files. What was wrong twice is said once.
@@ -130,11 +131,11 @@ func (r *Ring) look(log *slog.Logger) {
 	r.discover(log)
 	changed := false
 	for _, p := range r.pairs {
-		if p.look() {
+		if p.Look() {
 			changed = true
-			log.Info("certificate replaced", "file", p.files.Cert, "expires", p.value.Leaf.NotAfter)
+			log.Info("certificate replaced", "file", p.files.Cert, "expires", p.Value().Leaf.NotAfter)
 		}
-		if err := p.news(); err != nil {
+		if err := p.News(); err != nil {
 			log.Error("certificate not replaced, the old one stays", "file", p.files.Cert, "error", err)
 		}
 	}
@@ -181,19 +182,19 @@ func errText(err error) string {
 func (r *Ring) reindex() {
 	ix := &index{byName: map[string][]*tls.Certificate{}, bySource: make([][]*tls.Certificate, len(r.sources))}
 	for _, p := range r.pairs {
-		if p.value == nil {
+		if p.Value() == nil {
 			continue // it appeared broken
 		}
 		names := r.sources[p.source].Names
 		if names == nil {
-			names = p.files.namesOf(p.value.Leaf)
+			names = p.files.namesOf(p.Value().Leaf)
 		}
 		for _, name := range names {
 			name = Fold(name)
-			ix.byName[name] = append(ix.byName[name], p.value)
+			ix.byName[name] = append(ix.byName[name], p.Value())
 		}
-		ix.bySource[p.source] = append(ix.bySource[p.source], p.value)
-		ix.all = append(ix.all, p.value)
+		ix.bySource[p.source] = append(ix.bySource[p.source], p.Value())
+		ix.all = append(ix.all, p.Value())
 	}
 	for _, certs := range ix.byName {
 		slices.SortStableFunc(certs, prefer)
@@ -257,8 +258,8 @@ func (r *Ring) Expiring(t time.Time, warn func(source int, file string, at time.
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, p := range r.pairs {
-		if p.value != nil && p.value.Leaf.NotAfter.Before(t) {
-			warn(p.source, p.files.Cert, p.value.Leaf.NotAfter)
+		if p.Value() != nil && p.Value().Leaf.NotAfter.Before(t) {
+			warn(p.source, p.files.Cert, p.Value().Leaf.NotAfter)
 		}
 	}
 }

@@ -12,14 +12,18 @@ import (
 	"dwaar.dev/dwaar/builtin/http"
 	"dwaar.dev/dwaar/builtin/postgres"
 	"dwaar.dev/dwaar/builtin/proxy"
+	"dwaar.dev/dwaar/builtin/rdp"
 	"dwaar.dev/dwaar/builtin/regexp"
 	"dwaar.dev/dwaar/builtin/remoteip"
 	"dwaar.dev/dwaar/builtin/setvars"
+	"dwaar.dev/dwaar/builtin/socks4"
+	"dwaar.dev/dwaar/builtin/socks5"
 	"dwaar.dev/dwaar/builtin/ssh"
 	"dwaar.dev/dwaar/builtin/subroute"
 	"dwaar.dev/dwaar/builtin/terminate"
 	"dwaar.dev/dwaar/builtin/tls"
 	"dwaar.dev/dwaar/builtin/vars"
+	"dwaar.dev/dwaar/builtin/xmpp"
 	"dwaar.dev/dwaar/host"
 )
 
@@ -29,6 +33,10 @@ func Register(r *host.Registry) {
 	r.Matcher(http.Spec(), http.New)
 	r.Matcher(ssh.Spec(), ssh.New)
 	r.Matcher(postgres.Spec(), postgres.New)
+	r.Matcher(rdp.Spec(), rdp.New)
+	r.Matcher(socks4.Spec(), socks4.New)
+	r.Matcher(socks5.Spec(), socks5.New)
+	r.Matcher(xmpp.Spec(), xmpp.New)
 	r.Matcher(remoteip.RemoteSpec(), remoteip.NewRemote)
 	r.Matcher(remoteip.LocalSpec(), remoteip.NewLocal)
 	r.Matcher(regexp.Spec(), regexp.New)

@@ -3,6 +3,7 @@ package xmpp_test
 import (
 	"encoding/xml"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -293,7 +294,8 @@ func firstTag(head string) (found tag, ok bool) {
 				return before
 			})
 			empty := strings.HasSuffix(head[:d.InputOffset()], "/>")
-			return tag{token.Copy(), i == 0 && head[0] == '<' && !twice && !empty}, true
+			glued := glued().MatchString(head[:d.InputOffset()])
+			return tag{token.Copy(), i == 0 && head[0] == '<' && !twice && !empty && !glued}, true
 		case xml.CharData:
 			if strings.TrimSpace(string(token)) != "" {
 				return tag{}, false
@@ -301,6 +303,9 @@ func firstTag(head string) (found tag, ok bool) {
 		}
 	}
 }
+
+// glued finds attributes without white space between them.
+func glued() *regexp.Regexp { return regexp.MustCompile(`=\s*("[^"]*"|'[^']*')[^\s>]`) }
 
 func (t *tag) isStream() bool {
 	return t.Name == xml.Name{Space: "http://etherx.jabber.org/streams", Local: "stream"}

@@ -224,7 +224,7 @@ func (m *maker) share(u *upstream, made *member, name string, targets []target, 
 	if variable {
 		o = host.UpstreamOptions{} // what one client chose says nothing of what another one will
 	}
-	key := fmt.Sprintf("%s local=%v prefer=%d%s options=%+v", name, u.local, u.prefer, u.text, o)
+	key := fmt.Sprintf("%s local=%v prefer=%d%s options=%+v", name, made.dialer.local, u.prefer, u.text, o)
 	if s.checked() {
 		key += fmt.Sprintf(" check=%v/%v port=%d uri=%s fall=%d rise=%d header=%d connect=%v",
 			s.checkEvery(), s.checkTimeout(), s.check.port, s.check.uri, s.check.fall, s.check.rise, s.header, s.connectTimeout())

@@ -194,3 +194,20 @@ func TestPlaceholdersAreDeclaredAsRead(t *testing.T) {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
+
+// TestWritingTLSOutKeepsAnUpstream: a reload after dwaar fmt keeps health and counters.
+func TestWritingTLSOutKeepsAnUpstream(t *testing.T) {
+	t.Parallel()
+	b := &builder{}
+	var ups []any
+	for _, options := range []string{"tls_server_name a.example", "tls\ntls_server_name a.example", "tls_server_name b.example"} {
+		h, err := b.make(t, "proxy {\nupstream 10.0.0.1:443 {\n"+options+"\n}\n}", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ups = append(ups, h.primaries[0].up)
+	}
+	if ups[0] != ups[1] || ups[0] == ups[2] {
+		t.Errorf("the same options with tls and without share their state: %t; other ones: %t", ups[0] == ups[1], ups[0] == ups[2])
+	}
+}

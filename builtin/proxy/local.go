@@ -8,30 +8,28 @@ import (
 )
 
 // localAddrs are where an upstream is connected from: at most one address of each
-// family. Without one of its family the kernel chooses, or with none at all.
+// family. With one alone, only its family is used; with none, the kernel chooses.
 type localAddrs struct{ v4, v6 netip.Addr }
 
 // setLocal reads bare addresses.
 func (u *upstream) setLocal(n *sdk.Node) error {
 	var errs sdk.Errors
 	for _, w := range n.Args {
-		ip, err := netip.ParseAddr(w.Text)
-		switch {
-		case strings.Contains(w.Text, "{"):
-			errs.Add(w.Pos, sdk.Errorf(w.Pos, "%q has a placeholder, and local_addr is the same for all connections: write the address itself", w.Text))
-			continue
-		case err != nil || ip.Zone() != "":
-			errs.Add(w.Pos, sdk.Errorf(w.Pos, "%q is no address: write local_addr 10.0.0.5, without a port", w.Text))
-			continue
-		}
-		errs.Add(w.Pos, u.local.add(ip.Unmap(), w))
+		errs.Add(w.Pos, u.local.add(w))
 	}
 	return errs.Err()
 }
 
-func (l *localAddrs) add(ip netip.Addr, w sdk.Word) error {
+func (l *localAddrs) add(w sdk.Word) error {
+	ip, err := netip.ParseAddr(w.Text)
+	switch {
+	case strings.Contains(w.Text, "{"):
+		return sdk.Errorf(w.Pos, "%q has a placeholder, and local_addr is the same for all connections: write the address itself", w.Text)
+	case err != nil || ip.Zone() != "":
+		return sdk.Errorf(w.Pos, "%q is no address: write local_addr 10.0.0.5, without a port", w.Text)
+	}
 	of, family := &l.v6, "IPv6"
-	if ip.Is4() {
+	if ip = ip.Unmap(); ip.Is4() {
 		of, family = &l.v4, "IPv4"
 	}
 	if of.IsValid() {

@@ -54,10 +54,13 @@ func (s *settings) setUpstream(n *sdk.Node) error {
 	}
 	for i := range n.Block {
 		o := &n.Block[i]
-		if o.Name == tlsName || strings.HasPrefix(o.Name, tlsPrefix) {
+		if strings.HasPrefix(o.Name, tlsPrefix) {
 			u.tls.on = true
 			u.text += " " + o.Name + " " + strings.Join(o.Texts(), " ")
 		}
+	}
+	if u.tls.on { // whoever asked for it: fmt changes no upstream
+		u.text += " " + tlsName
 	}
 	s.upstreams = append(s.upstreams, u)
 	return errs.Err()

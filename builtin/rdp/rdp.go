@@ -24,9 +24,9 @@
 //     what was sent.
 //   - "Cookie: msts=IP.PORT.0000": the server of an earlier session, which a load
 //     balancer gave out, for cookie_ip and cookie_port. IP and PORT are decimal numbers
-//     in the other order of bytes: 1.0.0.0 is 1 (MS-RDPBCGR section 3.2.5.3.1). If what
-//     stands behind "Cookie: msts=" is anything else, both are Unknown, and the whole line
-//     counts as the third kind.
+//     in the other order of bytes: 1.0.0.0 is 1 (MSFT-SDLBTS, "Routing Token Format", to
+//     which MS-RDPBCGR refers). If what stands behind "Cookie: msts=" is anything else,
+//     both are Unknown, and the whole line counts as the third kind.
 //   - any other text, for custom_info and custom_info_regexp: the load balance info of
 //     FreeRDP, mstsc and Guacamole.
 //

@@ -268,8 +268,10 @@ func TestOtherProtocolsAreRefused(t *testing.T) {
 
 func TestEveryFormObeysTheLaws(t *testing.T) {
 	t.Parallel()
-	for _, m := range forms(t) {
-		matchtest.Laws(t, m, matchtest.TCP(), samples(t)...)
+	ms, own := forms(t), flighttest.Own(t, "rdp")
+	matchtest.Laws(t, ms[0], matchtest.TCP(), samples(t)...)
+	for _, m := range ms[1:] {
+		matchtest.Laws(t, m, matchtest.TCP(), own["freerdp"], own["freerdp-token"], own["freerdp-custom"], []byte(oddities()[5]))
 	}
 }
 

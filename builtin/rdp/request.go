@@ -15,11 +15,11 @@ const (
 	minRequest = 4 + 7   // both headers
 	maxRequest = 4 + 255 // the length indicator of X.224 is at most 254 and does not count itself
 
-	negotiation  = 8  // RDP_NEG_REQ, section 2.2.1.1.1
-	correlation  = 36 // RDP_NEG_CORRELATION_INFO, section 2.2.1.1.2
-	typeRequest  = 1
-	correlated   = 8                  // the flag CORRELATION_INFO_PRESENT
-	correlateHdr = "\x06\x00\x24\x00" // its type, no flags, its length
+	negotiation      = 8  // RDP_NEG_REQ, MS-RDPBCGR section 2.2.1.1.1
+	correlation      = 36 // RDP_NEG_CORRELATION_INFO, MS-RDPBCGR section 2.2.1.1.2
+	typeRequest      = 1
+	correlated       = 8                  // the flag CORRELATION_INFO_PRESENT
+	correlationStart = "\x06\x00\x24\x00" // its type, no flags, its length
 
 	hashPrefix  = "Cookie: mstshash="
 	tokenPrefix = "Cookie: msts="
@@ -153,10 +153,10 @@ func readNegotiation(c *sdk.Cursor, size int) bool {
 	if rest == negotiation {
 		return true
 	}
-	if !c.Literal(correlateHdr) {
+	if !c.Literal(correlationStart) {
 		return false
 	}
-	c.Skip(correlation - len(correlateHdr)) // an identity, and what is reserved
+	c.Skip(correlation - len(correlationStart)) // an identity, and what is reserved
 	return true
 }
 

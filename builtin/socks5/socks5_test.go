@@ -50,7 +50,7 @@ func forms(t testing.TB) []sdk.Matcher {
 func samples(t testing.TB) [][]byte {
 	t.Helper()
 	own := flighttest.Own(t, "socks5")
-	heads := [][]byte{nil, []byte("GET / HTTP/1.1\r\n"), []byte("\x05\xff" + strings.Repeat("\x00", 255) + "behind"), []byte("\x05\x08\x00\x3f\x40\x7f\x80\xbf\xc0\xff")}
+	heads := [][]byte{nil, []byte("GET / HTTP/1.1\r\n"), []byte("\x05\x28" + strings.Repeat("\x00", 40) + "behind"), []byte("\x05\x08\x00\x3f\x40\x7f\x80\xbf\xc0\xff")}
 	for _, name := range slices.Sorted(maps.Keys(own)) {
 		heads = append(heads, own[name])
 	}
@@ -142,6 +142,7 @@ func TestEveryFormObeysTheLaws(t *testing.T) {
 	for _, m := range forms(t) {
 		matchtest.Laws(t, m, matchtest.TCP(), samples(t)...)
 	}
+	matchtest.Laws(t, matcher(t), matchtest.TCP(), []byte("\x05\xff"+strings.Repeat("\x00", 255)+"behind"))
 }
 
 func TestPlantedFaultsAreFound(t *testing.T) {

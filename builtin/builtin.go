@@ -17,10 +17,13 @@ import (
 	"dwaar.dev/dwaar/builtin/proxy"
 	"dwaar.dev/dwaar/builtin/quic"
 	"dwaar.dev/dwaar/builtin/proxyheader"
+	"dwaar.dev/dwaar/builtin/rdp"
 	"dwaar.dev/dwaar/builtin/regexp"
 	"dwaar.dev/dwaar/builtin/remoteip"
 	"dwaar.dev/dwaar/builtin/remoteiplist"
 	"dwaar.dev/dwaar/builtin/setvars"
+	"dwaar.dev/dwaar/builtin/socks4"
+	"dwaar.dev/dwaar/builtin/socks5"
 	"dwaar.dev/dwaar/builtin/ssh"
 	"dwaar.dev/dwaar/builtin/subroute"
 	"dwaar.dev/dwaar/builtin/terminate"
@@ -28,6 +31,7 @@ import (
 	"dwaar.dev/dwaar/builtin/vars"
 	"dwaar.dev/dwaar/builtin/winbox"
 	"dwaar.dev/dwaar/builtin/wireguard"
+	"dwaar.dev/dwaar/builtin/xmpp"
 	"dwaar.dev/dwaar/host"
 )
 
@@ -43,6 +47,10 @@ func Register(r *host.Registry) {
 	r.Matcher(winbox.Spec(), winbox.New)
 	r.Matcher(dns.Spec(), dns.New)
 	r.Matcher(proxyheader.Spec(), proxyheader.New)
+	r.Matcher(rdp.Spec(), rdp.New)
+	r.Matcher(socks4.Spec(), socks4.New)
+	r.Matcher(socks5.Spec(), socks5.New)
+	r.Matcher(xmpp.Spec(), xmpp.New)
 	r.Matcher(remoteip.RemoteSpec(), remoteip.NewRemote)
 	r.Matcher(remoteip.LocalSpec(), remoteip.NewLocal)
 	r.Matcher(remoteiplist.Spec(), remoteiplist.New)

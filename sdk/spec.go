@@ -17,6 +17,10 @@ type Spec struct {
 	Ends  bool   // handler: nothing runs behind it
 	Facts []Fact // matcher or handler: what it makes known
 
+	// Implies names an option of the same block, without arguments, that is on where
+	// this one is given: fmt writes it.
+	Implies string
+
 	// Hoist marks an option that is the matcher of the same name, written inside
 	// another one: both must match.
 	Hoist bool

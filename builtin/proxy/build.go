@@ -91,8 +91,9 @@ func (m *member) slow() (why string) {
 func (m *maker) member(u *upstream) (member, error) {
 	var errs sdk.Errors
 	made := member{limit: m.limit(u), weight: u.weightOrOne(), dialer: dialer{
-		local: u.local, header: m.settings.header, secured: u.secured(), timeout: m.settings.connectTimeout(),
+		header: m.settings.header, secured: u.secured(), timeout: m.settings.connectTimeout(),
 	}}
+	var addrs []address
 	var targets []target
 	var names []string
 	variable := false
@@ -102,7 +103,7 @@ func (m *maker) member(u *upstream) (member, error) {
 		if err == nil {
 			t, err := m.target(u, a)
 			errs.Add(w.Pos, err)
-			targets = append(targets, t)
+			addrs, targets = append(addrs, a), append(targets, t)
 		}
 		names = append(names, w.Text)
 		variable = variable || a.chosen()
@@ -111,10 +112,14 @@ func (m *maker) member(u *upstream) (member, error) {
 	if err := errs.Err(); err != nil || len(targets) == 0 {
 		return made, err
 	}
+	var err error
+	if made.dialer.local, err = u.from(addrs); err != nil {
+		return made, err
+	}
 	made.target, made.dialer.also = targets[0], targets[1:]
 	name := strings.Join(names, " ")
 	made.seed = seedOf(name)
-	err := m.share(u, &made, name, targets, variable)
+	err = m.share(u, &made, name, targets, variable)
 	return made, err
 }
 
@@ -145,7 +150,10 @@ func (m *maker) reads(u *upstream) error {
 // target makes what finds an address.
 func (m *maker) target(u *upstream, a address) (target, error) {
 	if a.path != "" {
-		if u.local.IsValid() {
+		if path, mode, ok := strings.Cut(a.path, "|"); ok {
+			return nil, sdk.Errorf(a.word.Pos, "%q: the mode %s is for who listens on a socket: write unix/%s", a.word.Text, mode, path)
+		}
+		if !u.local.none() {
 			return nil, sdk.Errorf(a.word.Pos, "%q: local_addr means nothing to a Unix socket", a.word.Text)
 		}
 		return &fixed{place{network: "unix", path: a.path, host: "localhost"}}, nil
@@ -217,7 +225,7 @@ func (m *maker) share(u *upstream, made *member, name string, targets []target, 
 	if variable {
 		o = ups.Options{} // what one client chose says nothing of what another one will
 	}
-	key := fmt.Sprintf("%s local=%v prefer=%d%s options=%+v", name, u.local, u.prefer, u.text, o)
+	key := fmt.Sprintf("%s local=%v prefer=%d%s options=%+v", name, made.dialer.local, u.prefer, u.text, o)
 	if s.checked() {
 		key += fmt.Sprintf(" check=%v/%v port=%d uri=%s fall=%d rise=%d header=%d connect=%v",
 			s.checkEvery(), s.checkTimeout(), s.check.port, s.check.uri, s.check.fall, s.check.rise, s.header, s.connectTimeout())

@@ -43,6 +43,12 @@ func TestEveryErrorOfTheConstructorSaysWhereAndWhatToWrite(t *testing.T) {
 		"proxy {\nlb_policy weighted_round_robin\nupstream a:1 {\nweight 0\n}\n}":           `D:4:8: weight must be from 1 to 256`,
 		"proxy {\nlb_policy weighted_round_robin\nupstream a:1 {\nweight 257\n}\n}":         `D:4:8: weight must be from 1 to 256`,
 		"proxy {\nupstream a:1 {\nmax_connections 0\n}\n}":                                  `D:3:17: max_connections must be at least 1`,
+		"proxy {\nupstream a:1 {\nlocal_addr 10.0.0.1 10.0.0.2\n}\n}":                       `D:3:21: 10.0.0.2 is a second IPv4 address beside 10.0.0.1: write one of each family`,
+		"proxy {\nupstream a:1 {\nlocal_addr ::1\nlocal_addr ::2\n}\n}":                     `D:4:12: ::2 is a second IPv6 address beside ::1: write one of each family`,
+		"proxy {\nupstream a:1 {\nlocal_addr ::1 10.0.0.1\n}\n}":                            `D:2:10: "a:1" can be of either family and local_addr has an address of each: write resolver_preference ipv4_only or ipv6_only beside it`,
+		"proxy {\nupstream {\ndial [::2]:1 10.0.0.2:1\nlocal_addr ::1 10.0.0.1\n}\n}":       `D:3:14: "[::2]:1" and "10.0.0.2:1" are of two families and get the same bytes: write local_addr for one family, or none`,
+		"proxy {\nupstream a:1 {\nlocal_addr {vars.from}\n}\n}":                             `D:3:12: "{vars.from}" has a placeholder, and local_addr is the same for all connections: write the address itself`,
+		"proxy unix//run/a.sock|0660":                                                       `D:1:7: "unix//run/a.sock|0660": the mode 0660 is for who listens on a socket: write unix//run/a.sock`,
 		"proxy {\nupstream a:1 {\nlocal_addr 10.0.0.1:5\n}\n}":                              `D:3:12: "10.0.0.1:5" is no address: write local_addr 10.0.0.5, without a port`,
 		"proxy {\nupstream unix//a {\nlocal_addr 10.0.0.1\n}\n}":                            `D:2:10: "unix//a": local_addr means nothing to a Unix socket`,
 		"proxy {\nupstream [::2]:1 {\nlocal_addr 10.0.0.1\n}\n}":                            `D:2:10: "[::2]:1": local_addr or resolver_preference is of the other family`,
@@ -71,7 +77,6 @@ func TestEveryErrorOfTheConstructorSaysWhereAndWhatToWrite(t *testing.T) {
 		"proxy a:1 {\nallow 10.0.0.300\n}":  `D:2:7: "10.0.0.300" is neither an address range nor a host name: write 10.0.0.0/8, app.example.com or *.example.com`,
 		"proxy a:1 {\nallow a.*.example\n}": `D:2:7: "a.*.example" is neither an address range nor a host name: write 10.0.0.0/8, app.example.com or *.example.com`,
 
-		"proxy {\nupstream a:1 {\ntls_timeout 1s\n}\n}":                                    `D:3:1: tls_timeout means nothing without tls: write tls in the same block`,
 		"proxy {\nupstream a:1 {\ntls\ntls_timeout 0s\n}\n}":                               `D:4:13: tls_timeout must be longer than 0s`,
 		"proxy {\nupstream a:1 {\ntls\ntls_except_ports 70000\n}\n}":                       `D:4:18: tls_except_ports: 70000 is no port: write a number from 1 to 65535`,
 		"proxy {\nupstream a:1 {\ntls\ntls_trust_pool /nowhere.pem\n}\n}":                  `D:4:16: reading the authorities: open /nowhere.pem: no such file or directory`,
@@ -81,9 +86,12 @@ func TestEveryErrorOfTheConstructorSaysWhereAndWhatToWrite(t *testing.T) {
 		"proxy {\nhealth_interval 1s\nupstream a:1 {\ntls\ntls_server_name {vars.x}\n}\n}": `D:3:1: a check has no connection to fill tls_server_name in from: write a name without placeholders, or no health_ options`,
 
 		// Found by the description, before the constructor.
-		"proxy a:1 {\nlb_polcy first\n}": `lb_polcy`,
-		"proxy a:1 {\nhealth_send x\n}":  `health_send`,
-		"proxy a:1 {\nlb_policy best\n}": `must be round_robin, least_conn, random`,
+		"proxy a:1 {\nlb_polcy first\n}":                 `lb_polcy`,
+		"proxy a:1 {\nhealth_send x\n}":                  `health_send`,
+		"proxy a:1 {\nlb_policy best\n}":                 `must be round_robin, least_conn, random`,
+		"proxy a:1 {\nlb_policy LeastConn\n}":            `did you mean "least_conn"?`,
+		"proxy a:1 {\nweight 2\n}":                       `unknown option "weight" in proxy: it belongs into the block of upstream`,
+		"proxy {\nupstream a:1 {\nlb_policy first\n}\n}": `unknown option "lb_policy" in upstream: it belongs into the block of proxy`,
 	} {
 		_, err := (&builder{}).make(t, text, nil)
 		got := fmt.Sprint(err)
@@ -119,6 +127,8 @@ func TestEveryOptionOfTheDocumentedPagesIsAccepted(t *testing.T) {
 		"proxy {\nlb_policy WEIGHTED_ROUND_ROBIN\nupstream a:1 {\nweight 256\nmax_connections 5\nlocal_addr 10.0.0.1\nresolver_preference ipv4_first\n}\nupstream {\ndial b:2 c:3\nbackup\n}\n}",
 		"proxy a:1 {\nproxy_protocol v2\nallow 10.0.0.0/8 *.example.com private_ranges\nlb_try_duration 1s\nlb_try_interval 10ms\nunhealthy_connection_count 9\n}",
 		"proxy {\nupstream a:1 {\ntls\ntls_insecure_skip_verify\ntls_server_name b\ntls_timeout 1s\ntls_curves x25519 secp256r1\ntls_except_ports 80\ntls_renegotiation once\n}\n}",
+		"proxy {\nupstream a:1 {\nlocal_addr ::1\n}\nupstream 10.0.0.2:1 {\nlocal_addr ::1 10.0.0.1\n}\nupstream a:1 {\nlocal_addr 10.0.0.1\nlocal_addr ::1\nresolver_preference ipv6_only\n}\nupstream tcp4/a:1 {\nlocal_addr 10.0.0.1 ::1\n}\n}",
+		"proxy {\nupstream a:1 {\ntls_curves x25519\ntls_curves secp256r1\ntls_except_ports 80\ntls_except_ports 81\n}\n}",
 		"proxy a:1 {\nhealth_port 80\nhealth_fall 2\nhealth_rise 3\nclose_if_unhealthy\nconnect_timeout 1s\n}",
 	} {
 		if _, err := (&builder{}).make(t, text, nil); err != nil {
@@ -182,5 +192,22 @@ func TestPlaceholdersAreDeclaredAsRead(t *testing.T) {
 	_, err := b.make(t, "proxy {\nupstream {l4.tls.server_name}:{vars.port} {\ntls\ntls_server_name {vars.name}\n}\n}", nil)
 	if diff := cmp.Diff([]string{"tls.server_name", "vars.port", "vars.name"}, b.Read); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+// TestWritingTLSOutKeepsAnUpstream: a reload after dwaar fmt keeps health and counters.
+func TestWritingTLSOutKeepsAnUpstream(t *testing.T) {
+	t.Parallel()
+	b := &builder{}
+	var ups []any
+	for _, options := range []string{"tls_server_name a.example", "tls\ntls_server_name a.example", "tls_server_name b.example"} {
+		h, err := b.make(t, "proxy {\nupstream 10.0.0.1:443 {\n"+options+"\n}\n}", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ups = append(ups, h.primaries[0].up)
+	}
+	if ups[0] != ups[1] || ups[0] == ups[2] {
+		t.Errorf("the same options with tls and without share their state: %t; other ones: %t", ups[0] == ups[1], ups[0] == ups[2])
 	}
 }

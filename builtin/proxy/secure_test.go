@@ -65,6 +65,8 @@ func TestTLSToTheUpstreamVerifiesItsName(t *testing.T) {
 		{addr, "tls\ntls_trust_pool " + ca + "\ntls_server_name example.com", "example.com:hello"},
 		{"example.com:" + port, "tls\ntls_trust_pool " + ca, "example.com:hello"},
 		{addr, "tls\ntls_insecure_skip_verify\ntls_server_name other.test\ntls_curves x25519", "other.test:hello"},
+		{addr, "tls_trust_pool " + ca + "\ntls_server_name example.com", "example.com:hello"}, // TLS goes without saying
+		{addr, "tls_insecure_skip_verify", ":hello"},
 		{addr, "tls\ntls_trust_pool " + ca + "\ntls_server_name other.test", ""},
 		{addr, "tls", ""},
 	} {

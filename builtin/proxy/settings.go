@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"cmp"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -228,14 +227,4 @@ func count[S any](field func(*S) *int) func(*S, *sdk.Node) error {
 		*field(s) = v
 		return err
 	}
-}
-
-// setLocal reads a bare address.
-func (u *upstream) setLocal(n *sdk.Node) error {
-	ip, err := netip.ParseAddr(n.Args[0].Text)
-	if err != nil || ip.Zone() != "" {
-		return sdk.Errorf(n.Args[0].Pos, "%q is no address: write local_addr 10.0.0.5, without a port", n.Args[0].Text)
-	}
-	u.local = ip.Unmap()
-	return nil
 }

@@ -1,6 +1,17 @@
 package proxy
 
-import "dwaar.dev/dwaar/sdk"
+import (
+	"strings"
+
+	"dwaar.dev/dwaar/sdk"
+)
+
+// The options of TLS to an upstream: the one that asks for it, and what the names of the
+// others begin with. Each of these asks for it as well.
+const (
+	tlsName   = "tls"
+	tlsPrefix = "tls_"
+)
 
 // Spec describes the directive.
 func Spec() sdk.Spec {
@@ -147,8 +158,8 @@ func upstreamOptions() []sdk.Option[upstream] {
 			return nil
 		}),
 		sdk.Line(sdk.Spec{
-			Name: "local_addr", Doc: "The local address to connect from",
-			Args: []sdk.Arg{sdk.One("IP", sdk.Free)},
+			Name: "local_addr", Many: true, Doc: "The local address to connect from, one for each family",
+			Args: []sdk.Arg{sdk.Some("IP", sdk.Free)},
 		}, (*upstream).setLocal),
 		sdk.Line(sdk.Spec{
 			Name: "resolver_preference", Doc: "Which addresses of a host name are used, or used first",
@@ -159,8 +170,8 @@ func upstreamOptions() []sdk.Option[upstream] {
 }
 
 func tlsOptions() []sdk.Option[upstream] {
-	return []sdk.Option[upstream]{
-		sdk.Line(sdk.Spec{Name: "tls", Doc: "Speaks TLS to the upstream"}, func(u *upstream, _ *sdk.Node) error {
+	all := []sdk.Option[upstream]{
+		sdk.Line(sdk.Spec{Name: tlsName, Doc: "Speaks TLS to the upstream, as any option whose name begins with tls_ does"}, func(u *upstream, _ *sdk.Node) error {
 			u.tls.on = true
 			return nil
 		}),
@@ -184,11 +195,11 @@ func tlsOptions() []sdk.Option[upstream] {
 			Args: []sdk.Arg{sdk.One("DURATION", sdk.Duration)},
 		}, positive(func(u *upstream) *limit { return &u.tls.timeout })),
 		sdk.Line(sdk.Spec{
-			Name: "tls_curves", Doc: "The key exchanges to offer", Default: "those of Go's crypto/tls",
+			Name: "tls_curves", Many: true, Doc: "The key exchanges to offer", Default: "those of Go's crypto/tls",
 			Args: []sdk.Arg{some("CURVE", curveNames()...)},
 		}, (*upstream).setCurves),
 		sdk.Line(sdk.Spec{
-			Name: "tls_except_ports", Doc: "Ports without TLS",
+			Name: "tls_except_ports", Many: true, Doc: "Ports without TLS",
 			Args: []sdk.Arg{sdk.Some("PORT", sdk.Int)},
 		}, (*upstream).setExcept),
 		sdk.Line(sdk.Spec{
@@ -196,6 +207,12 @@ func tlsOptions() []sdk.Option[upstream] {
 			Args: []sdk.Arg{sdk.Choice("HOW", "never", "once", "freely")},
 		}, (*upstream).setRenegotiation),
 	}
+	for i := range all {
+		if strings.HasPrefix(all[i].Spec.Name, tlsPrefix) {
+			all[i].Spec.Implies = tlsName
+		}
+	}
+	return all
 }
 
 func some(name string, words ...string) sdk.Arg {

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -22,7 +21,7 @@ type upstream struct {
 	max    int
 	weight sdk.Word
 	backup bool
-	local  netip.Addr
+	local  localAddrs
 	prefer preference
 	tls    tlsSettings
 	text   string // its options as they were written
@@ -55,12 +54,13 @@ func (s *settings) setUpstream(n *sdk.Node) error {
 	}
 	for i := range n.Block {
 		o := &n.Block[i]
-		if strings.HasPrefix(o.Name, "tls_") && !u.tls.on {
-			errs.Add(o.Pos, sdk.Errorf(o.Pos, "%s means nothing without tls: write tls in the same block", o.Name))
-		}
-		if strings.HasPrefix(o.Name, "tls") {
+		if strings.HasPrefix(o.Name, tlsPrefix) {
+			u.tls.on = true
 			u.text += " " + o.Name + " " + strings.Join(o.Texts(), " ")
 		}
+	}
+	if u.tls.on { // whoever asked for it: fmt changes no upstream
+		u.text += " " + tlsName
 	}
 	s.upstreams = append(s.upstreams, u)
 	return errs.Err()
@@ -207,33 +207,4 @@ func (u *upstream) secured() *secured {
 		return nil
 	}
 	return &secured{config: u.tls.config, name: u.tls.name, timeout: u.tls.timeout.Duration, except: u.tls.except}
-}
-
-// family is what local_addr, resolver_preference and tcp4/ or tcp6/ leave of the
-// families.
-func (u *upstream) family(a address) (preference, error) {
-	family := u.prefer
-	for _, only := range [...]preference{a.family, u.localFamily()} {
-		switch {
-		case only == anyFamily || only == family:
-		case family == v4Only || family == v6Only:
-			return family, sdk.Errorf(a.word.Pos, "%q: resolver_preference, local_addr and the network name different families", a.word.Text)
-		default:
-			family = only
-		}
-	}
-	if ip, err := netip.ParseAddr(a.host); err == nil && !family.takes(ip.Unmap()) {
-		return family, sdk.Errorf(a.word.Pos, "%q: local_addr or resolver_preference is of the other family", a.word.Text)
-	}
-	return family, nil
-}
-
-func (u *upstream) localFamily() preference {
-	switch {
-	case !u.local.IsValid():
-		return anyFamily
-	case u.local.Is4():
-		return v4Only
-	}
-	return v6Only
 }

@@ -12,10 +12,12 @@ import (
 
 	"dwaar.dev/dwaar/host/dwaarfile"
 	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/host/schema"
 )
 
 const fmtHelp = `Prints a Dwaarfile in its canonical form: a directive a line, tabs, no needless
-quotes. Comments stay, imports, snippets and {$NAME} stay as they are written.
+quotes. Comments stay, imports, snippets and {$NAME} stay as they are written. An option
+that others switch on by themselves (tls, by tls_server_name) is written out.
 
 FILE is ./Dwaarfile if none is given, and - is the standard input.`
 
@@ -77,6 +79,7 @@ func formatted(src *source) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	schema.Complete(tree, g)
 	var text stdbytes.Buffer
 	if err := dwaarfile.Print(&text, tree, g); err != nil {
 		return nil, fmt.Errorf("formatting %s: %w", src.name, err)

@@ -62,7 +62,7 @@ func (c *checker) word(w *sdk.Word, n *sdk.Node, arg sdk.Arg) {
 		c.fillEnv(w)
 	}
 	if err := arg.Fits(w.Text); err != nil {
-		c.add(sdk.Errorf(w.Pos, "%s: %s %q %s", n.Name, arg.Name, w.Text, err))
+		c.add(sdk.Errorf(w.Pos, "%s: %s %q %s%s", n.Name, arg.Name, w.Text, err, meant(w.Text, arg.Words)))
 	}
 }
 

@@ -95,10 +95,10 @@ func names(specs []sdk.Spec) []string {
 
 // suggestion proposes the nearest of the words that could stand there.
 func suggestion(name string, words []string) string {
-	best, least := "", len(name)/2+1
-	if len(name) > 40 {
-		words = nil // nobody meant one of ours
+	if len(name) > longest {
+		return "leave it out"
 	}
+	best, least := "", len(name)/2+1
 	for _, w := range words {
 		if d := distance(name, w); d < least {
 			best, least = w, d
@@ -113,6 +113,30 @@ func suggestion(name string, words []string) string {
 		return "here stand " + strings.Join(words, ", ")
 	}
 	return "`dwaar help directives` lists what there is"
+}
+
+// longest is the length of a word that may be one of ours with a mistake.
+const longest = 40
+
+// meant returns ": did you mean" and the one of a few words that a mistake of a letter
+// or two makes text of, or "". The words have been listed already.
+func meant(text string, words []string) string {
+	best, least := "", len(text)/3+1
+	if len(text) > longest {
+		return ""
+	}
+	for _, w := range words {
+		switch d := distance(strings.ToLower(text), strings.ToLower(w)); {
+		case d < least:
+			best, least = w, d
+		case d == least:
+			best = "" // either
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(": did you mean %q?", best)
 }
 
 // distance is the number of letters to insert, delete, replace or swap between

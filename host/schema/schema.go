@@ -90,10 +90,7 @@ func (c *checker) directive(n *sdk.Node, spec, outer *sdk.Spec) {
 
 // block checks the nodes in the block of n.
 func (c *checker) block(n *sdk.Node, spec, outer *sdk.Spec) {
-	b := spec.Block
-	if spec.Negates && outer != nil {
-		b = &sdk.Block{Options: withoutNegates(outer.Block.Options)}
-	}
+	b := blockOf(spec, outer)
 	beside := c.vocabulary(b)
 	seen := map[string]sdk.Pos{}
 	for i := range n.Block {
@@ -101,7 +98,7 @@ func (c *checker) block(n *sdk.Node, spec, outer *sdk.Spec) {
 		c.within(kid, func() {
 			ks := c.find(b, kid)
 			if ks == nil {
-				c.unknown(kid, n, b, beside)
+				c.unknown(kid, n, b, beside, outer)
 				return
 			}
 			if first, twice := seen[ks.Name]; twice && !ks.Many {
@@ -112,6 +109,15 @@ func (c *checker) block(n *sdk.Node, spec, outer *sdk.Spec) {
 			c.directive(kid, ks, spec)
 		})
 	}
+}
+
+// blockOf returns what may stand in a directive's block, or nil. outer is the spec of the
+// block that the directive is in.
+func blockOf(spec, outer *sdk.Spec) *sdk.Block {
+	if spec.Negates && outer != nil {
+		return &sdk.Block{Options: withoutNegates(outer.Block.Options)}
+	}
+	return spec.Block
 }
 
 // find returns the spec of a node in a block, or nil.
@@ -195,7 +201,7 @@ func (c *checker) vocabulary(b *sdk.Block) []sdk.Spec {
 	return all
 }
 
-func (c *checker) unknown(n, in *sdk.Node, b *sdk.Block, beside []sdk.Spec) {
+func (c *checker) unknown(n, in *sdk.Node, b *sdk.Block, beside []sdk.Spec, outer *sdk.Spec) {
 	kind := "directive"
 	switch {
 	case b.Holds&sdk.HoldsMatchers != 0:
@@ -209,7 +215,28 @@ func (c *checker) unknown(n, in *sdk.Node, b *sdk.Block, beside []sdk.Spec) {
 	if where == "" {
 		where = "the global options"
 	}
-	c.add(sdk.Errorf(n.Pos, "unknown %s %q in %s: %s", kind, n.Name, where, c.unknownHint(n, b, beside)))
+	hint := c.misplaced(n, b, outer)
+	if hint == "" {
+		hint = c.unknownHint(n, b, beside)
+	}
+	c.add(sdk.Errorf(n.Pos, "unknown %s %q in %s: %s", kind, n.Name, where, hint))
+}
+
+// misplaced says where an option belongs that stands one block too far out or in, or
+// returns "".
+func (c *checker) misplaced(n *sdk.Node, b *sdk.Block, outer *sdk.Spec) string {
+	if b.Holds != 0 {
+		return ""
+	}
+	for _, o := range b.Options {
+		if o.Block != nil && !o.Negates && sdk.Find(o.Block.Options, n.Name) != nil {
+			return "it belongs into the block of " + o.Name
+		}
+	}
+	if outer != nil && outer.Block.Holds == 0 && sdk.Find(outer.Block.Options, n.Name) != nil {
+		return "it belongs into the block of " + outer.Name
+	}
+	return ""
 }
 
 // unknownHint says what to write instead of a word that is unknown here.

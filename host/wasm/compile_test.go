@@ -219,7 +219,7 @@ func TestACompilerEndsWithTheProgramThatStartedIt(t *testing.T) {
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait() // says that it was killed
+	_ = cmd.Wait()                                                      // says that it was killed
 	if _, err := alive.Read(make([]byte, 1)); !errors.Is(err, io.EOF) { // the compiler has ended
 		t.Fatal(err)
 	}

@@ -106,18 +106,34 @@ func TestTheServiceManagerIsToldOneMessageAtATime(t *testing.T) {
 	if err := n.ready("two\nlines"); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
-		t.Fatal(err)
-	}
 	buf := make([]byte, 100)
 	size, err := l.Read(buf)
 	if diff := cmp.Diff("READY=1\nSTATUS=two; lines", string(buf[:size])); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
+	if err := n.stopping("over"); err != nil {
+		t.Fatal(err)
+	}
+	size, err = l.Read(buf)
+	if diff := cmp.Diff("STOPPING=1\nSTATUS=over", string(buf[:size])); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	// Nothing is said after that: the service manager would take it for ready.
+	for _, late := range []error{n.ready("late"), n.reloading(), n.status("late"), n.stopping("late")} {
+		if late != nil {
+			t.Error(late)
+		}
+	}
+	if err := (&notifier{address: path}).status("another"); err != nil {
+		t.Fatal(err)
+	}
+	if size, err := l.Read(buf); err != nil || string(buf[:size]) != "STATUS=another" {
+		t.Errorf("it says %q after the end, %v", buf[:size], err)
+	}
 	if err := newNotifier(func(string) string { return "" }).reloading(); err != nil {
 		t.Errorf("without a service manager: %v", err)
 	}
-	if err := (notifier{path + "-missing"}).reloading(); err == nil {
+	if err := (&notifier{address: path + "-missing"}).reloading(); err == nil {
 		t.Error("a service manager that is not there heard it")
 	}
 }

@@ -16,7 +16,8 @@
 //	GOGC                       75
 //	GOMEMLIMIT                 four fifths of what the container has
 //	GOMAXPROCS                 left to Go, which knows the container, for counting event loops
-//	RLIMIT_NOFILE              left to Go: raised here, and as it was in every child
+//	RLIMIT_NOFILE              left to host/engine, which counts with it: raised to the hard one, here
+//	                           and in the only child there is, the compiler of plugins
 //
 // The environment overrules what has a variable there.
 package process

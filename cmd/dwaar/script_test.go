@@ -53,6 +53,8 @@ func heldMain() {
 //	signal NAME SIGNAL   sends it HUP, TERM, INT, …
 //	opens FILE           opens a named pipe to write, which waits for whoever reads it, and
 //	                     writes nothing
+//	container BYTES QUOTA  has later ones run in a container with so much memory, and so
+//	                     many microseconds of processor time in a tenth of a second
 //	eventually REGEXP COMMAND…  runs a command until it prints that
 //	ended NAME CODE      waits until it has ended with that code
 //	exits CODE COMMAND…  runs a command that has to end with that code
@@ -88,6 +90,7 @@ func runScript(t *testing.T, file string) {
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Condition:           condition,
 		Setup: func(env *testscript.Env) error {
 			for _, name := range []string{"A", "B", "C", "D", "E", "F"} {
 				env.Setenv(name, realtest.FreeAddr(t).String())
@@ -101,7 +104,7 @@ func runScript(t *testing.T, file string) {
 			return os.MkdirAll(filepath.Join(env.WorkDir, ".tmp"), 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"starts": d.starts, "opens": opens, "eventually": eventually,
+			"starts": d.starts, "opens": opens, "container": d.container, "eventually": eventually,
 			"serve": d.serve, "logs": d.logs, "notified": d.notified, "signal": d.signal, "ended": d.ended,
 			"exits": exits, "dial": c.dial, "say": c.say, "closed": c.closed, "hangup": c.hangup, "refused": c.refused,
 		},
@@ -140,7 +143,10 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // daemons are the programs that one script serves with.
-type daemons struct{ running map[string]*daemon }
+type daemons struct {
+	running map[string]*daemon
+	in      containers
+}
 
 // daemon is a dwaar serve that runs at most as long as its script.
 type daemon struct {
@@ -176,6 +182,10 @@ func (d *daemons) starts(ts *testscript.TestScript, _ bool, args []string) {
 		p.cmd.Stderr = f
 	}
 	p.cmd.Path = lookIn(ts.Getenv("PATH"), "dwaar")
+	if len(d.in.dirs) > 0 {
+		p.cmd.Args = append([]string{"sh", "-c", d.in.enters(), p.cmd.Path, "serve"}, args[1:]...)
+		p.cmd.Path = lookIn(ts.Getenv("PATH"), "sh")
+	}
 	ts.Check(p.cmd.Start())
 	d.running[name] = p
 	go p.listen(notify)

@@ -130,9 +130,28 @@ func (a *app) explainDirective(name string) error {
 		found = a.explainOption(name)
 	}
 	if !found {
-		return usageError{fmt.Sprintf("there is nothing to say about %q: `dwaar help directives` lists what there is", name)}
+		return usageError{fmt.Sprintf("there is nothing to say about %q: %s", name, didYouMean(name, a.topics(), "`dwaar help directives` lists what there is"))}
 	}
 	return nil
+}
+
+// didYouMean proposes the word that was meant, or says otherwise.
+func didYouMean(name string, words []string, otherwise string) string {
+	if best := schema.Nearest(name, words); best != "" {
+		return fmt.Sprintf("did you mean %q?", best)
+	}
+	return otherwise
+}
+
+// topics are all that help can explain.
+func (a *app) topics() []string {
+	topics := completeTopics(newRoot(a), nil, "")
+	for _, g := range groups(graph.Grammar(registry())) {
+		for i := range g.specs {
+			eachOption(&g.specs[i], "", func(_ string, o *sdk.Spec) { topics = append(topics, o.Name) })
+		}
+	}
+	return topics
 }
 
 // explainOption says of which directives name is an option, and what it does there.

@@ -95,14 +95,9 @@ func names(specs []sdk.Spec) []string {
 
 // suggestion proposes the nearest of the words that could stand there.
 func suggestion(name string, words []string) string {
-	best, least := "", len(name)/2+1
-	if len(name) > 40 {
+	best := Nearest(name, words)
+	if len(name) > longest {
 		words = nil // nobody meant one of ours
-	}
-	for _, w := range words {
-		if d := distance(name, w); d < least {
-			best, least = w, d
-		}
 	}
 	switch {
 	case best != "":

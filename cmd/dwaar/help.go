@@ -22,11 +22,26 @@ type group struct {
 	specs []sdk.Spec
 }
 
+// serverName stands for the directive of a server, which begins with an address.
+const serverName = "ADDRESS"
+
+// addressForms are what can stand for a server's ADDRESS and ADDR.
+const addressForms = `An address is one of
+
+  :443                  every address of this machine
+  192.0.2.1:443         one of them; an IPv6 address stands in brackets: [2001:db8::1]:443
+  localhost:443         127.0.0.1
+  192.0.2.1:8000-8010   a range of ports, a listener each
+  tcp4/:443 tcp6/:443   IPv4 or IPv6 only
+  unix//run/app.sock    a Unix socket; unix/@app is one in Linux's abstract namespace
+  fd/3                  a socket that systemd passes, by its number
+`
+
 // groups returns everything that can be written, by place, in the order in which
 // somebody who learns it meets it.
 func groups(g *sdk.Grammar) []group {
 	server, global := g.Server, g.Global
-	server.Name = "ADDRESS"
+	server.Name = serverName
 	return []group{
 		{"", "Structure", "What a Dwaarfile consists of.", append(slices.Clone(g.Top), server, g.Route)},
 		{"matcher", "Matchers", "They stand in a set, `@name matcher…` or `@name { … }`, where all must match; `route @name` uses it.", g.Matchers},
@@ -110,7 +125,7 @@ func (a *app) explainDirective(name string) error {
 	for _, g := range groups(graph.Grammar(registry())) {
 		spec := sdk.Find(g.specs, name)
 		if spec == nil && strings.EqualFold(name, "server") {
-			spec = sdk.Find(g.specs, "ADDRESS")
+			spec = sdk.Find(g.specs, serverName)
 		}
 		if spec == nil {
 			continue
@@ -125,6 +140,9 @@ func (a *app) explainDirective(name string) error {
 			return err
 		}
 		found = true
+	}
+	if strings.EqualFold(name, "server") || name == serverName {
+		fmt.Fprint(a.out, "\n"+addressForms)
 	}
 	if !found {
 		found = a.explainOption(name)

@@ -10,9 +10,12 @@ package main
 
 import "os"
 
-func main() {
-	os.Exit(execute(os.Args[1:], &app{
+func main() { os.Exit(execute(os.Args[1:], newApp())) }
+
+// newApp is the world around this process.
+func newApp() *app {
+	return &app{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,
-		lookup: os.LookupEnv,
-	}))
+		lookup: os.LookupEnv, etc: "/etc/dwaar/Dwaarfile",
+	}
 }

@@ -20,6 +20,7 @@ type app struct {
 	in       io.Reader
 	out, err io.Writer
 	lookup   func(name string) (string, bool) // the environment
+	etc      string                           // the configuration of the machine, where there is no nearer one
 }
 
 // getenv returns a variable of the environment, empty if it is not set.

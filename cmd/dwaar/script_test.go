@@ -40,7 +40,12 @@ func heldMain() {
 			}
 		}
 	}
-	main()
+	a := newApp()
+	if a.etc != "/etc/dwaar/Dwaarfile" {
+		panic("the machine's configuration is " + a.etc)
+	}
+	a.etc = filepath.Join(os.Getenv("HOME"), "etc", "Dwaarfile") // no test depends on what this machine serves
+	os.Exit(execute(os.Args[1:], a))
 }
 
 // TestScripts runs testdata/script. Beside testscript's own commands there are

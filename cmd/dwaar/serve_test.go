@@ -26,14 +26,11 @@ import (
 func fakeApp(env map[string]string) (*app, *strings.Builder) {
 	var printed strings.Builder
 	lookup := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
-	return &app{in: strings.NewReader(""), out: &printed, err: &printed, lookup: lookup}, &printed
+	return &app{in: strings.NewReader(""), out: &printed, err: &printed, lookup: lookup, etc: "/nonexistent/Dwaarfile"}, &printed
 }
 
 func TestWhereNobodyWroteAConfigurationTheDemonstrationServes(t *testing.T) {
 	t.Chdir(t.TempDir())
-	if _, err := os.Stat("/etc/dwaar/Dwaarfile"); err == nil {
-		t.Skip("this machine has a configuration in /etc/dwaar")
-	}
 	a, _ := fakeApp(nil)
 	src, err := a.readOrDefault("")
 	if err != nil || src.name != defaultName || string(src.text) != defaultText {
@@ -52,6 +49,13 @@ func TestWhereNobodyWroteAConfigurationTheDemonstrationServes(t *testing.T) {
 	}
 	if _, err := a.readOrDefault("missing"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a file that is named and missing: %v", err)
+	}
+	a.etc = "machine"
+	if err := os.WriteFile(a.etc, []byte("layer4"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if src, err := a.readOrDefault(""); err != nil || src.name != "machine" {
+		t.Errorf("with a configuration of the machine it reads %+v, %v", src, err)
 	}
 	if err := os.WriteFile("dwaar.toml", []byte("[layer4]"), 0o600); err != nil {
 		t.Fatal(err)

@@ -116,17 +116,31 @@ func (a *app) help(root *cobra.Command, args []string) error {
 	if cmd, rest, err := root.Find(args); err == nil && cmd != root && len(rest) == 0 {
 		return cmd.Help()
 	}
-	return a.explainDirective(strings.TrimPrefix(args[0], "@"))
+	return a.explainName(strings.TrimPrefix(args[0], "@"))
 }
 
-// explainDirective prints everything of that name, wherever it can stand.
-func (a *app) explainDirective(name string) error {
-	found := false
+// explainName prints everything of that name, wherever it can stand.
+func (a *app) explainName(name string) error {
+	if strings.EqualFold(name, "server") {
+		name = serverName
+	}
+	found, err := a.explainDirective(name)
+	if err != nil {
+		return err
+	}
+	if name == serverName {
+		fmt.Fprint(a.out, "\n"+addressForms)
+	}
+	if !found && !a.explainOption(name) {
+		return usageError{fmt.Sprintf("there is nothing to say about %q: %s", name, didYouMean(name, a.topics(), "`dwaar help directives` lists what there is"))}
+	}
+	return nil
+}
+
+// explainDirective says what the directives of that name are, and whether there are any.
+func (a *app) explainDirective(name string) (found bool, err error) {
 	for _, g := range groups(graph.Grammar(registry())) {
 		spec := sdk.Find(g.specs, name)
-		if spec == nil && strings.EqualFold(name, "server") {
-			spec = sdk.Find(g.specs, serverName)
-		}
 		if spec == nil {
 			continue
 		}
@@ -137,20 +151,11 @@ func (a *app) explainDirective(name string) error {
 			fmt.Fprintf(a.out, "%s\n\n", strings.ToUpper(g.role))
 		}
 		if err := schema.Help(a.out, spec); err != nil {
-			return err
+			return found, err
 		}
 		found = true
 	}
-	if strings.EqualFold(name, "server") || name == serverName {
-		fmt.Fprint(a.out, "\n"+addressForms)
-	}
-	if !found {
-		found = a.explainOption(name)
-	}
-	if !found {
-		return usageError{fmt.Sprintf("there is nothing to say about %q: %s", name, didYouMean(name, a.topics(), "`dwaar help directives` lists what there is"))}
-	}
-	return nil
+	return found, nil
 }
 
 // didYouMean proposes the word that was meant, or says otherwise.

@@ -25,7 +25,8 @@ const (
 
 // load is a configuration that waits to be loaded, or is being loaded.
 type load struct {
-	run    func(ctx context.Context) error
+	run    func(ctx context.Context, drains uint64) error
+	drains uint64        // there had been when it was last asked for
 	reload bool          // it reads the file: whoever asks for another one before it begins gets this one
 	done   chan struct{} // closed afterwards
 	err    error         // what came of it
@@ -41,19 +42,20 @@ type loads struct {
 }
 
 // reload asks for a load of the file. All that ask before it begins share it.
-func (q *loads) reload(run func(context.Context) error) *load {
-	return q.add(&load{run: run, reload: true, done: make(chan struct{})})
+func (q *loads) reload(drains uint64, run func(context.Context, uint64) error) *load {
+	return q.add(&load{run: run, drains: drains, reload: true, done: make(chan struct{})})
 }
 
 // other asks for a load of anything else.
-func (q *loads) other(run func(context.Context) error) *load {
-	return q.add(&load{run: run, done: make(chan struct{})})
+func (q *loads) other(drains uint64, run func(context.Context, uint64) error) *load {
+	return q.add(&load{run: run, drains: drains, done: make(chan struct{})})
 }
 
 func (q *loads) add(l *load) *load {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if i := slices.IndexFunc(q.waiting, func(o *load) bool { return o.reload && l.reload }); i >= 0 {
+		q.waiting[i].drains = max(q.waiting[i].drains, l.drains)
 		return q.waiting[i]
 	}
 	if q.ended {
@@ -102,7 +104,7 @@ func (q *loads) do(ctx context.Context, log *slog.Logger) {
 			slow := time.AfterFunc(slowLoad, func() {
 				log.Warn("loading a configuration takes long, and no other one is loaded meanwhile: does a file or a disk not answer?")
 			})
-			l.end(aside(ctx, func() error { return l.run(ctx) }))
+			l.end(aside(ctx, func() error { return l.run(ctx, l.drains) }))
 			slow.Stop()
 			continue
 		}

@@ -33,7 +33,7 @@ func TestReloadsThatWaitAreOne(t *testing.T) {
 		defer doing(&q, slog.New(slog.DiscardHandler))()
 		reloads, held := 0, make(chan struct{})
 		wrong := errors.New("wrong")
-		reload := func(context.Context) error {
+		reload := func(context.Context, uint64) error {
 			reloads++
 			<-held
 			if reloads == 2 {
@@ -41,15 +41,15 @@ func TestReloadsThatWaitAreOne(t *testing.T) {
 			}
 			return nil
 		}
-		first := q.reload(reload)
+		first := q.reload(0, reload)
 		synctest.Wait()
-		second, third := q.reload(reload), q.reload(reload) // the first one has begun, and may have read the file
+		second, third := q.reload(1, reload), q.reload(2, reload) // the first one has begun, and may have read the file
 		others := 0
 		for range 2 {
-			q.other(func(context.Context) error { others++; return nil })
+			q.other(0, func(context.Context, uint64) error { others++; return nil })
 		}
 		synctest.Wait()
-		if reloads != 1 || second != third || first == second {
+		if reloads != 1 || second != third || first == second || second.drains != 2 {
 			t.Errorf("%d have begun, and the second and the third are %p and %p", reloads, second, third)
 		}
 		close(held)
@@ -57,7 +57,7 @@ func TestReloadsThatWaitAreOne(t *testing.T) {
 		if reloads != 2 || others != 2 || first.err != nil || !errors.Is(second.err, wrong) {
 			t.Errorf("%d reloads and %d others: %v, %v", reloads, others, first.err, second.err)
 		}
-		<-q.reload(reload).done
+		<-q.reload(0, reload).done
 		if reloads != 3 {
 			t.Errorf("one that came later was not done")
 		}
@@ -71,16 +71,16 @@ func TestALoadThatHangsIsLeftBehindByAStop(t *testing.T) {
 		var said strings.Builder
 		stop := doing(&q, slog.New(slog.NewTextHandler(&said, nil)))
 		forever := make(chan struct{})
-		hanging := q.reload(func(context.Context) error { <-forever; return nil })
+		hanging := q.reload(0, func(context.Context, uint64) error { <-forever; return nil })
 		synctest.Wait()
-		waiting := q.reload(func(context.Context) error { t.Error("it was done"); return nil })
+		waiting := q.reload(0, func(context.Context, uint64) error { t.Error("it was done"); return nil })
 		time.Sleep(slowLoad) // of the bubble's clock
 		synctest.Wait()
 		if !strings.Contains(said.String(), "takes long") {
 			t.Errorf("nobody hears of it: %q", said.String())
 		}
 		stop()
-		late := q.other(func(context.Context) error { t.Error("it was done"); return nil })
+		late := q.other(0, func(context.Context, uint64) error { t.Error("it was done"); return nil })
 		for _, l := range []*load{hanging, waiting, late} {
 			<-l.done
 		}
@@ -97,7 +97,7 @@ func TestALoadThatEndsInItsLastMomentSaysHow(t *testing.T) {
 		var q loads
 		stop := doing(&q, slog.New(slog.DiscardHandler))
 		wrong := errors.New("wrong")
-		l := q.reload(func(ctx context.Context) error {
+		l := q.reload(0, func(ctx context.Context, _ uint64) error {
 			<-ctx.Done()
 			time.Sleep(lastMoment / 2)
 			return wrong
@@ -114,11 +114,11 @@ func TestAPanicOfALoadIsItsError(t *testing.T) {
 	t.Parallel()
 	var q loads
 	defer doing(&q, slog.New(slog.DiscardHandler))()
-	l := q.reload(func(context.Context) error { panic("no such thing") })
+	l := q.reload(0, func(context.Context, uint64) error { panic("no such thing") })
 	if <-l.done; l.err == nil || !strings.Contains(l.err.Error(), "a defect: no such thing\n") {
 		t.Errorf("it ended with %v", l.err)
 	}
-	if l := q.reload(func(context.Context) error { return nil }); l != nil {
+	if l := q.reload(0, func(context.Context, uint64) error { return nil }); l != nil {
 		if <-l.done; l.err != nil {
 			t.Errorf("the next one ended with %v", l.err)
 		}

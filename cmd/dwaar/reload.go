@@ -33,7 +33,7 @@ func (s *server) logFaults(err error) {
 // reload has the configuration read again and served, or nothing changed. If ctx ends before,
 // the reload goes on without the one who asked.
 func (s *server) reload(ctx context.Context) error {
-	l := s.loads.reload(s.reread)
+	l := s.loads.reload(s.drainsSoFar(), s.reread)
 	select {
 	case <-l.done:
 		return l.err
@@ -43,7 +43,9 @@ func (s *server) reload(ctx context.Context) error {
 }
 
 // reread is the load of a reload.
-func (s *server) reread(ctx context.Context) error { return s.replace(ctx, s.configured) }
+func (s *server) reread(ctx context.Context, drains uint64) error {
+	return s.replace(ctx, drains, s.configured)
+}
 
 // renew has the configuration that serves loaded again, because the file of a watched plugin
 // has changed; the file of the configuration may say anything by now. If it cannot be
@@ -51,7 +53,7 @@ func (s *server) reread(ctx context.Context) error { return s.replace(ctx, s.con
 // nothing, because it was drained, stays as it is.
 func (s *server) renew(ctx context.Context, c wasm.Change) {
 	about := []any{slog.String(keyPlugin, c.Plugin), slog.String(keyPath, c.Path), slog.String(keySHA256, c.SHA256)}
-	s.loads.other(func(loading context.Context) error {
+	s.loads.other(s.drainsSoFar(), func(loading context.Context, drains uint64) error {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -60,27 +62,22 @@ func (s *server) renew(ctx context.Context, c wasm.Change) {
 			return nil
 		}
 		s.log.Info("the file of a plugin has changed", about...)
-		err := s.replace(loading, s.renewed)
+		err := s.replace(loading, drains, s.renewed)
 		s.logFaults(err)
 		return err
 	})
 }
 
 // renewed builds what serves, with what watched plugins are now.
-func (s *server) renewed() (*built, error) {
-	if s.engine.Stats().State != engine.Serving { // drained since somebody looked
-		return nil, errDrained
-	}
-	return s.rebuild(s.serving, s.store, s.guests)
-}
+func (s *server) renewed() (*built, error) { return s.rebuild(s.serving, s.store, s.guests) }
 
 // replace serves what build makes, or changes nothing. It is a load's.
-func (s *server) replace(ctx context.Context, build func() (*built, error)) error {
+func (s *server) replace(ctx context.Context, drains uint64, build func() (*built, error)) error {
 	if ctx.Err() != nil {
 		return engine.ErrStopping
 	}
 	s.tell(s.notify.reloading())
-	warnings, _, err := s.load(ctx, build)
+	warnings, _, err := s.load(ctx, drains, build)
 	if errors.Is(err, engine.ErrStopping) {
 		return err // and the service manager is not told that it is ready again
 	}
@@ -115,8 +112,7 @@ func (s *server) standing(err error) string {
 // load gives the configuration that build makes to the engine, and returns when all of it
 // has begun. It returns the graph's warnings and what it prints: the engine owns the graph
 // afterwards.
-func (s *server) load(ctx context.Context, build func() (*built, error)) (sdk.Errors, string, error) {
-	before := s.drainsSoFar()
+func (s *server) load(ctx context.Context, drains uint64, build func() (*built, error)) (sdk.Errors, string, error) {
 	g, err := build()
 	if err != nil && ctx.Err() != nil {
 		return nil, "", engine.ErrStopping // which is why
@@ -125,7 +121,7 @@ func (s *server) load(ctx context.Context, build func() (*built, error)) (sdk.Er
 		return nil, "", err
 	}
 	warnings, text := g.Warnings, g.String()
-	if err := s.give(ctx, g, before); err != nil {
+	if err := s.give(ctx, g, drains); err != nil {
 		return nil, "", err
 	}
 	s.serving = g.origin
@@ -138,10 +134,10 @@ func (s *server) load(ctx context.Context, build func() (*built, error)) (sdk.Er
 }
 
 // errDrained is why a configuration does not open the listeners again.
-var errDrained = errors.New("the listeners were closed by a drain while it was loaded: reload again to open them")
+var errDrained = errors.New("the listeners were closed by a drain after this was asked for: reload again to open them")
 
-// give has the engine serve g, unless the program was told to stop, or to drain, while g was
-// built: what was asked for later counts.
+// give has the engine serve g, unless the program was told to stop, or to drain, after g was
+// asked for: what was asked for later counts.
 func (s *server) give(ctx context.Context, g *built, drains uint64) error {
 	s.gate.Lock()
 	defer s.gate.Unlock()

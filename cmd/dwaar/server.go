@@ -88,7 +88,7 @@ func (s *server) begin(ctx context.Context) (*control.Socket, error) {
 		return nil, err
 	}
 	err := aside(ctx, func() error {
-		warnings, text, err := s.load(ctx, s.configured)
+		warnings, text, err := s.load(ctx, 0, s.configured)
 		if err == nil {
 			s.introduce(warnings, text, socket)
 		}

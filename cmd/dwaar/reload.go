@@ -33,7 +33,7 @@ func (s *server) logFaults(err error) {
 // reload has the configuration read again and served, or nothing changed. If ctx ends before,
 // the reload goes on without the one who asked.
 func (s *server) reload(ctx context.Context) error {
-	l := s.loads.reload(s.drainsSoFar(), s.reread)
+	l := s.loads.reload(s.drains.Load(), s.reread)
 	select {
 	case <-l.done:
 		return l.err
@@ -53,7 +53,7 @@ func (s *server) reread(ctx context.Context, drains uint64) error {
 // nothing, because it was drained, stays as it is.
 func (s *server) renew(ctx context.Context, c wasm.Change) {
 	about := []any{slog.String(keyPlugin, c.Plugin), slog.String(keyPath, c.Path), slog.String(keySHA256, c.SHA256)}
-	s.loads.other(s.drainsSoFar(), func(loading context.Context, drains uint64) error {
+	s.loads.other(s.drains.Load(), func(loading context.Context, drains uint64) error {
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -145,7 +145,7 @@ func (s *server) give(ctx context.Context, g *built, drains uint64) error {
 	case ctx.Err() != nil:
 		g.Release()
 		return engine.ErrStopping
-	case s.drains != drains:
+	case s.drains.Load() != drains:
 		g.Release()
 		return errDrained
 	}
@@ -170,16 +170,10 @@ const statusDrained = "drained: accepting no more connections until the next rel
 func (s *server) drain() {
 	s.gate.Lock()
 	defer s.gate.Unlock()
-	s.drains++
+	s.drains.Add(1)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	_ = s.engine.Drain(ctx) // closes the listeners; that connections are left is no error here
 	s.log.Info("accepting no more connections until the next reload")
 	s.tell(s.notify.status(statusDrained))
-}
-
-func (s *server) drainsSoFar() uint64 {
-	s.gate.Lock()
-	defer s.gate.Unlock()
-	return s.drains
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/oklog/run"
 
@@ -34,8 +35,8 @@ type server struct {
 	loads   loads  // what is to be served instead
 	serving origin // what serves; of the load under way, of which there is one
 
-	gate   sync.Mutex // held while the engine is given a configuration, or drained
-	drains uint64     // how often it was
+	gate   sync.Mutex    // held while the engine is given a configuration, or drained
+	drains atomic.Uint64 // how often it was; counts on with gate held
 
 	about struct {
 		sync.Mutex

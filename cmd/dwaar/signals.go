@@ -55,7 +55,7 @@ func (s *server) stopForSignal(sig os.Signal, l *life) {
 
 // reloadForSignal asks for a reload and has what is wrong logged: nobody else hears of it.
 func (s *server) reloadForSignal() {
-	l := s.loads.reload(s.drainsSoFar(), s.reread)
+	l := s.loads.reload(s.drains.Load(), s.reread)
 	go func() {
 		<-l.done
 		s.logFaults(l.err)

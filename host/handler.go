@@ -76,6 +76,13 @@ type Actor interface {
 	Run(ctx context.Context) error
 }
 
+// Beginner is an actor with something to do before anybody may rely on the configuration
+// it belongs to: a program says that it serves only after that.
+type Beginner interface {
+	Actor
+	Begun() <-chan struct{} // closed once the actor works, or knows that it cannot
+}
+
 // Targeter is a handler that says where it connects to, as far as the
 // configuration fixes it, so that loops are found at load.
 type Targeter interface {

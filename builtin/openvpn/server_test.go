@@ -109,7 +109,7 @@ func serve(t *testing.T, program, dir string, options []string) net.Conn {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	limit := time.Now().Add(realtest.Limit)
+	limit := realtest.Deadline(t)
 	if err := l.SetDeadline(limit); err != nil {
 		t.Fatal(err)
 	}

@@ -100,7 +100,7 @@ func statusCommand(a *app) *cobra.Command {
 }
 
 func (a *app) printStatus(s *control.Status) error {
-	fmt.Fprintf(a.out, "dwaar %s, process %d, %s for %s\n", s.Version, s.PID, s.State, age(s.Started))
+	fmt.Fprintf(a.out, "dwaar %s, process %d, %s, running for %s\n", s.Version, s.PID, s.State, age(s.Started))
 	fmt.Fprintf(a.out, "configuration: %s, generation %d\n", s.Config, s.Generation)
 	fmt.Fprintf(a.out, "reloads: %d, failed: %d\n", s.Reloads, s.FailedReloads)
 	fmt.Fprintf(a.out, "connections: %d open, %d matching, at most %d\n\n", s.Connections, s.Matching, s.Limit)
@@ -144,7 +144,7 @@ func pluginRow(p *control.Plugin) string {
 
 func connectionsCommand(a *app) *cobra.Command {
 	var asJSON bool
-	cmd := &cobra.Command{Use: "connections", Short: "List the open connections, or end one", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "connections", Short: "List the open connections, or end one", Args: noCommand}
 	jsonFlag(cmd, &asJSON)
 	cmd.AddCommand(killCommand(a))
 	return ask(a, cmd, func(ctx context.Context, c *control.Client, _ []string) error {
@@ -167,6 +167,12 @@ func connectionsCommand(a *app) *cobra.Command {
 
 func killCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{Use: "kill ID", Short: "End a connection, by the ID that `dwaar connections` shows", Args: cobra.ExactArgs(1)}
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return a.completeIDs(cmd, begun), cobra.ShellCompDirectiveNoFileComp
+	}
 	return ask(a, cmd, func(ctx context.Context, c *control.Client, args []string) error {
 		id, err := strconv.ParseUint(args[0], 10, 64)
 		if err != nil {
@@ -174,6 +180,28 @@ func killCommand(a *app) *cobra.Command {
 		}
 		return c.Kill(ctx, id)
 	})
+}
+
+// completeTimeout is what a running dwaar may take to answer a shell that completes.
+const completeTimeout = 2 * time.Second
+
+// completeIDs returns the open connections whose ID begins so, with whose they are; none
+// where no dwaar answers.
+func (a *app) completeIDs(cmd *cobra.Command, begun string) []string {
+	ctx, cancel := context.WithTimeout(cmd.Context(), completeTimeout)
+	defer cancel()
+	path, _ := cmd.Flags().GetString("control") // every command that asks has it
+	all, err := a.client(path).Connections(ctx)
+	if err != nil {
+		return nil
+	}
+	var ids []string
+	for i := range all {
+		if id := strconv.FormatUint(all[i].ID, 10); strings.HasPrefix(id, begun) {
+			ids = append(ids, cobra.CompletionWithDesc(id, strings.Join([]string{all[i].Phase, dash(all[i].Remote), dash(all[i].Route)}, ", ")))
+		}
+	}
+	return ids
 }
 
 func upstreamsCommand(a *app) *cobra.Command {

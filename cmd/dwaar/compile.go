@@ -4,10 +4,12 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"dwaar.dev/dwaar/cmd/dwaar/internal/process"
 	"dwaar.dev/dwaar/host/wasm"
 )
 
@@ -22,7 +24,10 @@ func compileCommand(a *app) *cobra.Command {
 		Short:  "Compile a rewritten module for the dwaar that started this one",
 		Hidden: true,
 		Args:   cobra.ExactArgs(1),
-		RunE:   do(func(_ *cobra.Command, args []string) error { return wasm.CompileInto(args[0], a.in) }),
+		RunE: do(func(_ *cobra.Command, args []string) error {
+			process.Deafen() // it ends with its parent, which ends it
+			return wasm.CompileInto(args[0], a.in)
+		}),
 	}
 }
 
@@ -32,6 +37,9 @@ func newGuests(log *slog.Logger) *wasm.Host { return guestsWith(wasm.Options{Log
 // guestsWith makes an engine of plugins. It starts nothing before there is one.
 func guestsWith(o wasm.Options) *wasm.Host {
 	if self, err := os.Executable(); err == nil {
+		if runtime.GOOS == "linux" {
+			self = "/proc/self/exe" // this program, also if an upgrade has put another one in its place
+		}
 		o.Compiler = []string{self, compileName}
 	}
 	return wasm.New(o)

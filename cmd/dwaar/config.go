@@ -48,7 +48,7 @@ func builtIn() *source {
 func (s *source) isTOML() bool { return strings.HasSuffix(s.name, ".toml") }
 
 // places are where a configuration is looked for when nobody names one.
-func places() []string { return []string{"Dwaarfile", "dwaar.toml", "/etc/dwaar/Dwaarfile"} }
+func (a *app) places() []string { return []string{"Dwaarfile", "dwaar.toml", a.etc} }
 
 // errNoConfig is why a configuration was not found.
 var errNoConfig = errors.New("there is no configuration: write ./Dwaarfile, or name one with --config FILE or $DWAAR_CONFIG")
@@ -63,7 +63,7 @@ func (a *app) read(flag string) (*source, error) {
 	if name != "" {
 		return a.readFile(name)
 	}
-	for _, name := range places() {
+	for _, name := range a.places() {
 		src, err := a.readFile(name)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return src, err

@@ -4,11 +4,8 @@ import (
 	"io"
 	"net"
 	"strings"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-
-	"dwaar.dev/dwaar/host/realtest"
 )
 
 // clients are the connections that one script has open.
@@ -20,7 +17,6 @@ func (c *clients) dial(ts *testscript.TestScript, _ bool, args []string) {
 	conn, err := net.Dial("tcp", args[1])
 	ts.Check(err)
 	ts.Defer(func() { conn.Close() })
-	ts.Check(conn.SetDeadline(time.Now().Add(realtest.Limit)))
 	c.open[args[0]] = conn
 	c.say(ts, false, []string{args[0], args[2]})
 }

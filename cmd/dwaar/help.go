@@ -22,11 +22,26 @@ type group struct {
 	specs []sdk.Spec
 }
 
+// serverName stands for the directive of a server, which begins with an address.
+const serverName = "ADDRESS"
+
+// addressForms are what can stand for a server's ADDRESS and ADDR.
+const addressForms = `An address is one of
+
+  :443                  every address of this machine
+  192.0.2.1:443         one of them; an IPv6 address stands in brackets: [2001:db8::1]:443
+  localhost:443         127.0.0.1
+  192.0.2.1:8000-8010   a range of ports, a listener each
+  tcp4/:443 tcp6/:443   IPv4 or IPv6 only
+  unix//run/app.sock    a Unix socket; unix/@app is one in Linux's abstract namespace
+  fd/3                  a socket that systemd passes, by its number
+`
+
 // groups returns everything that can be written, by place, in the order in which
 // somebody who learns it meets it.
 func groups(g *sdk.Grammar) []group {
 	server, global := g.Server, g.Global
-	server.Name = "ADDRESS"
+	server.Name = serverName
 	return []group{
 		{"", "Structure", "What a Dwaarfile consists of.", append(slices.Clone(g.Top), server, g.Route)},
 		{"matcher", "Matchers", "They stand in a set, `@name matcher…` or `@name { … }`, where all must match; `route @name` uses it.", g.Matchers},
@@ -101,17 +116,31 @@ func (a *app) help(root *cobra.Command, args []string) error {
 	if cmd, rest, err := root.Find(args); err == nil && cmd != root && len(rest) == 0 {
 		return cmd.Help()
 	}
-	return a.explainDirective(strings.TrimPrefix(args[0], "@"))
+	return a.explainName(strings.TrimPrefix(args[0], "@"))
 }
 
-// explainDirective prints everything of that name, wherever it can stand.
-func (a *app) explainDirective(name string) error {
-	found := false
+// explainName prints everything of that name, wherever it can stand.
+func (a *app) explainName(name string) error {
+	if strings.EqualFold(name, "server") {
+		name = serverName
+	}
+	found, err := a.explainDirective(name)
+	if err != nil {
+		return err
+	}
+	if name == serverName {
+		fmt.Fprint(a.out, "\n"+addressForms)
+	}
+	if !found && !a.explainOption(name) {
+		return usageError{fmt.Sprintf("there is nothing to say about %q: %s", name, didYouMean(name, a.topics(), "`dwaar help directives` lists what there is"))}
+	}
+	return nil
+}
+
+// explainDirective says what the directives of that name are, and whether there are any.
+func (a *app) explainDirective(name string) (found bool, err error) {
 	for _, g := range groups(graph.Grammar(registry())) {
 		spec := sdk.Find(g.specs, name)
-		if spec == nil && strings.EqualFold(name, "server") {
-			spec = sdk.Find(g.specs, "ADDRESS")
-		}
 		if spec == nil {
 			continue
 		}
@@ -122,17 +151,30 @@ func (a *app) explainDirective(name string) error {
 			fmt.Fprintf(a.out, "%s\n\n", strings.ToUpper(g.role))
 		}
 		if err := schema.Help(a.out, spec); err != nil {
-			return err
+			return found, err
 		}
 		found = true
 	}
-	if !found {
-		found = a.explainOption(name)
+	return found, nil
+}
+
+// didYouMean proposes the word that was meant, or says otherwise.
+func didYouMean(name string, words []string, otherwise string) string {
+	if best := schema.Nearest(name, words); best != "" {
+		return fmt.Sprintf("did you mean %q?", best)
 	}
-	if !found {
-		return usageError{fmt.Sprintf("there is nothing to say about %q: `dwaar help directives` lists what there is", name)}
+	return otherwise
+}
+
+// topics are all that help can explain.
+func (a *app) topics() []string {
+	topics := completeTopics(newRoot(a), nil, "")
+	for _, g := range groups(graph.Grammar(registry())) {
+		for i := range g.specs {
+			eachOption(&g.specs[i], "", func(_ string, o *sdk.Spec) { topics = append(topics, o.Name) })
+		}
 	}
-	return nil
+	return topics
 }
 
 // explainOption says of which directives name is an option, and what it does there.

@@ -13,9 +13,12 @@ import (
 	_ "time/tzdata" // for the matcher clock, on machines without a zoneinfo directory: most container images
 )
 
-func main() {
-	os.Exit(execute(os.Args[1:], &app{
+func main() { os.Exit(execute(os.Args[1:], newApp())) }
+
+// newApp is the world around this process.
+func newApp() *app {
+	return &app{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr,
-		lookup: os.LookupEnv,
-	}))
+		lookup: os.LookupEnv, etc: "/etc/dwaar/Dwaarfile",
+	}
 }

@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"dwaar.dev/dwaar/host/realtest"
 )
@@ -134,7 +133,7 @@ func (s *session) run(t *testing.T, command, want string) {
 // logs waits until standard error has a line like that.
 func (s *session) logs(t *testing.T, pattern string) {
 	t.Helper()
-	limit := time.After(realtest.Limit)
+	overdue := realtest.Overdue(t)
 	for {
 		found, changed := s.log.find(regexp.MustCompile(pattern))
 		if found {
@@ -142,7 +141,7 @@ func (s *session) logs(t *testing.T, pattern string) {
 		}
 		select {
 		case <-changed:
-		case <-limit:
+		case <-overdue:
 			t.Fatalf("there is no line %s", pattern)
 		}
 	}

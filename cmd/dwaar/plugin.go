@@ -24,7 +24,7 @@ what is built in.
 
 func pluginCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "plugin", Short: "Make, test and measure a plugin", Long: pluginHelp, Args: cobra.NoArgs,
+		Use: "plugin", Short: "Make, test and measure a plugin", Long: pluginHelp, Args: noCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newPluginCommand(a), inspectCommand(a), testPluginCommand(a), benchCommand(a), replayCommand(a))

@@ -41,6 +41,9 @@ func (a *app) printInspection(in *kit.Inspection) {
 		}
 		fmt.Fprintf(a.out, "  limits: memory of %d pages, fuel %d for an evaluation and 100 for each byte\n", d.MaxPages, d.Fuel)
 		fmt.Fprintf(a.out, "  may read the first bytes, the addresses, and of earlier phases what its declaration allows with reads [%s]\n", strings.Join(d.Reads, " "))
+		if !in.Datagrams {
+			fmt.Fprintln(a.out, "  for listeners of streams: it has no room for 64 KiB of datagrams, and no configuration with a listener udp/ can load it")
+		}
 		for _, m := range d.Matchers {
 			fmt.Fprintf(a.out, "  matcher %s: sets %s\n", m.Name, strings.Join(m.Facts, " "))
 			if m.Doc != "" {
@@ -115,6 +118,8 @@ func summary(r *kit.Report, o kit.TestOptions) string {
 		said += ", written to " + r.Updated
 	case r.Failures > 0:
 		said += ", " + count(r.Failures, "fault")
+	case len(r.Answers) == 1:
+		said += ", as it should be"
 	default:
 		said += ", as they should be"
 	}

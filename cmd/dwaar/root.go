@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,7 @@ type app struct {
 	in       io.Reader
 	out, err io.Writer
 	lookup   func(name string) (string, bool) // the environment
+	etc      string                           // the configuration of the machine, where there is no nearer one
 }
 
 // getenv returns a variable of the environment, empty if it is not set.
@@ -79,6 +81,8 @@ and gives each one to the first route that matches: several protocols on one por
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "dwaar",
+		Args:          noCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		Short:         "A Layer-4 proxy: several protocols on one port",
 		Long:          rootHelp,
 		SilenceErrors: true,
@@ -96,6 +100,22 @@ func newRoot(a *app) *cobra.Command {
 	)
 	root.SetHelpCommand(helpCommand(a))
 	return root
+}
+
+// noCommand is the Args of a command that has others below it: a word behind it is one that is
+// not there.
+func noCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() || c.Name() == "help" {
+			names = append(names, c.Name())
+		}
+	}
+	return fmt.Errorf("unknown command %q for %q: %s", args[0], cmd.CommandPath(),
+		didYouMean(args[0], names, "there are "+strings.Join(names, ", ")))
 }
 
 // do makes the RunE of a command: whatever do returns is a failure, not a matter

@@ -14,23 +14,53 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"dwaar.dev/dwaar/cmd/dwaar/internal/process"
 	"dwaar.dev/dwaar/host/realtest"
 )
 
 var update = flag.Bool("update", false, "write golden files and generated documents instead of comparing")
 
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"dwaar": main}) }
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"dwaar": heldMain}) }
+
+// heldMain is main, with a compiler of plugins that a test can hold: where there are two named
+// pipes beside its directory it writes its process number into "arrived", and goes on when
+// somebody has opened "hold".
+func heldMain() {
+	if len(os.Args) == 3 && os.Args[1] == compileName {
+		beside := filepath.Dir(os.Args[2])
+		if arrived, err := os.OpenFile(filepath.Join(beside, "arrived"), os.O_WRONLY, 0); err == nil {
+			process.Deafen()
+			fmt.Fprintln(arrived, os.Getpid())
+			arrived.Close()
+			if hold, err := os.OpenFile(filepath.Join(beside, "hold"), os.O_RDONLY, 0); err == nil {
+				hold.Close()
+			}
+		}
+	}
+	a := newApp()
+	if a.etc != "/etc/dwaar/Dwaarfile" {
+		panic("the machine's configuration is " + a.etc)
+	}
+	a.etc = filepath.Join(os.Getenv("HOME"), "etc", "Dwaarfile") // no test depends on what this machine serves
+	os.Exit(execute(os.Args[1:], a))
+}
 
 // TestScripts runs testdata/script. Beside testscript's own commands there are
 //
-//	serve NAME ARG…      starts dwaar serve and waits until it says that it is ready
-//	logs NAME REGEXP     waits until it has logged that, behind what was found before
-//	notified NAME TEXT   waits until it has told the service manager that
-//	signal NAME SIGNAL   sends it HUP, TERM or INT
+//	starts NAME ARG…     starts dwaar serve
+//	serve NAME ARG…      starts it and waits until it says that it is ready
+//	logs NAME REGEXP     waits until it has logged that, behind what was found before; with !
+//	                     it has not logged that, anywhere
+//	notified NAME TEXT   waits until it has told the service manager that; with ! as above
+//	signal NAME SIGNAL   sends it HUP, TERM, INT, …
+//	opens FILE           opens a named pipe to write, which waits for whoever reads it, and
+//	                     writes nothing
+//	container BYTES QUOTA  has later ones run in a container with so much memory, and so
+//	                     many microseconds of processor time in a tenth of a second
+//	eventually REGEXP COMMAND…  runs a command until it prints that
 //	ended NAME CODE      waits until it has ended with that code
 //	exits CODE COMMAND…  runs a command that has to end with that code
 //	dial NAME ADDR TEXT  connects to an echo, sends a line and waits for it
@@ -39,7 +69,8 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"dwaar": main
 //	hangup NAME          closes it
 //	refused ADDR         has to find nobody there
 //
-// $A to $F are free addresses on 127.0.0.1.
+// $A to $F are free addresses on 127.0.0.1. What is started logs to $LOG if that is set: a
+// file, or "nobody", a pipe whose reader is gone.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/script/*.txt")
@@ -64,6 +95,7 @@ func runScript(t *testing.T, file string) {
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Condition:           condition,
 		Setup: func(env *testscript.Env) error {
 			for _, name := range []string{"A", "B", "C", "D", "E", "F"} {
 				env.Setenv(name, realtest.FreeAddr(t).String())
@@ -73,9 +105,11 @@ func runScript(t *testing.T, file string) {
 			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "data"))
 			env.Setenv("XDG_RUNTIME_DIR", env.WorkDir)
 			env.Setenv("RUNTIME_DIRECTORY", env.WorkDir)
-			return nil
+			env.Setenv("TMPDIR", filepath.Join(env.WorkDir, ".tmp"))
+			return os.MkdirAll(filepath.Join(env.WorkDir, ".tmp"), 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"starts": d.starts, "opens": opens, "container": d.container, "eventually": eventually,
 			"serve": d.serve, "logs": d.logs, "notified": d.notified, "signal": d.signal, "ended": d.ended,
 			"exits": exits, "dial": c.dial, "say": c.say, "closed": c.closed, "hangup": c.hangup, "refused": c.refused,
 		},
@@ -114,7 +148,10 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // daemons are the programs that one script serves with.
-type daemons struct{ running map[string]*daemon }
+type daemons struct {
+	running map[string]*daemon
+	in      containers
+}
 
 // daemon is a dwaar serve that runs at most as long as its script.
 type daemon struct {
@@ -124,8 +161,15 @@ type daemon struct {
 	told watched // to the service manager
 }
 
-// serve starts a daemon.
-func (d *daemons) serve(ts *testscript.TestScript, _ bool, args []string) {
+// serve starts a daemon and waits for it.
+func (d *daemons) serve(ts *testscript.TestScript, neg bool, args []string) {
+	d.starts(ts, neg, args)
+	p := d.running[args[0]]
+	p.wait(ts, &p.told, regexp.MustCompile(`READY=1`))
+}
+
+// starts starts a daemon.
+func (d *daemons) starts(ts *testscript.TestScript, _ bool, args []string) {
 	name := args[0]
 	path := filepath.Join(ts.Getenv("WORK"), name+".notify")
 	notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path})
@@ -137,7 +181,16 @@ func (d *daemons) serve(ts *testscript.TestScript, _ bool, args []string) {
 	p.cmd.Dir = ts.MkAbs(".")
 	p.cmd.Env = append(environ(ts), "NOTIFY_SOCKET="+path)
 	p.cmd.Stderr = &p.log
+	if to := ts.Getenv("LOG"); to != "" {
+		f := sink(ts, to)
+		defer f.Close()
+		p.cmd.Stderr = f
+	}
 	p.cmd.Path = lookIn(ts.Getenv("PATH"), "dwaar")
+	if len(d.in.dirs) > 0 {
+		p.cmd.Args = append([]string{"sh", "-c", d.in.enters(), p.cmd.Path, "serve"}, args[1:]...)
+		p.cmd.Path = lookIn(ts.Getenv("PATH"), "sh")
+	}
 	ts.Check(p.cmd.Start())
 	d.running[name] = p
 	go p.listen(notify)
@@ -151,7 +204,39 @@ func (d *daemons) serve(ts *testscript.TestScript, _ bool, args []string) {
 		notify.Close()
 		ts.Logf("%s logged:\n%s", name, p.log.all())
 	})
-	p.wait(ts, &p.told, regexp.MustCompile(`READY=1`))
+}
+
+// sink opens what a daemon is to log to.
+func sink(ts *testscript.TestScript, name string) *os.File {
+	if name != "nobody" {
+		f, err := os.OpenFile(name, os.O_WRONLY, 0)
+		ts.Check(err)
+		return f
+	}
+	r, w, err := os.Pipe()
+	ts.Check(err)
+	ts.Check(r.Close())
+	return w
+}
+
+// opens opens a named pipe and keeps it open: opens FILE.
+func opens(ts *testscript.TestScript, _ bool, args []string) {
+	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_WRONLY, 0)
+	ts.Check(err)
+	ts.Defer(func() { f.Close() })
+}
+
+// eventually runs a command until it prints something: eventually REGEXP COMMAND….
+func eventually(ts *testscript.TestScript, _ bool, args []string) {
+	want := regexp.MustCompile("(?m)" + args[0])
+	for {
+		cmd := exec.Command(lookIn(ts.Getenv("PATH"), args[1]), args[2:]...)
+		cmd.Dir, cmd.Env = ts.MkAbs("."), environ(ts)
+		cmd.Args[0] = args[1]
+		if out, err := cmd.Output(); err == nil && want.Match(out) {
+			return
+		}
+	}
 }
 
 func lookIn(path, name string) string {
@@ -168,7 +253,7 @@ func environ(ts *testscript.TestScript) []string {
 	var env []string
 	for _, name := range []string{
 		"PATH", "HOME", "WORK", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "RUNTIME_DIRECTORY", "STATE_DIRECTORY",
-		"DWAAR_CONFIG", "A", "B", "C", "D", "E", "F", "GOCOVERDIR", "GORACE",
+		"DWAAR_CONFIG", "TMPDIR", "GOMEMLIMIT", "GOMAXPROCS", "A", "B", "C", "D", "E", "F", "GOCOVERDIR", "GORACE",
 	} {
 		if v := ts.Getenv(name); v != "" {
 			env = append(env, name+"="+v)
@@ -197,28 +282,39 @@ func (d *daemons) find(ts *testscript.TestScript, name string) *daemon {
 	return p
 }
 
-func (d *daemons) logs(ts *testscript.TestScript, _ bool, args []string) {
+func (d *daemons) logs(ts *testscript.TestScript, neg bool, args []string) {
 	p := d.find(ts, args[0])
-	p.wait(ts, &p.log, regexp.MustCompile(args[1]))
+	p.says(ts, neg, &p.log, regexp.MustCompile(args[1]))
 }
 
-func (d *daemons) notified(ts *testscript.TestScript, _ bool, args []string) {
+func (d *daemons) notified(ts *testscript.TestScript, neg bool, args []string) {
 	p := d.find(ts, args[0])
-	p.wait(ts, &p.told, regexp.MustCompile(regexp.QuoteMeta(args[1])))
+	p.says(ts, neg, &p.told, regexp.MustCompile(regexp.QuoteMeta(args[1])))
+}
+
+// says waits for a text, or looks whether it was never there.
+func (p *daemon) says(ts *testscript.TestScript, neg bool, in *watched, text *regexp.Regexp) {
+	if !neg {
+		p.wait(ts, in, text)
+	} else if text.MatchString(in.all()) {
+		ts.Fatalf("there is %q in:\n%s", text, in.all())
+	}
 }
 
 func (d *daemons) signal(ts *testscript.TestScript, _ bool, args []string) {
-	sig := map[string]syscall.Signal{"HUP": syscall.SIGHUP, "TERM": syscall.SIGTERM, "INT": syscall.SIGINT}[args[1]]
+	sig := map[string]syscall.Signal{
+		"HUP": syscall.SIGHUP, "TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "QUIT": syscall.SIGQUIT, "ABRT": syscall.SIGABRT,
+		"USR1": syscall.SIGUSR1, "USR2": syscall.SIGUSR2, "PIPE": syscall.SIGPIPE, "KILL": syscall.SIGKILL,
+	}[args[1]]
+	if sig == 0 {
+		ts.Fatalf("there is no signal %s here", args[1])
+	}
 	ts.Check(d.find(ts, args[0]).cmd.Process.Signal(sig))
 }
 
 func (d *daemons) ended(ts *testscript.TestScript, _ bool, args []string) {
 	p := d.find(ts, args[0])
-	select {
-	case <-p.done:
-	case <-time.After(realtest.Limit):
-		ts.Fatalf("%s did not end", args[0])
-	}
+	<-p.done
 	if code := strconv.Itoa(p.cmd.ProcessState.ExitCode()); code != args[1] {
 		ts.Fatalf("%s ended with code %s", args[0], code)
 	}
@@ -226,7 +322,6 @@ func (d *daemons) ended(ts *testscript.TestScript, _ bool, args []string) {
 
 // wait waits until a text appears, or the daemon ends without it.
 func (p *daemon) wait(ts *testscript.TestScript, in *watched, text *regexp.Regexp) {
-	limit := time.After(realtest.Limit)
 	for {
 		ended := false
 		select {
@@ -244,8 +339,6 @@ func (p *daemon) wait(ts *testscript.TestScript, in *watched, text *regexp.Regex
 		select {
 		case <-changed:
 		case <-p.done:
-		case <-limit:
-			ts.Fatalf("waiting for %q took too long", text)
 		}
 	}
 }

@@ -7,25 +7,25 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"dwaar.dev/dwaar/cmd/dwaar/internal/process"
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/control"
 	"dwaar.dev/dwaar/host/engine"
 	"dwaar.dev/dwaar/host/loop"
-	"dwaar.dev/dwaar/host/wasm"
 )
 
 const serveHelp = `Serves a configuration until it is told to end:
 
   SIGHUP, dwaar reload   read the configuration again; if anything is wrong with it
                          all of it is said and the old one serves on
-  SIGTERM, SIGINT        accept no more connections, give those that are open
-                         grace_period to end, and end; a second signal ends at once
+  SIGTERM, SIGINT,       accept no more connections, give those that are open
+  SIGQUIT                grace_period to end, and end; a second signal ends at once
+  SIGABRT                print what every goroutine does, and end, for a report of a defect
 
 Without --config, $DWAAR_CONFIG and any of the usual files it serves a
 demonstration on 127.0.0.1:8443. Logs go to standard error.`
@@ -71,15 +71,12 @@ const (
 	logGoodbye = 2 * time.Second
 )
 
-// gcPercent is what GOGC is unless the environment says otherwise: most of a proxy's
-// heap is idle connections, and a tenth of a kilobyte for each is worth a half percent
-// of the processor time of short ones.
-const gcPercent = 75
-
 func (a *app) serve(ctx context.Context, o serveOptions) error {
 	if o.config == "-" {
 		return usageError{"serve reads its configuration again at every reload: name a file instead of -"}
 	}
+	calls := process.Hear() // before anything that can take long, and before anybody hears that it is ready
+	defer calls.Close()
 	handler, writer, err := a.logHandler(o)
 	if err != nil {
 		return err
@@ -90,10 +87,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 		defer cancel()
 		_ = writer.Close(ctx) // there is no place left to complain to
 	}()
-	if _, set := a.lookup("GOGC"); !set {
-		debug.SetGCPercent(gcPercent)
-	}
-	loops, err := startLoops(o.loops, log)
+	loops, err := startLoops(o.loops, process.Decide(a.lookup).Processors, log)
 	if err != nil {
 		return err
 	}
@@ -104,8 +98,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	if err != nil {
 		return err
 	}
-	defer s.guests.Close()
-	return s.run(ctx)
+	return s.run(ctx, calls)
 }
 
 // logHandler makes where the log goes: a ring, so that nobody waits for its reader.
@@ -139,8 +132,8 @@ func (a *app) logHandler(o serveOptions) (slog.Handler, *engine.LogWriter, error
 }
 
 // startLoops starts the event loops: n of them, or one for each processor that the
-// program may use. Without any, or where there are none, it returns nil.
-func startLoops(n int, log *slog.Logger) (*loop.Loops, error) {
+// program can keep busy. Without any, or where there are none, it returns nil.
+func startLoops(n, processors int, log *slog.Logger) (*loop.Loops, error) {
 	const most = 256
 	switch {
 	case n == 0:
@@ -148,7 +141,7 @@ func startLoops(n int, log *slog.Logger) (*loop.Loops, error) {
 	case n > most:
 		return nil, usageError{fmt.Sprintf("--event-loops %d are too many: write 0 to %d, or leave it out", n, most)}
 	case n < 0:
-		n = min(runtime.GOMAXPROCS(0), most)
+		n = min(processors, most)
 	}
 	loops, err := loop.New(n)
 	if errors.Is(err, errors.ErrUnsupported) {
@@ -170,23 +163,17 @@ func inSeconds(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// newServer finds the configuration and prepares everything; it opens nothing.
+// newServer prepares what needs no file.
 func newServer(a *app, o serveOptions, with engine.Options) (*server, error) {
-	src, err := a.readOrDefault(o.config)
-	if err != nil {
-		return nil, err
-	}
 	inherited, err := engine.Inherited(a.getenv)
 	if err != nil {
 		return nil, fmt.Errorf("reading what systemd passes: %w", err)
 	}
 	with.Inherited = inherited
 	s := &server{
-		app: a, log: with.Log, config: src.name, store: new(host.Store), notify: newNotifier(a.getenv),
-		engine:  engine.New(with),
-		control: o.control, demo: string(src.text) == defaultText,
+		app: a, log: with.Log, store: new(host.Store), notify: newNotifier(a.getenv),
+		engine: engine.New(with), control: o.control, options: o,
 	}
-	s.guests = guestsWith(wasm.Options{Log: with.Log, Files: src.files, Cache: a.codeDir(o.cache), Changed: s.renew})
 	if s.control == "" {
 		s.control = a.getenv("DWAAR_CONTROL")
 	}

@@ -26,14 +26,11 @@ import (
 func fakeApp(env map[string]string) (*app, *strings.Builder) {
 	var printed strings.Builder
 	lookup := func(name string) (string, bool) { v, ok := env[name]; return v, ok }
-	return &app{in: strings.NewReader(""), out: &printed, err: &printed, lookup: lookup}, &printed
+	return &app{in: strings.NewReader(""), out: &printed, err: &printed, lookup: lookup, etc: "/nonexistent/Dwaarfile"}, &printed
 }
 
 func TestWhereNobodyWroteAConfigurationTheDemonstrationServes(t *testing.T) {
 	t.Chdir(t.TempDir())
-	if _, err := os.Stat("/etc/dwaar/Dwaarfile"); err == nil {
-		t.Skip("this machine has a configuration in /etc/dwaar")
-	}
 	a, _ := fakeApp(nil)
 	src, err := a.readOrDefault("")
 	if err != nil || src.name != defaultName || string(src.text) != defaultText {
@@ -52,6 +49,13 @@ func TestWhereNobodyWroteAConfigurationTheDemonstrationServes(t *testing.T) {
 	}
 	if _, err := a.readOrDefault("missing"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a file that is named and missing: %v", err)
+	}
+	a.etc = "machine"
+	if err := os.WriteFile(a.etc, []byte("layer4"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if src, err := a.readOrDefault(""); err != nil || src.name != "machine" {
+		t.Errorf("with a configuration of the machine it reads %+v, %v", src, err)
 	}
 	if err := os.WriteFile("dwaar.toml", []byte("[layer4]"), 0o600); err != nil {
 		t.Fatal(err)
@@ -106,18 +110,34 @@ func TestTheServiceManagerIsToldOneMessageAtATime(t *testing.T) {
 	if err := n.ready("two\nlines"); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
-		t.Fatal(err)
-	}
 	buf := make([]byte, 100)
 	size, err := l.Read(buf)
 	if diff := cmp.Diff("READY=1\nSTATUS=two; lines", string(buf[:size])); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
+	if err := n.stopping("over"); err != nil {
+		t.Fatal(err)
+	}
+	size, err = l.Read(buf)
+	if diff := cmp.Diff("STOPPING=1\nSTATUS=over", string(buf[:size])); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	// Nothing is said after that: the service manager would take it for ready.
+	for _, late := range []error{n.ready("late"), n.reloading(), n.status("late"), n.stopping("late")} {
+		if late != nil {
+			t.Error(late)
+		}
+	}
+	if err := (&notifier{address: path}).status("another"); err != nil {
+		t.Fatal(err)
+	}
+	if size, err := l.Read(buf); err != nil || string(buf[:size]) != "STATUS=another" {
+		t.Errorf("it says %q after the end, %v", buf[:size], err)
+	}
 	if err := newNotifier(func(string) string { return "" }).reloading(); err != nil {
 		t.Errorf("without a service manager: %v", err)
 	}
-	if err := (notifier{path + "-missing"}).reloading(); err == nil {
+	if err := (&notifier{address: path + "-missing"}).reloading(); err == nil {
 		t.Error("a service manager that is not there heard it")
 	}
 }

@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"os/signal"
 	"sync"
-	"syscall"
+	"sync/atomic"
 
 	"github.com/oklog/run"
 
+	"dwaar.dev/dwaar/cmd/dwaar/internal/process"
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/control"
 	"dwaar.dev/dwaar/host/engine"
@@ -25,17 +24,22 @@ import (
 type server struct {
 	*app
 	log     *slog.Logger
+	options serveOptions
 	config  string // the file, as it was found when the program began
-	control string // the flag
+	control string // the flag, or the environment's
 	demo    bool   // it is the demonstration, built in or at the root of the repository
 	store   *host.Store
 	engine  *engine.Engine
-	guests  *wasm.Host
-	notify  notifier
+	guests  *wasm.Host // nil before the file was found
+	notify  *notifier
 
-	mu      sync.Mutex // held during a reload
-	serving origin     // what serves
-	about   struct {
+	loads   loads  // what is to be served instead
+	serving origin // what serves; of the load under way, of which there is one
+
+	gate   sync.Mutex    // held while the engine is given a configuration, or drained
+	drains atomic.Uint64 // how often it was; counts on with gate held
+
+	about struct {
 		sync.Mutex
 		control.About
 		plugins []wasm.Description // of what serves
@@ -43,41 +47,86 @@ type server struct {
 }
 
 // run serves until a signal comes.
-func (s *server) run(ctx context.Context) error {
-	told := make(chan os.Signal, 4)
-	signal.Notify(told, syscall.SIGHUP, syscall.SIGTERM, os.Interrupt) // before anybody hears that it is ready
-	defer signal.Stop(told)
-	socket, err := s.socket()
-	if err != nil {
-		return errors.Join(err, s.engine.Shutdown(ctx))
-	}
-	warnings, text, err := s.load(ctx, s.configured)
-	if err != nil {
-		if socket != nil {
-			socket.Close()
+func (s *server) run(ctx context.Context, calls *process.Calls) error {
+	l := newLife(ctx)
+	var group run.Group
+	group.Add(func() error { s.signals(calls, l); return nil }, func(error) { l.end() })
+	group.Add(func() error { return s.live(l) }, func(error) { l.stop() })
+	return group.Run()
+}
+
+// live begins to serve, and does it until it is to stop. A stop that comes before it serves
+// is no failure.
+func (s *server) live(l *life) error {
+	socket, err := s.begin(l.stopping)
+	if err == nil {
+		err = s.serveUntilTold(l, socket)
+	} else {
+		err = errors.Join(err, aside(l.stopping, func() error { return s.engine.Shutdown(l.hurry) }))
+		if l.stopping.Err() != nil {
+			s.log.Info("ended before it served", slog.Any(keyError, err))
+			err = nil
 		}
-		return errors.Join(err, s.engine.Shutdown(ctx))
 	}
-	s.introduce(warnings, text, socket)
-	return s.serveUntilTold(ctx, socket, told)
+	if s.guests != nil {
+		l.hasten() // nothing is left that is worth more than a moment
+		_ = aside(l.hurry, s.guests.Close)
+	}
+	return err
+}
+
+// begin finds the configuration and loads it. It returns the control socket; nil means that
+// there is none. All of it may hang, on a file that is a pipe for example, and ends with ctx.
+func (s *server) begin(ctx context.Context) (*control.Socket, error) {
+	var src *source
+	var socket *control.Socket
+	if err := aside(ctx, func() (err error) { src, err = s.readOrDefault(s.options.config); return err }); err != nil {
+		return nil, err
+	}
+	s.config, s.demo = src.name, string(src.text) == defaultText
+	s.guests = guestsWith(wasm.Options{Log: s.log, Files: src.files, Cache: s.codeDir(s.options.cache), Changed: s.renew})
+	context.AfterFunc(ctx, s.guests.Interrupt) // a compiler is not waited for
+	if err := aside(ctx, func() (err error) { socket, err = s.socket(); return err }); err != nil {
+		return nil, err
+	}
+	err := aside(ctx, func() error {
+		warnings, text, err := s.load(ctx, 0, s.configured)
+		if err == nil {
+			s.introduce(warnings, text, socket)
+		}
+		return err
+	})
+	if err != nil && socket != nil {
+		socket.Close()
+	}
+	return socket, err
 }
 
 // serveUntilTold runs the parts of the program. Only the engine's ends by itself,
 // when it has drained: until then the socket answers and a second signal counts.
-func (s *server) serveUntilTold(ctx context.Context, socket *control.Socket, told <-chan os.Signal) error {
-	stopping, stop := context.WithCancel(ctx)
-	over, end := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
+func (s *server) serveUntilTold(l *life, socket *control.Socket) error {
+	over, end := context.WithCancel(context.WithoutCancel(l.stopping))
 	defer end()
+	defer context.AfterFunc(l.hurry, func() { _ = s.engine.Shutdown(l.hurry) })() // the call under way says what is wrong
 
 	var group run.Group
-	group.Add(func() error { return s.engine.Run(stopping) }, func(error) { stop() })
-	context.AfterFunc(stopping, s.guests.Interrupt) // a watched file is not waited for
-	group.Add(func() error { return s.signals(over, told, stop) }, func(error) { end() })
+	group.Add(func() error { return s.drained(l) }, func(error) { l.stop() })
+	group.Add(func() error { s.loads.do(l.stopping, s.log); <-over.Done(); return nil }, func(error) { end() })
 	if socket != nil {
 		group.Add(func() error { return s.answer(over, socket) }, func(error) { end() })
 	}
 	return group.Run()
+}
+
+// drained returns when the engine has served all that it has accepted, or has had its last
+// moment.
+func (s *server) drained(l *life) error {
+	err := aside(l.hurry, func() error { return s.engine.Run(l.stopping) })
+	if errors.Is(err, errLeft) {
+		s.log.Warn("connections end with the process")
+		return nil
+	}
+	return err
 }
 
 // answer serves the control socket until ctx ends. Without it the program still
@@ -93,113 +142,6 @@ func (s *server) answer(ctx context.Context, socket *control.Socket) error {
 	}
 	<-ctx.Done()
 	return nil
-}
-
-// signals does what signals ask for, until ctx ends.
-func (s *server) signals(ctx context.Context, told <-chan os.Signal, stop context.CancelFunc) error {
-	for ending := false; ; {
-		select {
-		case <-ctx.Done():
-			return nil
-		case sig := <-told:
-			switch {
-			case sig == syscall.SIGHUP:
-				s.reloadForSignal(ctx)
-			case ending:
-				s.log.Warn("ending at once", slog.String(keySignal, sig.String()))
-				return s.engine.Shutdown(ctx) // the second call: it hurries the first one
-			default:
-				ending = true
-				s.log.Info("ending", slog.String(keySignal, sig.String()))
-				s.tell(s.notify.stopping("waiting for connections to end"))
-				stop()
-			}
-		}
-	}
-}
-
-// reloadForSignal reloads and logs what is wrong: nobody else hears of it.
-func (s *server) reloadForSignal(ctx context.Context) { s.logFaults(s.reload(ctx)) }
-
-// logFaults logs why a configuration was not loaded.
-func (s *server) logFaults(err error) {
-	es, ok := errors.AsType[sdk.Errors](err)
-	switch {
-	case err == nil:
-	case ok:
-		for _, e := range es {
-			s.log.Error("the configuration was not loaded", slog.String(keyAt, e.Pos.String()), slog.String(keyError, e.Msg))
-		}
-	default:
-		s.log.Error("the configuration was not loaded", slog.Any(keyError, err))
-	}
-}
-
-// reload reads the configuration again and serves it, or changes nothing.
-func (s *server) reload(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.engine.Stats().State == engine.Stopping {
-		return engine.ErrStopping // and the service manager is not told that it is ready again
-	}
-	return s.replace(ctx, s.configured)
-}
-
-// renew loads the configuration that serves again, because the file of a watched plugin
-// has changed; the file of the configuration may say anything by now. If it cannot be
-// loaded nothing changes. ctx ends when another configuration serves. One that accepts
-// nothing, because it was drained, stays as it is.
-func (s *server) renew(ctx context.Context, c wasm.Change) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if ctx.Err() != nil || s.engine.Stats().State != engine.Serving {
-		return
-	}
-	s.log.Info("the file of a plugin has changed", slog.String(keyPlugin, c.Plugin), slog.String(keyPath, c.Path), slog.String(keySHA256, c.SHA256))
-	s.logFaults(s.replace(ctx, func() (*built, error) { return s.rebuild(s.serving, s.store, s.guests) }))
-}
-
-// replace serves what build makes, or changes nothing. mu is held.
-func (s *server) replace(ctx context.Context, build func() (*built, error)) error {
-	s.tell(s.notify.reloading())
-	warnings, _, err := s.load(ctx, build)
-	s.about.Lock()
-	if err != nil {
-		s.about.FailedReloads++
-		s.about.LastError = err.Error()
-	} else {
-		s.about.Reloads++
-		s.about.LastError = ""
-	}
-	s.about.Unlock()
-	status := "serving " + s.config
-	if err != nil {
-		status = "serving the old configuration, the new one has errors: " + err.Error()
-	} else {
-		s.logWarnings(warnings)
-		s.log.Info("the configuration was loaded", slog.String(keyConfig, s.config), slog.Uint64(keyGeneration, s.generation()))
-	}
-	s.tell(s.notify.ready(status))
-	return err
-}
-
-// load gives the configuration that build makes to the engine. It returns the graph's
-// warnings and what it prints: the engine owns the graph afterwards.
-func (s *server) load(ctx context.Context, build func() (*built, error)) (sdk.Errors, string, error) {
-	g, err := build()
-	if err != nil {
-		return nil, "", err
-	}
-	warnings, text := g.Warnings, g.String()
-	if err := s.engine.Load(ctx, g.Graph); err != nil {
-		return nil, "", err
-	}
-	s.serving = g.origin
-	s.about.Lock()
-	defer s.about.Unlock()
-	s.about.Warnings = warnings
-	s.about.plugins = g.plugins
-	return warnings, text, nil
 }
 
 // configured builds what the file of the configuration says now.
@@ -227,14 +169,6 @@ func (s *server) generation() uint64 {
 		return 0
 	}
 	return all[len(all)-1].Number
-}
-
-func (s *server) drain() {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	_ = s.engine.Drain(ctx) // closes the listeners; that connections are left is no error here
-	s.log.Info("accepting no more connections until the next reload")
-	s.tell(s.notify.status("drained: accepting no more connections until the next reload"))
 }
 
 func (s *server) aboutNow() control.About {

@@ -48,7 +48,7 @@ func StartPostgres(t testing.TB) *Postgres {
 // proxy in front of it. sslmode is libpq's: disable, require, prefer, ….
 func (p *Postgres) Command(t testing.TB, addr netip.AddrPort, sslmode, sql string) *exec.Cmd {
 	t.Helper()
-	conn := fmt.Sprintf("host=%s port=%d user=%s dbname=postgres sslmode=%s connect_timeout=20",
+	conn := fmt.Sprintf("host=%s port=%d user=%s dbname=postgres sslmode=%s",
 		addr.Addr(), addr.Port(), postgresUser, sslmode)
 	cmd := exec.Command(Look(t, "psql"), "--no-psqlrc", "--no-align", "--tuples-only", "--command", sql, conn)
 	cmd.Env = append(os.Environ(), "PGSERVICEFILE=/nonexistent", "PGGSSENCMODE=disable")

@@ -11,18 +11,41 @@ import (
 )
 
 const (
-	// Limit bounds every wait of this package. It is long, because a machine
-	// that runs all packages' tests at once is slow, and it is never reached
-	// by a test that passes.
-	Limit = 30 * time.Second
-
 	// stopGrace is for a clean end after SIGTERM, before SIGKILL.
 	stopGrace = 5 * time.Second
 
 	// pipeGrace is for output that a grandchild still holds open when the
 	// program itself has ended.
-	pipeGrace = time.Second
+	pipeGrace = 10 * time.Second
+
+	// lastWords is what a test that hangs has left to say what hangs, before its
+	// binary is ended.
+	lastWords = 10 * time.Second
 )
+
+// Deadline is when a test that waits should give up: shortly before its binary's own
+// limit (go test -timeout), which is the only one. A machine that is busy, or compiles,
+// may take any time. It is zero, as for net.Conn, where the binary has no limit.
+func Deadline(t testing.TB) time.Time {
+	d, ok := t.(interface{ Deadline() (time.Time, bool) })
+	if !ok {
+		return time.Time{}
+	}
+	at, ok := d.Deadline()
+	if !ok {
+		return time.Time{}
+	}
+	return at.Add(-lastWords)
+}
+
+// Overdue sends at [Deadline]; it is nil where there is none.
+func Overdue(t testing.TB) <-chan time.Time {
+	at := Deadline(t)
+	if at.IsZero() {
+		return nil
+	}
+	return time.After(time.Until(at))
+}
 
 // Process is a program that runs at most as long as its test. Its methods may
 // be called from any goroutine.
@@ -84,8 +107,8 @@ func (p *Process) run(started chan<- error) {
 }
 
 // Run runs cmd to its end and returns what it printed on both streams and how
-// it ended, as exec.Cmd.Wait says it. A program that does not end within Limit
-// fails the test.
+// it ended, as exec.Cmd.Wait says it. A program that does not end
+// before [Deadline] fails the test.
 func Run(t testing.TB, cmd *exec.Cmd) (string, error) {
 	t.Helper()
 	p := Start(t, cmd)
@@ -94,23 +117,23 @@ func Run(t testing.TB, cmd *exec.Cmd) (string, error) {
 }
 
 // Wait waits for the end of the program and returns how it ended, as
-// exec.Cmd.Wait says it; it fails the test after Limit.
+// exec.Cmd.Wait says it; it fails the test at [Deadline].
 func (p *Process) Wait(t testing.TB) error {
 	t.Helper()
 	select {
 	case <-p.done:
 		return p.err
-	case <-time.After(Limit):
-		t.Fatalf("%s did not end within %v, it printed:\n%s", p.cmd, Limit, p.Output())
+	case <-Overdue(t):
+		t.Fatalf("%s does not end, it printed:\n%s", p.cmd, p.Output())
 		return nil
 	}
 }
 
 // WaitFor waits until the program has printed text, behind the text of the
-// previous WaitFor. It fails the test if the program ends first, or after Limit.
+// previous WaitFor. It fails the test if the program ends first, or at [Deadline].
 func (p *Process) WaitFor(t testing.TB, text string) {
 	t.Helper()
-	limit := time.After(Limit)
+	limit := Overdue(t)
 	for {
 		ended := p.ended() // before the look: what it printed until then is there
 		found, changed := p.out.find(text)
@@ -125,7 +148,7 @@ func (p *Process) WaitFor(t testing.TB, text string) {
 		case <-changed:
 		case <-p.done:
 		case <-limit:
-			t.Fatalf("%s did not print %q within %v, it printed:\n%s", p.cmd, text, Limit, p.Output())
+			t.Fatalf("%s does not print %q, it printed:\n%s", p.cmd, text, p.Output())
 			return
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -145,7 +144,7 @@ func TestGrandchildrenEndWithTheirParent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.SetReadDeadline(time.Now().Add(realtest.Limit)); err != nil {
+	if err := r.SetReadDeadline(realtest.Deadline(t)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.Read(make([]byte, 1)); err != io.EOF {
@@ -184,5 +183,17 @@ func TestOrdinaryUserOwnsHisDirectory(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "file")); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestTheOnlyLimitIsTheTestBinarys(t *testing.T) {
+	t.Parallel()
+	own, limited := t.Deadline()
+	at := realtest.Deadline(t)
+	if limited != !at.IsZero() || limited && !at.Before(own) {
+		t.Errorf("the test's is %v, the binary's %v", at, own)
+	}
+	if (realtest.Overdue(t) != nil) != limited {
+		t.Error("it is overdue where there is no limit, or never where there is one")
 	}
 }

@@ -95,14 +95,9 @@ func names(specs []sdk.Spec) []string {
 
 // suggestion proposes the nearest of the words that could stand there.
 func suggestion(name string, words []string) string {
+	best := Nearest(name, words)
 	if len(name) > longest {
-		return "leave it out"
-	}
-	best, least := "", len(name)/2+1
-	for _, w := range words {
-		if d := distance(name, w); d < least {
-			best, least = w, d
-		}
+		words = nil // nobody meant one of ours
 	}
 	switch {
 	case best != "":
@@ -114,9 +109,6 @@ func suggestion(name string, words []string) string {
 	}
 	return "`dwaar help directives` lists what there is"
 }
-
-// longest is the length of a word that may be one of ours with a mistake.
-const longest = 40
 
 // meant returns ": did you mean" and the one of a few words that a mistake of a letter
 // or two makes text of, or "". The words have been listed already.

@@ -1,14 +1,20 @@
 package wasm
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/realtest"
 )
 
 // The test binary is also the compiler of the hosts in these tests, a good one and
@@ -18,6 +24,8 @@ func TestMain(m *testing.M) {
 	switch {
 	case len(os.Args) == 3 && os.Args[1] == "peer":
 		err = servePeer(os.Stdin, os.Stdout)
+	case len(os.Args) == 3 && os.Args[1] == "owner":
+		err = own(os.Args[2])
 	case len(os.Args) == 3 && strings.HasPrefix(os.Args[1], "compiler-"):
 		err = compiler(os.Args[1], os.Args[2])
 	default:
@@ -49,6 +57,8 @@ func compiler(kind, dir string) error {
 		return fmt.Errorf("it got %d times 64 MiB", len(all))
 	case "compiler-idles":
 		return nil
+	case "compiler-lingers":
+		return linger(dir)
 	case "compiler-hangs":
 		_, err := os.Stdin.Read(make([]byte, 1)) // and never the rest
 		<-time.After(time.Minute)
@@ -150,5 +160,155 @@ func TestClosingLeavesWhatIsHeld(t *testing.T) {
 	}
 	if _, err := k.load(declare(path, "memory 2")); err == nil || !strings.Contains(err.Error(), "engine was closed") {
 		t.Errorf("loading more: %v", err)
+	}
+}
+
+// own is a process that has a module compiled by one that lingers.
+func own(path string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	h := New(Options{Compiler: []string{self, "compiler-lingers"}})
+	_, err = h.Open(path, Limits{})
+	return err
+}
+
+// linger is a compiler that does not come to an end: it opens the pipe "alive" beside dir,
+// which closes with the process, and watches its parent as CompileInto does.
+func linger(dir string) error {
+	if _, err := takeOver(os.Stdin); err != nil {
+		return err
+	}
+	alive, err := os.OpenFile(filepath.Join(filepath.Dir(dir), "alive"), os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	if _, err := alive.WriteString("x"); err != nil {
+		return err
+	}
+	endWith(os.Stdin, dir)
+	return nil
+}
+
+// A parent that is killed cannot end its compiler: the compiler does it by itself, and
+// leaves nothing behind.
+func TestACompilerEndsWithTheProgramThatStartedIt(t *testing.T) {
+	t.Parallel()
+	tmp := t.TempDir()
+	name := filepath.Join(tmp, "alive")
+	if err := syscall.Mkfifo(name, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(os.Args[0], "owner", guest(t, "", "(i32.const 1)"))
+	cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
+	if err := cmd.Start(); err != nil { // not with realtest, which ends the children of its programs
+		t.Fatal(err)
+	}
+	alive, err := os.Open(name) // when the compiler opens it too
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer alive.Close()
+	if _, err := io.ReadFull(alive, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(tmp, dirPrefix+"*")); len(left) != 1 {
+		t.Errorf("the directories are %v", left)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()                                                      // says that it was killed
+	if _, err := alive.Read(make([]byte, 1)); !errors.Is(err, io.EOF) { // the compiler has ended
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(tmp, dirPrefix+"*")); len(left) != 0 {
+		t.Errorf("directories are left: %v", left)
+	}
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+// What a killed program leaves is removed by the next one, and what a living one has is not.
+func TestDirectoriesOfKilledProgramsAreSwept(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	dead, err := os.MkdirTemp("", dirPrefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dead, "code"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := filepath.Join(t.TempDir(), "kept")
+	if err := os.Mkdir(elsewhere, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(os.TempDir(), dirPrefix+"link")
+	if err := os.Symlink(elsewhere, link); err != nil {
+		t.Fatal(err)
+	}
+	living := withCompiler(t, "good")
+	living.must(guest(t, "", "(i32.const 1)"), "x")
+	other := withCompiler(t, "good")
+	other.must(guest(t, "", "(i32.const 2)"), "x")
+	if exists(dead) {
+		t.Error("the directory of a dead program is there")
+	}
+	for _, name := range []string{living.host.dir, other.host.dir, link, elsewhere} {
+		if !exists(name) {
+			t.Errorf("%s is gone", name)
+		}
+	}
+}
+
+func TestADirectoryThatWasRemovedWhileItWasLockedIsNotTaken(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first, err := lockDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lockDir(dir); !errors.Is(err, errNotOurs) {
+		t.Errorf("a second lock: %v", err)
+	}
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	if named(first, dir) {
+		t.Error("what was removed has its name")
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lockDir(dir); !errors.Is(err, errNotOurs) {
+		t.Errorf("what is not there: %v", err)
+	}
+}
+
+func TestOnlyWholeModulesAreTakenOver(t *testing.T) {
+	t.Parallel()
+	var pipe bytes.Buffer
+	if err := handOver(&pipe, []byte("module")); err != nil {
+		t.Fatal(err)
+	}
+	whole := pipe.Bytes()
+	if got, err := takeOver(bytes.NewReader(append(bytes.Clone(whole), "more"...))); string(got) != "module" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	for n := range whole {
+		if _, err := takeOver(bytes.NewReader(whole[:n])); err == nil {
+			t.Errorf("%d of %d bytes are enough", n, len(whole))
+		}
+	}
+	if _, err := takeOver(bytes.NewReader([]byte{0, 0, 0, 1, 0, 0, 0, 0})); err == nil || errors.Is(err, io.EOF) {
+		t.Errorf("4 GiB: %v", err)
+	}
+	dir := t.TempDir() // of another name than the host gives
+	if out, err := realtest.Run(t, exec.Command(os.Args[0], "compiler-good", dir)); err == nil || !exists(dir) {
+		t.Errorf("%v %s, and the directory is there: %v", err, out, exists(dir))
 	}
 }

@@ -35,8 +35,9 @@ type Options struct {
 	Log *slog.Logger // what guests log and how they fail; nil: nowhere
 
 	// Compiler is the command line of a process that calls [CompileInto] with the
-	// directory that is added to it as the last argument. nil: modules are compiled in
-	// this process, where nothing can interrupt it.
+	// directory that is added to it as the last argument, and its standard input. The
+	// process is told that its name is os.Args[0], whatever the path: /proc/self/exe, say.
+	// nil: modules are compiled in this process, where nothing can interrupt it.
 	Compiler []string
 
 	// Cache is a directory in which machine code is kept from one run to the next, for
@@ -79,7 +80,8 @@ type Host struct {
 	mu      sync.Mutex // held while a module is compiled
 	runtime wazero.Runtime
 	cache   wazero.CompilationCache
-	dir     string // where the compiler puts code; "": there is none
+	dir     string   // where the compiler puts code; "": there is none
+	lock    *os.File // of dir, by which other processes see that it is used; nil: they cannot
 	closed  bool
 
 	kept      *codecache.Dir // machine code of earlier runs; nil: there is none
@@ -109,7 +111,7 @@ func (h *Host) Close() error {
 	defer h.mu.Unlock()
 	var errs []error
 	if h.dir != "" {
-		errs = append(errs, os.RemoveAll(h.dir))
+		errs = append(errs, os.RemoveAll(h.dir), unlock(h.lock))
 	}
 	if h.kept != nil {
 		errs = append(errs, h.kept.Close())

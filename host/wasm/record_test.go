@@ -256,3 +256,32 @@ func TestRecordsOfAnotherModuleAreComparedOrRefused(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestRecordsHaveBegunWhenTheFileIsOpenOrCannotBeOpened(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, path := range map[string]string{"a file": filepath.Join(dir, "records"), "a directory": dir} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRecorder(path, leastRecords)
+			var begins host.Beginner = r
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			select {
+			case <-begins.Begun():
+				t.Error("it has begun before it runs")
+			default:
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- begins.Run(ctx) }()
+			<-begins.Begun()
+			if n, want := r.users.Load(), int32(1); path != dir && n != want {
+				t.Errorf("%d goroutines empty the tap, want %d", n, want)
+			}
+			cancel()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

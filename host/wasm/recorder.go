@@ -33,7 +33,9 @@ func newRecorder(path string, limit int64) *recorder { return &recorder{newTap(f
 // nothing else.
 func (r *recorder) Run(ctx context.Context) error {
 	log := host.Log(ctx)
-	if err := r.write(ctx, log); err != nil {
+	err := r.write(ctx, log)
+	r.begun() // if it has not: nobody waits for what will not come
+	if err != nil {
 		log.Error("evaluations are not recorded any more", slog.String(keyPath, r.path), slog.Any(keyError, err))
 	}
 	<-ctx.Done()

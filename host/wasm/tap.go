@@ -3,6 +3,7 @@ package wasm
 import (
 	"context"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"dwaar.dev/dwaar/host/wasm/record"
@@ -21,7 +22,14 @@ type tap struct {
 	full chan *sample // that wait
 
 	users atomic.Int32 // goroutines that empty it; 0: nothing is copied
+	begun func()       // may be called often: the first call closes beginning
+
+	beginning chan struct{}
 }
+
+// Begun is [host.Beginner]'s: closed once evaluations are copied, or the file they were to
+// be written to cannot be opened.
+func (t *tap) Begun() <-chan struct{} { return t.beginning }
 
 // sample is a copy of an evaluation.
 type sample struct {
@@ -60,7 +68,8 @@ func (p *Plugin) copies(in *instance, f *sdk.Flow, e *evaluated) {
 }
 
 func newTap(wide bool) *tap {
-	t := &tap{wide: wide, free: make(chan *sample, queued), full: make(chan *sample, queued)}
+	t := &tap{wide: wide, free: make(chan *sample, queued), full: make(chan *sample, queued), beginning: make(chan struct{})}
+	t.begun = sync.OnceFunc(func() { close(t.beginning) })
 	for range queued {
 		t.free <- new(sample)
 	}
@@ -112,6 +121,7 @@ func (s *sample) fill(in *instance, f *sdk.Flow, e *evaluated) {
 func (t *tap) run(ctx context.Context, use func(*sample)) {
 	t.users.Add(1)
 	defer t.users.Add(-1)
+	t.begun()
 	for {
 		select {
 		case s := <-t.full:

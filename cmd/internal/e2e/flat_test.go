@@ -91,7 +91,7 @@ layer4 {
 			t.Fatal(err)
 		}
 	}
-	k, err := talkTo(s.addr(), 1, nil)
+	k, err := talkTo(t, s.addr(), 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -154,7 +154,7 @@ layer4 {
 			t.Errorf("mosquitto_pub %s: %v\n%s", strings.Join(args, " "), err, out)
 			continue
 		}
-		out, err := realtest.Run(t, exec.Command(sub, append(at(tt.broker), "-t", topic, "-C", "1", "-W", "20")...))
+		out, err := realtest.Run(t, exec.Command(sub, append(at(tt.broker), "-t", topic, "-C", "1")...))
 		if out != "reached\n" || err != nil {
 			t.Errorf("%s: at its broker: %v, %q", strings.Join(tt.args, " "), err, out)
 		}
@@ -166,7 +166,7 @@ func firstOf(t *testing.T) (addr net.Addr, first chan string) {
 	t.Helper()
 	first = make(chan string, 64)
 	return listen(t, func(c net.Conn) {
-		_ = c.SetDeadline(time.Now().Add(limit)) // a read says what is wrong
+		_ = c.SetDeadline(realtest.Deadline(t)) // a read says what is wrong
 		head := make([]byte, 16<<10)
 		n, _ := c.Read(head)
 		select {
@@ -218,7 +218,7 @@ layer4 {
 			}
 		case <-p.Done():
 			t.Errorf("%s: nothing came, and the client said %s", tt.uri, p.Output())
-		case <-time.After(limit):
+		case <-realtest.Overdue(t):
 			t.Errorf("%s: nothing came", tt.uri)
 		}
 		p.Stop()

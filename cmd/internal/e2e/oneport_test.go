@@ -47,7 +47,7 @@ func secureSite(t *testing.T, name, cert, key string) *httptest.Server {
 func mailServer(t *testing.T) net.Addr {
 	t.Helper()
 	return listen(t, func(c net.Conn) {
-		c.SetDeadline(time.Now().Add(limit))
+		c.SetDeadline(realtest.Deadline(t))
 		fmt.Fprint(c, "220 mail.example.com ESMTP\r\n")
 		line, _ := bufio.NewReader(c).ReadString('\n')
 		if strings.HasPrefix(line, "QUIT") {
@@ -113,7 +113,7 @@ layer4 {
 		}
 	}
 	get := func(ca, name, scheme string) *exec.Cmd {
-		return exec.Command(curl, "-sS", "--max-time", "30", "--cacert", ca, "--resolve", name+":"+port+":127.0.0.1",
+		return exec.Command(curl, "-sS", "--cacert", ca, "--resolve", name+":"+port+":127.0.0.1",
 			scheme+"://"+name+":"+port+"/")
 	}
 	for range 3 { // all of them, and several of each, at the same time
@@ -131,12 +131,12 @@ layer4 {
 
 func dial(t *testing.T, addr netip.AddrPort) *net.TCPConn {
 	t.Helper()
-	c, err := net.DialTimeout("tcp", addr.String(), 10*time.Second)
+	c, err := net.Dial("tcp", addr.String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(limit))
+	c.SetDeadline(realtest.Deadline(t))
 	return c.(*net.TCPConn)
 }
 

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -168,18 +167,20 @@ layer4 {
 // accepts waits until a program listens.
 func accepts(t *testing.T, p *realtest.Process, addr netip.AddrPort) {
 	t.Helper()
-	for end := time.Now().Add(limit); time.Now().Before(end); {
-		if c, err := net.DialTimeout("tcp", addr.String(), time.Second); err == nil {
+	overdue := realtest.Overdue(t)
+	for {
+		if c, err := net.Dial("tcp", addr.String()); err == nil {
 			c.Close()
 			return
 		}
 		select {
 		case <-p.Done():
 			t.Fatalf("it ended:\n%s", p.Output())
+		case <-overdue:
+			t.Fatalf("nobody listens at %s:\n%s", addr, p.Output())
 		default:
 		}
 	}
-	t.Fatalf("nobody listens at %s:\n%s", addr, p.Output())
 }
 
 // Calls are relayed over TCP: UDP listeners come later.
@@ -216,7 +217,7 @@ layer4 {
 	if err != nil || !strings.Contains(out, "Total lost packets 0 (0.000000%)") {
 		t.Errorf("turnutils_uclient: %v\n%s", err, out)
 	}
-	out, err = realtest.Run(t, exec.Command(realtest.Look(t, "curl"), "-sS", "--max-time", "30", "http://127.0.0.1:"+port+"/"))
+	out, err = realtest.Run(t, exec.Command(realtest.Look(t, "curl"), "-sS", "http://127.0.0.1:"+port+"/"))
 	if err != nil || !strings.HasPrefix(out, "this is web") {
 		t.Errorf("curl: %v: %s", err, out)
 	}

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"dwaar.dev/dwaar/host/realtest"
 )
 
 // echoServer sends back what it gets and ends when its client has.
@@ -62,12 +64,12 @@ func (k *talker) finish() error {
 	return k.conn.Close()
 }
 
-func talkTo(addr netip.AddrPort, number int, roots *x509.CertPool) (*talker, error) {
-	c, err := net.DialTimeout("tcp", addr.String(), 30*time.Second)
+func talkTo(t testing.TB, addr netip.AddrPort, number int, roots *x509.CertPool) (*talker, error) {
+	c, err := net.Dial("tcp", addr.String())
 	if err != nil {
 		return nil, err
 	}
-	c.SetDeadline(time.Now().Add(2 * limit))
+	c.SetDeadline(realtest.Deadline(t))
 	if roots != nil {
 		c = tls.Client(c, &tls.Config{ServerName: "app.example.com", RootCAs: roots})
 	}
@@ -126,7 +128,7 @@ layer4 {
 		if i < plain {
 			r = nil
 		}
-		k, err := talkTo(s.addr(), i, r)
+		k, err := talkTo(t, s.addr(), i, r)
 		talkers[i] = k
 		return err
 	})
@@ -152,7 +154,7 @@ layer4 {
 		if err := s.load(config(i + 1)); err != nil {
 			t.Fatal(err)
 		}
-		k, err := talkTo(s.addr(), i, nil) // and new ones are served
+		k, err := talkTo(t, s.addr(), i, nil) // and new ones are served
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -183,7 +185,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	over := time.After(limit)
+	over := realtest.Overdue(t)
 	for !holds() {
 		select {
 		case <-tick.C:

@@ -29,9 +29,6 @@ import (
 	"dwaar.dev/dwaar/host/wasm"
 )
 
-// limit bounds every test here, and what its clients wait for.
-const limit = 60 * time.Second
-
 // served is a dwaar that serves a configuration.
 type served struct {
 	t      testing.TB

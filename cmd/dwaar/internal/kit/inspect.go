@@ -18,6 +18,8 @@ type Inspection struct {
 	Advice   []string          `json:"advice"`   // what could be better
 	Survey   *wasm.Survey      `json:"module,omitempty"`
 	Plugin   *wasm.Description `json:"plugin,omitempty"` // of a module that loads
+
+	Datagrams bool `json:"datagrams"` // it has room for those of a listener udp/
 }
 
 // Inspect looks at a module's file. That it does not load is no error, but a problem in
@@ -47,14 +49,14 @@ func Inspect(h *wasm.Host, file string) (*Inspection, error) {
 	return in, nil
 }
 
-// datagrams finds out whether the module could serve listeners of datagrams.
+// datagrams finds out whether the module could serve listeners of datagrams. That is no
+// advice: most protocols have no use for it.
 func (in *Inspection) datagrams(h *wasm.Host) {
 	p, err := h.Open(in.File, wasm.Limits{Window: abi.WindowSize(datagrams, arguments)})
-	if err != nil {
-		in.Advice = append(in.Advice, "it has no room for 64 KiB of datagrams, and no configuration with a listener udp/ can load it: ask its kit for more if it is for UDP")
-		return
+	if err == nil {
+		in.Datagrams = true
+		_ = p.Close() // only frees memory
 	}
-	p.Close()
 }
 
 // large is what only modules have that bring a runtime along, bytes: its author has no

@@ -1,7 +1,7 @@
 // Package logring puts a bounded buffer between a program and the place its log
 // goes to. Whoever logs never waits for whoever reads: a line that finds the
-// buffer full is dropped and counted, and once the reader reads again the program
-// is told how many lines are missing.
+// buffer full, or that cannot be written, is dropped and counted, and once the reader
+// reads again the program is told how many lines are missing.
 //
 //	ring := logring.New(os.Stderr, 1<<20, func(lost uint64) { log.Warn("log lines were dropped", "lines", lost) })
 //	log = slog.New(slog.NewJSONHandler(ring, nil))
@@ -15,6 +15,7 @@
 package logring
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -37,6 +38,7 @@ type Ring struct {
 	dropped uint64 // since New
 	told    uint64 // of these, how many lost was told of
 	failed  error  // the last error of w, for Close
+	torn    bool   // the last line that w took is not whole
 }
 
 // New returns a ring that holds at most size bytes and starts its writer, which
@@ -135,10 +137,15 @@ func (r *Ring) take(written []byte) (waiting []byte, closed bool) {
 	return waiting, r.closed
 }
 
+// flush writes lines. What w does not take is dropped: a disk may be full for hours, and a
+// pipe without a reader stays so.
 func (r *Ring) flush(lines []byte) {
-	_, err := r.w.Write(lines)
+	n, err := r.write(lines)
 	r.mu.Lock()
 	r.failed = err
+	if err != nil {
+		r.dropped += uint64(bytes.Count(lines[n:], []byte{'\n'}))
+	}
 	missing := r.dropped - r.told
 	if err != nil || r.closed {
 		missing = 0
@@ -148,4 +155,19 @@ func (r *Ring) flush(lines []byte) {
 	if missing > 0 && r.lost != nil {
 		r.lost(missing)
 	}
+}
+
+// write gives w some lines, and says how many bytes of them it took. A line that it took the
+// beginning of is ended first, so that the next one begins where a line does.
+func (r *Ring) write(lines []byte) (n int, err error) {
+	if r.torn {
+		if _, err := r.w.Write([]byte{'\n'}); err != nil {
+			return 0, err
+		}
+		r.torn = false
+	}
+	n, err = r.w.Write(lines)
+	n = min(max(n, 0), len(lines))
+	r.torn = err != nil && n > 0 && lines[n-1] != '\n'
+	return n, err
 }

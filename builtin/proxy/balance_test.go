@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	ups "dwaar.dev/dwaar/host/upstream"
+	"dwaar.dev/dwaar/host/upstream"
 )
 
 // shares plans n connections from as many goroutines as workers and counts who got
@@ -162,8 +162,8 @@ func TestWeightsAreSharesAndAreSpread(t *testing.T) {
 func TestIPHashMovesOnlyTheClientsOfTheOneThatIsOut(t *testing.T) {
 	t.Parallel()
 	h := mustMake(t, "proxy"+members(5)+" {\nlb_policy ip_hash\n}")
-	where := func() []*ups.Upstream {
-		var ups []*ups.Upstream
+	where := func() []*upstream.Upstream {
+		var ups []*upstream.Upstream
 		for i := range 500 {
 			d, err := h.Plan(client(fmt.Sprintf("198.51.%d.%d:%d", i>>8, i&255, i+1), nil), nil)
 			if err != nil {

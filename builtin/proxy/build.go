@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"dwaar.dev/dwaar/host"
-	ups "dwaar.dev/dwaar/host/upstream"
+	"dwaar.dev/dwaar/host/upstream"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -88,7 +88,7 @@ func (m *member) slow() (why string) {
 }
 
 // member makes one upstream.
-func (m *maker) member(u *upstream) (member, error) {
+func (m *maker) member(u *entry) (member, error) {
 	var errs sdk.Errors
 	made := member{limit: m.limit(u), weight: u.weightOrOne(), dialer: dialer{
 		header: m.settings.header, secured: u.secured(), timeout: m.settings.connectTimeout(),
@@ -124,7 +124,7 @@ func (m *maker) member(u *upstream) (member, error) {
 }
 
 // limit is how many connections an upstream may have.
-func (m *maker) limit(u *upstream) int64 {
+func (m *maker) limit(u *entry) int64 {
 	a, b := int64(u.max), int64(m.settings.crowded)
 	if a == 0 || b > 0 && b < a {
 		return b
@@ -133,7 +133,7 @@ func (m *maker) limit(u *upstream) int64 {
 }
 
 // reads tells which facts tls_server_name reads.
-func (m *maker) reads(u *upstream) error {
+func (m *maker) reads(u *entry) error {
 	if u.tls.name == nil {
 		return nil
 	}
@@ -148,7 +148,7 @@ func (m *maker) reads(u *upstream) error {
 }
 
 // target makes what finds an address.
-func (m *maker) target(u *upstream, a address) (target, error) {
+func (m *maker) target(u *entry, a address) (target, error) {
 	if a.path != "" {
 		if path, mode, ok := strings.Cut(a.path, "|"); ok {
 			return nil, sdk.Errorf(a.word.Pos, "%q: the mode %s is for who listens on a socket: write unix/%s", a.word.Text, mode, path)
@@ -216,25 +216,25 @@ func hasDomain(text string) bool {
 
 // share finds the state of the upstream, or makes it. Everything that makes two
 // upstreams different is part of the key.
-func (m *maker) share(u *upstream, made *member, name string, targets []target, variable bool) error {
+func (m *maker) share(u *entry, made *member, name string, targets []target, variable bool) error {
 	s := &m.settings
 	if variable && s.checked() {
 		return sdk.Errorf(u.pos, "%s has no fixed address that could be checked: write no health_ options with placeholders", name)
 	}
-	o := ups.Options{MaxFails: s.maxFails, FailFor: s.failFor.Duration, CloseIfUnhealthy: s.check.close}
+	o := upstream.Options{MaxFails: s.maxFails, FailFor: s.failFor.Duration, CloseIfUnhealthy: s.check.close}
 	if variable {
-		o = ups.Options{} // what one client chose says nothing of what another one will
+		o = upstream.Options{} // what one client chose says nothing of what another one will
 	}
 	key := fmt.Sprintf("%s local=%v prefer=%d%s options=%+v", name, made.dialer.local, u.prefer, u.text, o)
 	if s.checked() {
 		key += fmt.Sprintf(" check=%v/%v port=%d uri=%s fall=%d rise=%d header=%d connect=%v",
 			s.checkEvery(), s.checkTimeout(), s.check.port, s.check.uri, s.check.fall, s.check.rise, s.header, s.connectTimeout())
 	}
-	up, err := m.Share("upstream "+key, func() (any, error) { return ups.New(name, o), nil })
+	up, err := m.Share("upstream "+key, func() (any, error) { return upstream.New(name, o), nil })
 	if err != nil {
 		return err
 	}
-	made.up = up.(*ups.Upstream)
+	made.up = up.(*upstream.Upstream)
 	if !s.checked() {
 		return nil
 	}

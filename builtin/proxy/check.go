@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"dwaar.dev/dwaar/host"
-	ups "dwaar.dev/dwaar/host/upstream"
+	"dwaar.dev/dwaar/host/upstream"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -75,7 +75,7 @@ const maxChecks = 64
 
 // checker asks an upstream in regular intervals whether it is well.
 type checker struct {
-	up         *ups.Upstream
+	up         *upstream.Upstream
 	dialer     dialer
 	targets    []target // all must be well
 	port       uint16
@@ -97,7 +97,7 @@ func (k *checker) Run(ctx context.Context) error {
 	var s streak
 	// The first verdict is wanted soon, but not all of them at once.
 	pause := time.Duration(rand.Int64N(int64(min(k.every/10, time.Second)) + 1))
-	for ups.Pause(ctx, pause) == nil {
+	for upstream.Pause(ctx, pause) == nil {
 		err := k.check(ctx)
 		if ctx.Err() != nil {
 			return nil
@@ -204,7 +204,7 @@ type elsewhere struct {
 	port uint16
 }
 
-func (e *elsewhere) find(ctx context.Context, c host.View, a *ups.Attempts, wait bool) (place, error) {
+func (e *elsewhere) find(ctx context.Context, c host.View, a *upstream.Attempts, wait bool) (place, error) {
 	p, err := e.target.find(ctx, c, a, wait)
 	p.addr = netip.AddrPortFrom(p.addr.Addr(), e.port)
 	return p, err

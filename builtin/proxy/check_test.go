@@ -16,7 +16,7 @@ import (
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/hosttest"
-	ups "dwaar.dev/dwaar/host/upstream"
+	"dwaar.dev/dwaar/host/upstream"
 )
 
 // start runs the actors of a builder until the test ends.
@@ -60,15 +60,15 @@ func TestChecksFindADeadUpstreamAndOneThatReturned(t *testing.T) {
 	}
 	lines := &logs{}
 	start(t, b, lines)
-	state := func() ups.Health { return h.primaries[0].up.State().Health }
+	state := func() upstream.Health { return h.primaries[0].up.State().Health }
 	eventually(t, "a check", func() bool { return up.count() > 2 })
-	if state() != ups.Up {
+	if state() != upstream.Up {
 		t.Error("it is not up")
 	}
 	up.stop()
-	eventually(t, "unhealthy", func() bool { return state() == ups.Unfit })
+	eventually(t, "unhealthy", func() bool { return state() == upstream.Unfit })
 	again := serveAt(t, "a", up.addr)
-	eventually(t, "healthy", func() bool { return state() == ups.Up })
+	eventually(t, "healthy", func() bool { return state() == upstream.Up })
 	eventually(t, "more checks", func() bool { return again.count() > 3 })
 	if lines.count("upstream is unhealthy") != 1 || lines.count("upstream is healthy again") != 1 {
 		t.Errorf("log:\n%s", lines.b.String())
@@ -127,7 +127,7 @@ func TestAnUpstreamThatAnswersNothingFailsItsCheckInTime(t *testing.T) {
 
 func TestVerdictsNeedTheirNumberInARow(t *testing.T) {
 	t.Parallel()
-	up := ups.New("x", ups.Options{})
+	up := upstream.New("x", upstream.Options{})
 	k := &checker{up: up, fall: 2, rise: 3}
 	lines := &logs{}
 	var s streak
@@ -200,7 +200,7 @@ func TestAConnectionThatStandsJustAfterTheVerdictEndsToo(t *testing.T) {
 // late is a handler whose upstream gets sick between its choice and the dial.
 type late struct{ *Handler }
 
-func (l late) Plan(c host.View, last error) (ups.Dial, error) {
+func (l late) Plan(c host.View, last error) (upstream.Dial, error) {
 	d, err := l.Handler.Plan(c, last)
 	l.primaries[0].up.SetHealthy(false)
 	return d, err

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"dwaar.dev/dwaar/host"
-	ups "dwaar.dev/dwaar/host/upstream"
+	"dwaar.dev/dwaar/host/upstream"
 )
 
 // chosen is an address with placeholders: what the client sent, or what the
@@ -21,7 +21,7 @@ type chosen struct {
 	guard      *guard // nil: the operator alone chooses, by {env.…}
 }
 
-func (t *chosen) find(ctx context.Context, c host.View, a *ups.Attempts, wait bool) (place, error) {
+func (t *chosen) find(ctx context.Context, c host.View, a *upstream.Attempts, wait bool) (place, error) {
 	name, port, err := t.expand(c)
 	if err != nil {
 		return place{}, err

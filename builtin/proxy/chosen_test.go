@@ -9,7 +9,7 @@ import (
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/hosttest"
-	ups "dwaar.dev/dwaar/host/upstream"
+	"dwaar.dev/dwaar/host/upstream"
 )
 
 // zone is a resolver with a few names.
@@ -35,7 +35,7 @@ func zone(_ context.Context, _, name string) ([]netip.Addr, error) {
 
 // choose asks where a client gets to that makes {vars.x} hold value. The client
 // came in by 192.0.2.1:443.
-func choose(t testing.TB, text, value string) (ups.Dial, error) {
+func choose(t testing.TB, text, value string) (upstream.Dial, error) {
 	t.Helper()
 	h, err := (&builder{}).make(t, text, zone)
 	if err != nil {
@@ -155,7 +155,7 @@ func TestWhatAClientChoseTellsNothingOfTheUpstream(t *testing.T) {
 		}
 		d.Failed(c.Log(), errors.New("refused"))
 	}
-	if s := h.primaries[0].up.State(); s.Health != ups.Up || s.Failures != 5 || s.Conns != 0 {
+	if s := h.primaries[0].up.State(); s.Health != upstream.Up || s.Failures != 5 || s.Conns != 0 {
 		t.Errorf("%+v", s)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"dwaar.dev/dwaar/host"
-	ups "dwaar.dev/dwaar/host/upstream"
+	"dwaar.dev/dwaar/host/upstream"
 )
 
 // dialer is how connections to the addresses of one upstream are made.
@@ -57,18 +57,18 @@ func (d *dialer) secure(ctx context.Context, c host.View, conn net.Conn, p place
 // the handshake. c is nil for checks.
 func (d *dialer) dial(ctx context.Context, c host.View, t target, header []byte) (net.Conn, error) {
 	var (
-		course ups.Course
-		tried  ups.Attempts
+		course upstream.Course
+		tried  upstream.Attempts
 		failed error
 		more   = true // addresses
 	)
-	conn, _, err := course.Reach(ctx, nil, func(ctx context.Context, last error) (ups.Dial, error) {
+	conn, _, err := course.Reach(ctx, nil, func(ctx context.Context, last error) (upstream.Dial, error) {
 		if failed = errors.Join(failed, last); !more {
-			return ups.Dial{}, failed
+			return upstream.Dial{}, failed
 		}
 		p, err := d.find(ctx, c, t, &tried)
 		if err != nil {
-			return ups.Dial{}, errors.Join(failed, err)
+			return upstream.Dial{}, errors.Join(failed, err)
 		}
 		more = p.more
 		return d.attempt(c, p, header), nil
@@ -77,15 +77,15 @@ func (d *dialer) dial(ctx context.Context, c host.View, t target, header []byte)
 }
 
 // find asks where the next attempt goes, within the time an attempt may take.
-func (d *dialer) find(ctx context.Context, c host.View, t target, a *ups.Attempts) (place, error) {
+func (d *dialer) find(ctx context.Context, c host.View, t target, a *upstream.Attempts) (place, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 	return t.find(ctx, c, a, true)
 }
 
 // attempt is one attempt to reach p, which counts for no upstream.
-func (d *dialer) attempt(c host.View, p place, header []byte) ups.Dial {
-	return ups.Dial{
+func (d *dialer) attempt(c host.View, p place, header []byte) upstream.Dial {
+	return upstream.Dial{
 		Network: p.network, Addr: p.addr, Path: p.path, Local: d.local, First: header, Timeout: d.timeout,
 		Secure: func(ctx context.Context, conn net.Conn) (net.Conn, error) { return d.secure(ctx, c, conn, p) },
 	}

@@ -12,7 +12,7 @@ import (
 type localAddrs struct{ v4, v6 netip.Addr }
 
 // setLocal reads bare addresses.
-func (u *upstream) setLocal(n *sdk.Node) error {
+func (u *entry) setLocal(n *sdk.Node) error {
 	var errs sdk.Errors
 	for _, w := range n.Args {
 		errs.Add(w.Pos, u.local.add(w))
@@ -43,7 +43,7 @@ func (l localAddrs) none() bool { return l == localAddrs{} }
 
 // family is what local_addr, resolver_preference and tcp4/ or tcp6/ leave of the
 // families.
-func (u *upstream) family(a address) (preference, error) {
+func (u *entry) family(a address) (preference, error) {
 	family := u.prefer
 	for _, only := range [...]preference{a.family, u.localFamily()} {
 		switch {
@@ -60,7 +60,7 @@ func (u *upstream) family(a address) (preference, error) {
 	return family, nil
 }
 
-func (u *upstream) localFamily() preference {
+func (u *entry) localFamily() preference {
 	switch {
 	case u.local.v4.IsValid() == u.local.v6.IsValid():
 		return anyFamily
@@ -72,7 +72,7 @@ func (u *upstream) localFamily() preference {
 
 // from returns where connections to the addresses come from; the zero Addr leaves that
 // to the kernel. Faults that family finds are not told again.
-func (u *upstream) from(addrs []address) (netip.Addr, error) {
+func (u *entry) from(addrs []address) (netip.Addr, error) {
 	var from netip.Addr
 	if u.local.none() {
 		return from, nil
@@ -92,7 +92,7 @@ func (u *upstream) from(addrs []address) (netip.Addr, error) {
 
 // localFor returns the local address of the family that connections to a have, or none
 // if they may have either.
-func (u *upstream) localFor(a address) netip.Addr {
+func (u *entry) localFor(a address) netip.Addr {
 	family, _ := u.family(a)
 	if ip, err := netip.ParseAddr(a.host); err == nil {
 		family = v6Only

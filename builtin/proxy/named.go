@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"dwaar.dev/dwaar/host"
-	ups "dwaar.dev/dwaar/host/upstream"
+	"dwaar.dev/dwaar/host/upstream"
 )
 
 // preference is which addresses of a name are used.
@@ -92,7 +92,7 @@ func (r *resolver) Run(ctx context.Context) error {
 		if r.answer.Load() == nil {
 			pause = resolveAgain
 		}
-		if ups.Pause(ctx, jitter(pause)) != nil {
+		if upstream.Pause(ctx, jitter(pause)) != nil {
 			return nil
 		}
 	}
@@ -177,7 +177,7 @@ type named struct {
 	next     atomic.Uint32 // connections take turns at the addresses
 }
 
-func (n *named) find(ctx context.Context, _ host.View, a *ups.Attempts, wait bool) (place, error) {
+func (n *named) find(ctx context.Context, _ host.View, a *upstream.Attempts, wait bool) (place, error) {
 	addrs, err := n.resolver.addrs(ctx, wait)
 	if err != nil {
 		return place{}, err

@@ -15,7 +15,7 @@ import (
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/hosttest"
-	ups "dwaar.dev/dwaar/host/upstream"
+	"dwaar.dev/dwaar/host/upstream"
 )
 
 func addrs(texts ...string) []netip.Addr {
@@ -70,7 +70,7 @@ func TestANameWithoutAnAnswerIsAFailureOfItsUpstream(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 	}
-	if st := h.primaries[0].up.State(); st.Health != ups.Out || st.Failures != 2 || st.Conns != 0 {
+	if st := h.primaries[0].up.State(); st.Health != upstream.Out || st.Failures != 2 || st.Conns != 0 {
 		t.Errorf("%+v", st)
 	}
 }
@@ -81,7 +81,7 @@ func TestManyConnectionsAskOnce(t *testing.T) {
 		asked := 0
 		r := newResolver("x", func(ctx context.Context, _, _ string) ([]netip.Addr, error) {
 			asked++
-			return addrs("192.0.2.1"), ups.Pause(ctx, time.Second)
+			return addrs("192.0.2.1"), upstream.Pause(ctx, time.Second)
 		})
 		var all sync.WaitGroup
 		for range 20 {
@@ -102,7 +102,7 @@ func TestOneWhoGivesUpAskingDoesNotFailTheOthers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newResolver("x", func(ctx context.Context, _, _ string) ([]netip.Addr, error) {
-			return addrs("192.0.2.1"), ups.Pause(ctx, time.Second)
+			return addrs("192.0.2.1"), upstream.Pause(ctx, time.Second)
 		})
 		impatient, cancel := context.WithCancel(t.Context())
 		var all sync.WaitGroup
@@ -224,7 +224,7 @@ func TestOtherAddressesOfANameAreTriedBeforeItsUpstreamHasFailed(t *testing.T) {
 	up.stop()
 	exchange(t, s.Addr, "")
 	s.Outcome(t)
-	if st := h.primaries[0].up.State(); st.Failures != 1 || st.Health != ups.Out {
+	if st := h.primaries[0].up.State(); st.Failures != 1 || st.Health != upstream.Out {
 		t.Errorf("all three refused: %+v", st)
 	}
 }

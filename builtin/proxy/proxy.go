@@ -8,7 +8,7 @@
 //
 // It chooses by policy among the upstreams that are fit: not quarantined after
 // failed dials, not found unhealthy by checks, not full. What is known of an
-// upstream is a ups.Upstream that configurations with the same line share, so a
+// entry is a upstream.Upstream that configurations with the same line share, so a
 // reload keeps counters and health.
 //
 // The handler is a host.Planner: with addresses that are known it never waits and
@@ -27,7 +27,7 @@ import (
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/relay"
-	ups "dwaar.dev/dwaar/host/upstream"
+	"dwaar.dev/dwaar/host/upstream"
 )
 
 // Handler is a proxy directive, ready for connections. It is a host.Planner and a
@@ -45,14 +45,14 @@ type Handler struct {
 	warned atomic.Int64 // when that was logged, in ns since born
 }
 
-// maxUpstreams bounds the upstreams of one directive: ups.Attempts keeps a set of
+// maxUpstreams bounds the upstreams of one directive: upstream.Attempts keeps a set of
 // them, and the choice a list on the stack.
 const maxUpstreams = 256
 
 // member is an upstream with what this directive alone says of it.
 type member struct {
-	up     *ups.Upstream
-	number int // in ups.Attempts
+	up     *upstream.Upstream
+	number int // in upstream.Attempts
 	target target
 	limit  int64  // open connections, of all configurations together; 0: none
 	weight int    // for weighted_round_robin, at least 1
@@ -73,9 +73,9 @@ func (h *Handler) Handle(ctx context.Context, c host.Conn, _ host.Next) error {
 // Plan chooses where to connect next. It never waits: host.ErrBlocks says that a
 // name is not resolved yet, that the upstream needs a handshake or several
 // connections, or that there is nothing to do but wait for an upstream.
-func (h *Handler) Plan(c host.View, last error) (ups.Dial, error) {
+func (h *Handler) Plan(c host.View, last error) (upstream.Dial, error) {
 	if h.blocks != "" {
-		return ups.Dial{}, host.ErrBlocks
+		return upstream.Dial{}, host.ErrBlocks
 	}
 	return h.plan(context.Background(), c, last, false)
 }
@@ -84,22 +84,22 @@ func (h *Handler) Plan(c host.View, last error) (ups.Dial, error) {
 func (h *Handler) Blocks() string { return h.blocks }
 
 // PlanWait chooses where to connect next and waits for what that takes.
-func (h *Handler) PlanWait(ctx context.Context, c host.View, last error) (ups.Dial, error) {
+func (h *Handler) PlanWait(ctx context.Context, c host.View, last error) (upstream.Dial, error) {
 	for {
 		d, err := h.plan(ctx, c, last, true)
 		if !errors.Is(err, host.ErrBlocks) {
 			return d, err
 		}
-		if err := ups.Pause(ctx, h.tryEvery); err != nil {
-			return ups.Dial{}, err
+		if err := upstream.Pause(ctx, h.tryEvery); err != nil {
+			return upstream.Dial{}, err
 		}
 	}
 }
 
-func (h *Handler) plan(ctx context.Context, c host.View, last error, wait bool) (ups.Dial, error) {
+func (h *Handler) plan(ctx context.Context, c host.View, last error, wait bool) (upstream.Dial, error) {
 	a := c.Attempts()
 	if a.By != h {
-		*a = ups.Attempts{By: h}
+		*a = upstream.Attempts{By: h}
 		if h.tryFor > 0 {
 			a.Began = time.Now()
 		}
@@ -107,9 +107,9 @@ func (h *Handler) plan(ctx context.Context, c host.View, last error, wait bool) 
 	for {
 		t, err := h.take(c, a, last)
 		if err != nil {
-			return ups.Dial{}, err
+			return upstream.Dial{}, err
 		}
-		d := ups.Dial{Up: t.up, Trial: t.trial, Timeout: h.timeout, Relay: h.relay}
+		d := upstream.Dial{Up: t.up, Trial: t.trial, Timeout: h.timeout, Relay: h.relay}
 		p, err := h.find(ctx, c, &t, a, wait)
 		switch {
 		case err == nil:
@@ -121,10 +121,10 @@ func (h *Handler) plan(ctx context.Context, c host.View, last error, wait bool) 
 		case !wait:
 			d.Dropped()
 			a.Again = true // PlanWait takes up the same one
-			return ups.Dial{}, host.ErrBlocks
+			return upstream.Dial{}, host.ErrBlocks
 		case ctx.Err() != nil:
 			d.Dropped()
-			return ups.Dial{}, ctx.Err()
+			return upstream.Dial{}, ctx.Err()
 		case errors.Is(err, errClient):
 			d.Dropped()
 		default:
@@ -137,12 +137,12 @@ func (h *Handler) plan(ctx context.Context, c host.View, last error, wait bool) 
 // find asks where an attempt goes, within the time an attempt may take. If it may
 // wait it begins with the pause before the attempt, so that a name that fails at
 // once is not asked for without end.
-func (h *Handler) find(ctx context.Context, c host.View, t *taken, a *ups.Attempts, wait bool) (place, error) {
+func (h *Handler) find(ctx context.Context, c host.View, t *taken, a *upstream.Attempts, wait bool) (place, error) {
 	if !wait {
 		return t.target.find(ctx, c, a, false)
 	}
 	if t.after > 0 {
-		if err := ups.Pause(ctx, t.after); err != nil {
+		if err := upstream.Pause(ctx, t.after); err != nil {
 			return place{}, err
 		}
 	}
@@ -152,7 +152,7 @@ func (h *Handler) find(ctx context.Context, c host.View, t *taken, a *ups.Attemp
 }
 
 // fill says in d how to reach p.
-func (h *Handler) fill(d *ups.Dial, c host.View, m *member, p place) {
+func (h *Handler) fill(d *upstream.Dial, c host.View, m *member, p place) {
 	d.Network, d.Addr, d.Path, d.More = p.network, p.addr, p.path, p.more
 	d.Local = m.dialer.local
 	d.First = m.dialer.header.of(c.Flow())
@@ -173,7 +173,7 @@ type taken struct {
 // take counts the connection in at the upstream of its next attempt. With
 // lb_try_duration 0 it tries each once; otherwise again and again until that time
 // has passed.
-func (h *Handler) take(c host.View, a *ups.Attempts, last error) (taken, error) {
+func (h *Handler) take(c host.View, a *upstream.Attempts, last error) (taken, error) {
 	if a.Again {
 		a.Again = false
 		m := h.member(a.At)
@@ -208,7 +208,7 @@ func unreached(last error) error {
 
 // again begins another round over all upstreams, after a pause; host.ErrBlocks if
 // there is none to be tried now.
-func (h *Handler) again(c host.View, a *ups.Attempts) (taken, error) {
+func (h *Handler) again(c host.View, a *upstream.Attempts) (taken, error) {
 	if a.Tried == [4]uint64{} {
 		return taken{}, host.ErrBlocks
 	}
@@ -224,7 +224,7 @@ func (h *Handler) again(c host.View, a *ups.Attempts) (taken, error) {
 // pick chooses among those that this connection has not tried, a backup only if no
 // primary can be had, and counts the connection in. full says that upstreams were
 // passed over only because they are full.
-func (h *Handler) pick(c host.View, a *ups.Attempts) (t taken, full bool) {
+func (h *Handler) pick(c host.View, a *upstream.Attempts) (t taken, full bool) {
 	for _, tier := range [...][]member{h.primaries, h.backups} {
 		var list [maxUpstreams]uint8
 		n, limited := ready(tier, a, &list)
@@ -244,7 +244,7 @@ func (h *Handler) pick(c host.View, a *ups.Attempts) (t taken, full bool) {
 }
 
 // ready lists those of a tier that take a connection and were not tried.
-func ready(tier []member, a *ups.Attempts, list *[maxUpstreams]uint8) (n int, limited bool) {
+func ready(tier []member, a *upstream.Attempts, list *[maxUpstreams]uint8) (n int, limited bool) {
 	for i := range tier {
 		m := &tier[i]
 		if a.Tried[m.number/64]&(1<<(m.number%64)) != 0 {
@@ -261,7 +261,7 @@ func ready(tier []member, a *ups.Attempts, list *[maxUpstreams]uint8) (n int, li
 }
 
 // took notes the choice.
-func (h *Handler) took(a *ups.Attempts, m *member, trial bool) {
+func (h *Handler) took(a *upstream.Attempts, m *member, trial bool) {
 	a.Tried[m.number/64] |= 1 << (m.number % 64)
 	a.At, a.Addr = m.number, 0
 	if !trial && h.dark.Load() {

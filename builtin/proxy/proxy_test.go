@@ -20,7 +20,7 @@ import (
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/hosttest"
-	ups "dwaar.dev/dwaar/host/upstream"
+	"dwaar.dev/dwaar/host/upstream"
 )
 
 func TestAConnectionIsRelayedWithItsHead(t *testing.T) {
@@ -43,7 +43,7 @@ func TestAConnectionIsRelayedWithItsHead(t *testing.T) {
 	}
 	st := h.primaries[0].up.State()
 	st.Since = time.Time{}
-	want := ups.State{Name: up.addr, Connects: 1, BytesUp: 5, BytesDown: 7}
+	want := upstream.State{Name: up.addr, Connects: 1, BytesUp: 5, BytesDown: 7}
 	if diff := cmp.Diff(want, st); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -149,7 +149,7 @@ func TestQuarantineTrialReturn(t *testing.T) {
 		up := h.primaries[0].up
 		refused := syscall.ECONNREFUSED
 		lines := &logs{}
-		attempt := func() (ups.Dial, host.View, error) {
+		attempt := func() (upstream.Dial, host.View, error) {
 			c := client("192.0.2.9:1", lines.logger())
 			d, err := h.Plan(c, nil)
 			return d, c, err
@@ -174,7 +174,7 @@ func TestQuarantineTrialReturn(t *testing.T) {
 		if n := lines.count("no upstream takes connections"); n != 1 {
 			t.Errorf("%d warnings, want 1", n)
 		}
-		if s := up.State(); s.Health != ups.Out || s.Fails != 2 {
+		if s := up.State(); s.Health != upstream.Out || s.Fails != 2 {
 			t.Errorf("%+v", s)
 		}
 		time.Sleep(10*time.Second - 1)
@@ -188,17 +188,17 @@ func TestQuarantineTrialReturn(t *testing.T) {
 			out("while another one tries")
 			d.Failed(c.Log(), refused)
 		}
-		if s := up.State(); s.Health != ups.OnTrial {
+		if s := up.State(); s.Health != upstream.OnTrial {
 			t.Errorf("%+v", s)
 		}
 		d, c, err := attempt()
 		if err != nil || !d.Trial {
 			t.Fatal(d.Trial, err)
 		}
-		var course ups.Course
+		var course upstream.Course
 		course.Hold(&d)
 		course.Stood(c.Log())
-		if s := up.State(); s.Health != ups.Up || s.Fails != 0 || s.Conns != 1 {
+		if s := up.State(); s.Health != upstream.Up || s.Fails != 0 || s.Conns != 1 {
 			t.Errorf("%+v", s)
 		}
 		if lines.count("upstream is out") != 1 || lines.count("upstream takes connections again") != 1 ||
@@ -548,7 +548,7 @@ func TestPlanAllocatesNothing(t *testing.T) {
 		h := mustMake(t, "proxy "+members+" {\nlb_policy "+policy+"\n}")
 		c := client("192.0.2.9:1", nil)
 		n := testing.AllocsPerRun(200, func() {
-			*c.Attempts() = ups.Attempts{}
+			*c.Attempts() = upstream.Attempts{}
 			d, err := h.Plan(c, nil)
 			if err != nil {
 				t.Error(err)
@@ -569,7 +569,7 @@ func BenchmarkPlan(b *testing.B) {
 			b.RunParallel(func(pb *testing.PB) {
 				c := client("192.0.2.9:1", nil)
 				for pb.Next() {
-					*c.Attempts() = ups.Attempts{}
+					*c.Attempts() = upstream.Attempts{}
 					d, _ := h.Plan(c, nil)
 					d.Dropped()
 				}

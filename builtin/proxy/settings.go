@@ -12,7 +12,7 @@ import (
 
 // settings are the directive as it was written, each value valid by itself.
 type settings struct {
-	upstreams []upstream
+	upstreams []entry
 	policy    policy
 	width     sdk.Word // the number behind lb_policy, if any
 	tryFor    limit

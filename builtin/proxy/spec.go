@@ -139,73 +139,73 @@ func limitOptions() []sdk.Option[settings] {
 }
 
 // upstreamOptions are the lines of an upstream's block.
-func upstreamOptions() []sdk.Option[upstream] {
-	all := []sdk.Option[upstream]{
+func upstreamOptions() []sdk.Option[entry] {
+	all := []sdk.Option[entry]{
 		sdk.Line(sdk.Spec{
 			Name: "dial", Many: true, Doc: "One upstream of several addresses: each gets all the client's bytes",
 			Args: []sdk.Arg{sdk.Some("ADDR", sdk.Addr)},
-		}, func(u *upstream, n *sdk.Node) error { u.dial = append(u.dial, n.Args...); return nil }),
+		}, func(u *entry, n *sdk.Node) error { u.dial = append(u.dial, n.Args...); return nil }),
 		sdk.Line(sdk.Spec{
 			Name: "max_connections", Doc: "So many open connections at most",
 			Args: []sdk.Arg{sdk.One("N", sdk.Int)},
-		}, count(func(u *upstream) *int { return &u.max })),
+		}, count(func(u *entry) *int { return &u.max })),
 		sdk.Line(sdk.Spec{
 			Name: "weight", Doc: "Its share under weighted_round_robin, from 1 to 256", Default: "1",
 			Args: []sdk.Arg{sdk.One("N", sdk.Int)},
-		}, (*upstream).setWeight),
-		sdk.Line(sdk.Spec{Name: "backup", Doc: "Gets connections while no other upstream takes any"}, func(u *upstream, _ *sdk.Node) error {
+		}, (*entry).setWeight),
+		sdk.Line(sdk.Spec{Name: "backup", Doc: "Gets connections while no other upstream takes any"}, func(u *entry, _ *sdk.Node) error {
 			u.backup = true
 			return nil
 		}),
 		sdk.Line(sdk.Spec{
 			Name: "local_addr", Many: true, Doc: "The local address to connect from, one for each family",
 			Args: []sdk.Arg{sdk.Some("IP", sdk.Free)},
-		}, (*upstream).setLocal),
+		}, (*entry).setLocal),
 		sdk.Line(sdk.Spec{
 			Name: "resolver_preference", Doc: "Which addresses of a host name are used, or used first",
 			Args: []sdk.Arg{sdk.Choice("FAMILY", preferenceNames()...)},
-		}, (*upstream).setPreference),
+		}, (*entry).setPreference),
 	}
 	return append(all, tlsOptions()...)
 }
 
-func tlsOptions() []sdk.Option[upstream] {
-	all := []sdk.Option[upstream]{
-		sdk.Line(sdk.Spec{Name: tlsName, Doc: "Speaks TLS to the upstream, as any option whose name begins with tls_ does"}, func(u *upstream, _ *sdk.Node) error {
+func tlsOptions() []sdk.Option[entry] {
+	all := []sdk.Option[entry]{
+		sdk.Line(sdk.Spec{Name: tlsName, Doc: "Speaks TLS to the upstream, as any option whose name begins with tls_ does"}, func(u *entry, _ *sdk.Node) error {
 			u.tls.on = true
 			return nil
 		}),
 		sdk.Line(sdk.Spec{
 			Name: "tls_server_name", Doc: "The name to ask for and to find in the certificate", Default: "the host that is connected to",
 			Args: []sdk.Arg{sdk.One("NAME", sdk.Host)},
-		}, (*upstream).setServerName),
+		}, (*entry).setServerName),
 		sdk.Line(sdk.Spec{
 			Name: "tls_insecure_skip_verify", Doc: "Takes any certificate: anybody in between can read and change what is sent",
-		}, func(u *upstream, _ *sdk.Node) error { u.tls.config.InsecureSkipVerify = true; return nil }),
+		}, func(u *entry, _ *sdk.Node) error { u.tls.config.InsecureSkipVerify = true; return nil }),
 		sdk.Line(sdk.Spec{
 			Name: "tls_client_auth", Doc: "The certificate we show, and its key, in PEM files",
 			Args: []sdk.Arg{sdk.One("CERT", sdk.Free), sdk.One("KEY", sdk.Free)},
-		}, (*upstream).setClientAuth),
+		}, (*entry).setClientAuth),
 		sdk.Line(sdk.Spec{
 			Name: "tls_trust_pool", Doc: "PEM files of the authorities to trust in place of the system's",
 			Args: []sdk.Arg{sdk.Some("FILE", sdk.Free)},
-		}, (*upstream).setTrustPool),
+		}, (*entry).setTrustPool),
 		sdk.Line(sdk.Spec{
 			Name: "tls_timeout", Doc: "How long the handshake may take", Default: "10s",
 			Args: []sdk.Arg{sdk.One("DURATION", sdk.Duration)},
-		}, positive(func(u *upstream) *limit { return &u.tls.timeout })),
+		}, positive(func(u *entry) *limit { return &u.tls.timeout })),
 		sdk.Line(sdk.Spec{
 			Name: "tls_curves", Many: true, Doc: "The key exchanges to offer", Default: "those of Go's crypto/tls",
 			Args: []sdk.Arg{some("CURVE", curveNames()...)},
-		}, (*upstream).setCurves),
+		}, (*entry).setCurves),
 		sdk.Line(sdk.Spec{
 			Name: "tls_except_ports", Many: true, Doc: "Ports without TLS",
 			Args: []sdk.Arg{sdk.Some("PORT", sdk.Int)},
-		}, (*upstream).setExcept),
+		}, (*entry).setExcept),
 		sdk.Line(sdk.Spec{
 			Name: "tls_renegotiation", Doc: "Whether the upstream may renegotiate", Default: "never",
 			Args: []sdk.Arg{sdk.Choice("HOW", "never", "once", "freely")},
-		}, (*upstream).setRenegotiation),
+		}, (*entry).setRenegotiation),
 	}
 	for i := range all {
 		if strings.HasPrefix(all[i].Spec.Name, tlsPrefix) {

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"dwaar.dev/dwaar/host"
-	ups "dwaar.dev/dwaar/host/upstream"
+	"dwaar.dev/dwaar/host/upstream"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -25,7 +25,7 @@ type place struct {
 // target is one address as configured. find says where the next attempt goes;
 // host.ErrBlocks if it would have to wait for that and must not.
 type target interface {
-	find(ctx context.Context, c host.View, a *ups.Attempts, wait bool) (place, error)
+	find(ctx context.Context, c host.View, a *upstream.Attempts, wait bool) (place, error)
 }
 
 // errClient marks errors that come of what a client chose: they say nothing of an
@@ -47,7 +47,7 @@ func clientErrorf(format string, args ...any) error {
 // fixed is an address that needs no looking up.
 type fixed struct{ place }
 
-func (f *fixed) find(context.Context, host.View, *ups.Attempts, bool) (place, error) {
+func (f *fixed) find(context.Context, host.View, *upstream.Attempts, bool) (place, error) {
 	return f.place, nil
 }
 

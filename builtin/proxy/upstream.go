@@ -13,8 +13,8 @@ import (
 	"dwaar.dev/dwaar/sdk"
 )
 
-// upstream is an upstream as it was written.
-type upstream struct {
+// entry is an upstream as it was written.
+type entry struct {
 	pos    sdk.Pos
 	args   []sdk.Word // addresses behind the word upstream: how many upstreams they are depends on the place
 	dial   []sdk.Word // addresses that all get the client's bytes
@@ -36,8 +36,8 @@ type tlsSettings struct {
 	except  []uint16
 }
 
-func newUpstream(pos sdk.Pos, dial ...sdk.Word) upstream {
-	u := upstream{pos: pos, dial: dial}
+func newUpstream(pos sdk.Pos, dial ...sdk.Word) entry {
+	u := entry{pos: pos, dial: dial}
 	u.tls.config = &tls.Config{MinVersion: tls.VersionTLS12}
 	u.tls.timeout.Duration = defaultHandshake
 	return u
@@ -75,7 +75,7 @@ type placing struct {
 // arrange makes upstreams of the addresses behind the word upstream: in Dwaar's
 // place each is one, in caddy-l4's they are one that gets everything.
 func (s *settings) arrange(place placing) {
-	var all []upstream
+	var all []entry
 	for _, u := range s.upstreams {
 		switch {
 		case len(u.args) < 2 || len(u.dial) > 0:
@@ -97,7 +97,7 @@ func (s *settings) arrange(place placing) {
 	s.upstreams = all
 }
 
-func (u *upstream) setWeight(n *sdk.Node) error {
+func (u *entry) setWeight(n *sdk.Node) error {
 	u.weight = n.Args[0]
 	if w := u.weightOrOne(); w < 1 || w > maxWeight {
 		return sdk.Errorf(n.Args[0].Pos, "weight must be from 1 to %d", maxWeight)
@@ -105,7 +105,7 @@ func (u *upstream) setWeight(n *sdk.Node) error {
 	return nil
 }
 
-func (u *upstream) weightOrOne() int {
+func (u *entry) weightOrOne() int {
 	if u.weight.Text == "" {
 		return 1
 	}
@@ -113,18 +113,18 @@ func (u *upstream) weightOrOne() int {
 	return w
 }
 
-func (u *upstream) setPreference(n *sdk.Node) error {
+func (u *entry) setPreference(n *sdk.Node) error {
 	u.prefer = v4Only + preference(slices.Index(preferenceNames(), strings.ToLower(n.Args[0].Text)))
 	return nil
 }
 
-func (u *upstream) setServerName(n *sdk.Node) error {
+func (u *entry) setServerName(n *sdk.Node) error {
 	t, err := host.ParseTemplate(n.Args[0])
 	u.tls.name = &t
 	return err
 }
 
-func (u *upstream) setClientAuth(n *sdk.Node) error {
+func (u *entry) setClientAuth(n *sdk.Node) error {
 	pair, err := tls.LoadX509KeyPair(n.Args[0].Text, n.Args[1].Text)
 	if err != nil {
 		return sdk.Errorf(n.Args[0].Pos, "reading the certificate %s and its key %s: %s", n.Args[0].Text, n.Args[1].Text, strings.TrimPrefix(err.Error(), "tls: "))
@@ -134,7 +134,7 @@ func (u *upstream) setClientAuth(n *sdk.Node) error {
 	return nil
 }
 
-func (u *upstream) setTrustPool(n *sdk.Node) error {
+func (u *entry) setTrustPool(n *sdk.Node) error {
 	var errs sdk.Errors
 	pool := x509.NewCertPool()
 	for _, w := range n.Args {
@@ -169,7 +169,7 @@ func curveIDs() []tls.CurveID {
 	return []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
 }
 
-func (u *upstream) setCurves(n *sdk.Node) error {
+func (u *entry) setCurves(n *sdk.Node) error {
 	for _, w := range n.Args {
 		id := curveIDs()[slices.Index(curveNames(), strings.ToLower(w.Text))]
 		u.tls.config.CurvePreferences = append(u.tls.config.CurvePreferences, id)
@@ -177,7 +177,7 @@ func (u *upstream) setCurves(n *sdk.Node) error {
 	return nil
 }
 
-func (u *upstream) setExcept(n *sdk.Node) error {
+func (u *entry) setExcept(n *sdk.Node) error {
 	var errs sdk.Errors
 	for _, w := range n.Args {
 		port, err := parsePort(w.Text)
@@ -189,7 +189,7 @@ func (u *upstream) setExcept(n *sdk.Node) error {
 	return errs.Err()
 }
 
-func (u *upstream) setRenegotiation(n *sdk.Node) error {
+func (u *entry) setRenegotiation(n *sdk.Node) error {
 	switch strings.ToLower(n.Args[0].Text) {
 	case "once":
 		u.tls.config.Renegotiation = tls.RenegotiateOnceAsClient
@@ -202,7 +202,7 @@ func (u *upstream) setRenegotiation(n *sdk.Node) error {
 }
 
 // secured returns what does the handshakes, or nil.
-func (u *upstream) secured() *secured {
+func (u *entry) secured() *secured {
 	if !u.tls.on {
 		return nil
 	}

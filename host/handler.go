@@ -83,16 +83,3 @@ type Dial struct {
 	// returns it.
 	Secure func(ctx context.Context, c *Conn, conn net.Conn) (net.Conn, error)
 }
-
-// Actor is what a matcher, handler or shared value also is when something of it
-// runs beside the connections: health checks, file watchers. Run is started when
-// the configuration is loaded, returns when ctx is done, and not before.
-type Actor interface {
-	Run(ctx context.Context) error
-}
-
-// Targeter is a handler that says where it connects to, as far as the
-// configuration fixes it, so that loops are found at load.
-type Targeter interface {
-	Targets() []netip.AddrPort
-}

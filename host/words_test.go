@@ -1,8 +1,6 @@
 package host
 
 import (
-	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -119,47 +117,6 @@ func TestBuffersComeInPowersOfTwoWithinTheirLimit(t *testing.T) {
 	}
 	if NewHeads(1<<40).Get(32<<20) != nil {
 		t.Error("lent a buffer larger than any head")
-	}
-}
-
-type heldValue struct {
-	held   bool
-	closed int
-}
-
-func (h *heldValue) Close() error {
-	h.closed++
-	return nil
-}
-
-func (h *heldValue) Held() bool { return h.held }
-
-func TestSharedValuesLiveAsLongAsSomebodyHoldsThem(t *testing.T) {
-	t.Parallel()
-	var s Store
-	v := &heldValue{}
-	hold := func() { s.Hold("k", func() (any, error) { return v, nil }) }
-	hold()
-	hold()
-	s.Drop("k")
-	if len(s.Values()) != 1 {
-		t.Fatal("one holder is left, and it is gone")
-	}
-	v.held = true
-	s.Drop("k")
-	if len(s.Values()) != 1 {
-		t.Fatal("a connection holds it, and it is gone")
-	}
-	v.held = false
-	if len(s.Values()) != 0 {
-		t.Error("nobody holds it, and it is kept")
-	}
-	if v.closed != 1 {
-		t.Errorf("it was closed %d times", v.closed)
-	}
-	_, err := s.Hold("bad", func() (any, error) { return nil, errors.New("no") })
-	if fmt.Sprint(err) != "no" || len(s.Values()) != 0 {
-		t.Errorf("a value that could not be made: %v", err)
 	}
 }
 

@@ -52,6 +52,11 @@ func (h *Handler) Handle(_ context.Context, c *host.Conn, _ host.Next) error {
 	return host.End(host.ByProxy, host.Reset, nil)
 }
 
+var _ host.Denier = (*Handler)(nil)
+
+// Denies says that it turns away every connection it gets.
+func (h *Handler) Denies() bool { return true }
+
 // reset makes the connection's end a reset. It may close it.
 func reset(conn net.Conn) error {
 	switch conn := conn.(type) {

@@ -13,10 +13,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/control"
 	"dwaar.dev/dwaar/host/engine"
 	"dwaar.dev/dwaar/host/relay/reactor"
+	"dwaar.dev/dwaar/host/share"
 	"dwaar.dev/dwaar/host/wasm"
 )
 
@@ -105,7 +105,17 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 		return err
 	}
 	defer s.guests.Close()
-	return s.run(ctx)
+	return errors.Join(s.run(ctx), s.settle(ctx))
+}
+
+// shutting is how long what configurations shared may take to close.
+const shutting = 5 * time.Second
+
+// settle waits for what configurations shared: nobody uses it any more.
+func (s *server) settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutting)
+	defer cancel()
+	return s.store.Wait(ctx)
 }
 
 // logHandler makes where the log goes: a ring, so that nobody waits for its reader.
@@ -182,11 +192,12 @@ func newServer(a *app, o serveOptions, with engine.Options) (*server, error) {
 	}
 	with.Inherited = inherited
 	s := &server{
-		app: a, log: with.Log, config: src.name, store: new(host.Store), notify: newNotifier(a.getenv),
+		app: a, log: with.Log, config: src.Name, store: new(share.Store), notify: newNotifier(a.getenv),
 		engine:  engine.New(with),
-		control: o.control, demo: string(src.text) == defaultText,
+		control: o.control, demo: string(src.Text) == defaultText,
 	}
 	s.guests = guestsWith(wasm.Options{Log: with.Log, Files: src.files, Cache: a.codeDir(o.cache), Changed: s.renew})
+	s.loader = a.loader(s.store, s.guests)
 	if s.control == "" {
 		s.control = a.getenv("DWAAR_CONTROL")
 	}

@@ -13,8 +13,10 @@ import (
 	"github.com/oklog/run"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/config"
 	"dwaar.dev/dwaar/host/control"
 	"dwaar.dev/dwaar/host/engine"
+	"dwaar.dev/dwaar/host/share"
 	"dwaar.dev/dwaar/host/wasm"
 	"dwaar.dev/dwaar/sdk"
 )
@@ -27,13 +29,14 @@ type server struct {
 	config  string // the file, as it was found when the program began
 	control string // the flag
 	demo    bool   // it is the demonstration, built in or at the root of the repository
-	store   *host.Store
+	store   *share.Store
 	engine  *engine.Engine
 	guests  *wasm.Host
+	loader  *config.Loader
 	notify  notifier
 
-	mu      sync.Mutex // held during a reload
-	serving origin     // what serves
+	mu      sync.Mutex     // held during a reload
+	serving *config.Config // what serves; its graph is the engine's
 	about   struct {
 		sync.Mutex
 		control.About
@@ -155,11 +158,11 @@ func (s *server) renew(ctx context.Context, c wasm.Change) {
 		return
 	}
 	s.log.Info("the file of a plugin has changed", slog.String(keyPlugin, c.Plugin), slog.String(keyPath, c.Path), slog.String(keySHA256, c.SHA256))
-	s.logFaults(s.replace(ctx, func() (*built, error) { return s.rebuild(s.serving, s.store, s.guests) }))
+	s.logFaults(s.replace(ctx, func() (*config.Config, error) { return s.loader.Reload(s.serving) }))
 }
 
 // replace serves what build makes, or changes nothing. mu is held.
-func (s *server) replace(ctx context.Context, build func() (*built, error)) error {
+func (s *server) replace(ctx context.Context, build func() (*config.Config, error)) error {
 	s.tell(s.notify.reloading())
 	warnings, _, err := s.load(ctx, build)
 	s.about.Lock()
@@ -184,35 +187,35 @@ func (s *server) replace(ctx context.Context, build func() (*built, error)) erro
 
 // load gives the configuration that build makes to the engine. It returns the graph's
 // warnings and what it prints: the engine owns the graph afterwards.
-func (s *server) load(ctx context.Context, build func() (*built, error)) (sdk.Errors, string, error) {
-	g, err := build()
+func (s *server) load(ctx context.Context, build func() (*config.Config, error)) (sdk.Errors, string, error) {
+	c, err := build()
 	if err != nil {
 		return nil, "", err
 	}
-	warnings, text := g.Warnings, g.String()
-	if err := s.engine.Load(ctx, g.Graph); err != nil {
+	warnings, text := c.Warnings, c.String()
+	if err := s.engine.Load(ctx, c.Graph); err != nil {
 		return nil, "", err
 	}
-	s.serving = g.origin
+	s.serving = c
 	s.about.Lock()
 	defer s.about.Unlock()
 	s.about.Warnings = warnings
-	s.about.plugins = g.plugins
+	s.about.plugins = c.Plugins
 	return warnings, text, nil
 }
 
 // configured builds what the file of the configuration says now.
-func (s *server) configured() (*built, error) {
+func (s *server) configured() (*config.Config, error) {
 	src, err := s.source()
 	if err != nil {
 		return nil, err
 	}
-	return s.build(src, s.store, s.guests)
+	return s.loader.Load(src.Source)
 }
 
 // source reads the file that was found when the program began. One that has gone
 // since is an error, never a reason to look elsewhere.
-func (s *server) source() (*source, error) {
+func (s *server) source() (source, error) {
 	if s.config == defaultName {
 		return builtIn(), nil
 	}
@@ -246,10 +249,8 @@ func (s *server) aboutNow() control.About {
 
 func (s *server) upstreams() []host.UpstreamState {
 	var states []host.UpstreamState
-	for _, v := range s.store.Values() {
-		if u, ok := v.(*host.Upstream); ok {
-			states = append(states, u.State())
-		}
+	for _, u := range share.All[*host.Upstream](s.store) {
+		states = append(states, u.State())
 	}
 	return states
 }
@@ -258,11 +259,9 @@ func (s *server) upstreams() []host.UpstreamState {
 // connections hold them, is not shown.
 func (s *server) plugins() control.Plugins {
 	counts := map[string]wasm.Stats{}
-	for _, v := range s.store.Values() {
-		if c, ok := v.(*wasm.Counts); ok {
-			stats := c.Stats()
-			counts[stats.Name] = stats
-		}
+	for _, c := range share.All[*wasm.Counts](s.store) {
+		stats := c.Stats()
+		counts[stats.Name] = stats
 	}
 	made := s.guests.Compilations()
 	all := control.Plugins{Compilations: map[string]uint64{

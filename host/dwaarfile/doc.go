@@ -52,7 +52,7 @@
 // being read; else an argument if it fits; else the next matcher; else an error. A
 // host or protocol is not the unquoted name of a builtin matcher.
 //
-// 5. The name of a plugin ends no list. It begins a matcher only where rule 4
+// 5. A name that the global options declare ends no list. It begins a matcher only where rule 4
 // wants one, and takes all words to the end of its line.
 //
 // 6. not takes one matcher with all its options, or a block. Behind a matcher with

@@ -86,7 +86,7 @@ func (ch *chain) planner() (p host.Planner, why string) {
 		return nil, "it does not end with its only handler"
 	}
 	p, _ = ch.handlers[0].(host.Planner)
-	if b, ok := p.(interface{ Blocks() string }); ok && b.Blocks() != "" {
+	if b, ok := p.(host.Blocker); ok && b.Blocks() != "" {
 		return nil, b.Blocks()
 	}
 	return p, ""

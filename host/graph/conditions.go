@@ -18,10 +18,13 @@ type conditions struct {
 	byText map[string]int // instances, by how they are written
 	specs  []*sdk.Spec    // of each instance
 	at     []sdk.Pos      // of each instance
+	uses   []use          // of instances in the set that was built last
+	odd    bool           // under an odd number of negations
 }
 
 // set builds the condition of a matcher set: all of its matchers.
 func (c *conditions) set(n *sdk.Node) cond {
+	c.uses = nil
 	k := c.all(n)
 	c.resolve(&k, nil)
 	return k
@@ -47,8 +50,9 @@ func (c *conditions) all(n *sdk.Node) cond {
 // own (remote_ip in a tls block) must match beside it, and those it negates must
 // not match.
 func (c *conditions) matcher(n *sdk.Node) cond {
+	c.scope.at = n.Pos
 	if n.Name == notName {
-		return cond{op: no, kids: []cond{c.all(n)}}
+		return c.not(func() cond { return c.all(n) })
 	}
 	e := matcherEntry(c.scope.registry, n.Name)
 	if e.New == nil || c.scope.faults.In(n) {
@@ -63,6 +67,8 @@ func (c *conditions) matcher(n *sdk.Node) cond {
 	for i := range n.Block {
 		o := &n.Block[i]
 		switch spec := sdk.Find(e.Spec.Block.Options, o.Name); {
+		case spec == nil: // a line whose name is the user's own
+			own.Block = append(own.Block, *o)
 		case spec.Negates:
 			k.kids = append(k.kids, c.negated(n, o, &e))
 		case spec.Hoist:
@@ -86,16 +92,23 @@ func (c *conditions) negated(n, options *sdk.Node, e *host.MatcherEntry) cond {
 	}
 	inner := *n
 	inner.Block = options.Block
-	var k cond
-	if onlyHoisted(inner.Block, &e.Spec) {
-		k = cond{op: all}
+	return c.not(func() cond {
+		if !onlyHoisted(inner.Block, &e.Spec) {
+			return c.matcher(&inner)
+		}
+		k := cond{op: all}
 		for i := range inner.Block {
 			k.kids = append(k.kids, c.matcher(&inner.Block[i]))
 		}
-	} else {
-		k = c.matcher(&inner)
-	}
-	return cond{op: no, kids: []cond{k}}
+		return k
+	})
+}
+
+// not builds the negation of a condition.
+func (c *conditions) not(build func() cond) cond {
+	c.odd = !c.odd
+	defer func() { c.odd = !c.odd }()
+	return cond{op: no, kids: []cond{build()}}
 }
 
 func onlyHoisted(options []sdk.Node, spec *sdk.Spec) bool {
@@ -110,11 +123,26 @@ func onlyHoisted(options []sdk.Node, spec *sdk.Spec) bool {
 // leaf returns the instance of a matcher: one that exists, or a new one.
 func (c *conditions) leaf(n *sdk.Node, e *host.MatcherEntry) cond {
 	text := nodeText(n)
-	if i, ok := c.byText[text]; ok {
-		return cond{op: leaf, inst: i}
+	i, ok := c.byText[text]
+	if !ok {
+		i = c.instance(n, e, text)
 	}
-	m, err := e.New(n)
-	c.scope.errs.Add(n.Pos, err)
+	c.uses = append(c.uses, use{i, n.Pos, c.odd})
+	return cond{op: leaf, inst: i}
+}
+
+// instance makes a matcher.
+func (c *conditions) instance(n *sdk.Node, e *host.MatcherEntry, text string) int {
+	var m sdk.Matcher
+	c.scope.make(n.Pos, func() (err error) {
+		if m, err = e.New(c.scope, n); err != nil {
+			m = nil // whatever it is
+		}
+		return err
+	})
+	if a, ok := m.(host.Actor); ok {
+		c.scope.graph.actors = append(c.scope.graph.actors, a)
+	}
 	in := instance{name: n.Name, text: text, m: m}
 	in.code = slices.ContainsFunc(e.Spec.Facts, func(f sdk.Fact) bool { return f.Key == codeFact })
 	if s, ok := m.(sdk.Starter); ok {
@@ -133,7 +161,7 @@ func (c *conditions) leaf(n *sdk.Node, e *host.MatcherEntry) cond {
 	if !in.reads { // a reader's answer depends on the set it stands in
 		c.byText[text] = i
 	}
-	return cond{op: leaf, inst: i}
+	return i
 }
 
 // waits warns of a matcher that cannot say No before a client has sent many bytes
@@ -153,7 +181,7 @@ func (c *conditions) waits(r *Route) {
 // h2 on offer: clients of gRPC send them only after the server's SETTINGS, which no
 // upstream has sent yet.
 func (c *conditions) offersH2(m sdk.Matcher, n *sdk.Node) {
-	if f, ok := m.(interface{ NeedsFields() bool }); ok && c.scope.h2 && f.NeedsFields() {
+	if f, ok := m.(sdk.FieldReader); ok && c.scope.h2 && f.NeedsFields() {
 		c.scope.warnf(n.Pos, "%s reads header fields, and clients that agreed on h2 may wait for the server before they send any: choose by tls sni or alpn before this, or leave h2 out of the alpn of tls", n.Name)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"dwaar.dev/dwaar/host"
 )
 
 // The test binary is also the compiler of the hosts in these tests, a good one and
@@ -124,7 +123,7 @@ func TestCompilationsCanBeInterrupted(t *testing.T) {
 	k := withCompiler(t, "hangs")
 	held := make(chan error, 1)
 	go func() {
-		_, err := k.host.Load(declare(path), new(host.Registry), k.store)
+		_, err := k.load(declare(path))
 		held <- err
 	}()
 	k.host.Interrupt()

@@ -47,7 +47,7 @@ type Options struct {
 
 	// Changed is told of plugins with watch whose file has changed, from a goroutine
 	// that lives as long as the graph does: ctx ends when another one takes its place.
-	// Whoever gets it loads the configuration again, with [Host.Renew]. nil: nobody
+	// Whoever gets it loads the configuration again, with [Host.Loading]. nil: nobody
 	// watches.
 	Changed func(ctx context.Context, c Change)
 
@@ -69,7 +69,8 @@ type Host struct {
 	files    fs.FS
 	listen   func(Message)
 	changed  func(context.Context, Change)
-	live     atomic.Int32 // modules that are loaded
+	live     atomic.Int32  // modules that are loaded
+	loads    atomic.Uint64 // loads of configurations that have begun
 
 	life     context.Context // of compilations
 	end      context.CancelFunc

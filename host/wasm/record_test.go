@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/share"
 	"dwaar.dev/dwaar/host/wasm/record"
 	"dwaar.dev/dwaar/sdk"
 	"dwaar.dev/dwaar/sdk/matchtest"
@@ -33,7 +34,7 @@ func (k *bench) acting() (end func()) {
 			}
 		})
 	}
-	for _, v := range k.store.Values() {
+	for _, v := range share.All[any](k.store) {
 		switch tap := v.(type) {
 		case *recorder:
 			tap.awaited(k.t)

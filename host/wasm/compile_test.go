@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
 )
 
 // The test binary is also the compiler of the hosts in these tests, a good one and

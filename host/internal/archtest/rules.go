@@ -96,6 +96,18 @@ func configRules() []rule {
 			why:      "host/config leads from text to graph, with plugins: it starts nothing, so it knows no engine, and what there is to name it is given",
 		},
 		{
+			packages: []string{"host/target"},
+			imports:  []string{"host", "host/relay", "sdk"},
+			tests:    anyPart(),
+			why:      "host/target is a handler like those of builtin, which a program gets connections from: it knows no configuration",
+		},
+		{
+			packages: []string{"host/dwaar"},
+			imports:  []string{"builtin", "host", "host/config", "host/engine", "host/graph", "host/relay/reactor", "host/share", "host/wasm", "sdk"},
+			tests:    anyPart(),
+			why:      "host/dwaar puts the parts together for Go programs, as cmd/dwaar does for the command line",
+		},
+		{
 			packages: []string{"host/graph"},
 			imports:  []string{"host", "host/schema", "host/share", "sdk"},
 			modules:  []string{"github.com/gaissmai/bart"},

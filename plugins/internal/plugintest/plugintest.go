@@ -55,7 +55,7 @@ func Load(t testing.TB, name, path string, options ...string) *Plugin {
 	}
 	o := wasm.Options{Log: slog.New(slog.DiscardHandler)}
 	if info, err := os.Stat(path); err == nil && info.Size() > big {
-		o.Compiler = compiler(t)
+		o.Compiler = Compiler(t)
 	}
 	h := wasm.New(o)
 	builder := &hosttest.Builder{Store: new(share.Store)}
@@ -143,9 +143,9 @@ func BuildGo(t testing.TB, dir string) string {
 	return out
 }
 
-// compiler returns the command that compiles a module of Go, which takes a second, and
+// Compiler returns the command that compiles a module of Go, which takes a second, and
 // half a minute where this process does it under the race detector.
-func compiler(t testing.TB) []string {
+func Compiler(t testing.TB) []string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "compiler")
 	run(t, exec.CommandContext(t.Context(), "go", "build", "-o", out, "dwaar.dev/dwaar/plugins/internal/compiler"))

@@ -62,10 +62,10 @@ func (v Verdict) String() string {
 // Answer is one of the five values a condition can have: No, Yes, Need, Unknown
 // or an error. When Err is set, Verdict has no meaning.
 //
-// And, Or and Not combine answers. Neither the order of the members nor the
-// moment at which one of them became ready changes the result, with one
-// exception that only the log sees: of two errors, and of two different numbers
-// that mean Yes, the left one is kept.
+// And and Not combine answers; "or" is what routes are to each other, and the not of
+// an And of nots. Neither the order of the members nor the moment at which one of
+// them became ready changes the result, with one exception that only the log sees: of
+// two errors, and of two different numbers that mean Yes, the left one is kept.
 type Answer struct {
 	Verdict Verdict
 	Err     error
@@ -73,11 +73,18 @@ type Answer struct {
 
 // And combines two conditions that must both hold: No > Need > error > Unknown >
 // Yes. Of two Needs the smaller one wins: at that length the answer may be No.
-func (a Answer) And(b Answer) Answer { return a.join(b, rankAnd) }
-
-// Or combines two conditions of which one must hold: Yes > Need > error >
-// Unknown > No.
-func (a Answer) Or(b Answer) Answer { return a.join(b, rankOr) }
+func (a Answer) And(b Answer) Answer {
+	ra, rb := a.rank(), b.rank()
+	switch {
+	case rb > ra:
+		return b
+	case ra > rb:
+		return a
+	case a.Err == nil && !a.Verdict.Decided() && b.Verdict.NeedBytes() < a.Verdict.NeedBytes():
+		return b
+	}
+	return a
+}
 
 // Not swaps Yes and No. Need, Unknown and errors stay what they are: what cannot
 // be read is not thereby absent.
@@ -114,20 +121,8 @@ func (a Answer) String() string {
 	return a.Verdict.String()
 }
 
-func (a Answer) join(b Answer, rank func(Answer) int) Answer {
-	ra, rb := rank(a), rank(b)
-	switch {
-	case rb > ra:
-		return b
-	case ra > rb:
-		return a
-	case a.Err == nil && !a.Verdict.Decided() && b.Verdict.NeedBytes() < a.Verdict.NeedBytes():
-		return b
-	}
-	return a
-}
-
-func rankAnd(a Answer) int {
+// rank orders answers by which of two wins in And.
+func (a Answer) rank() int {
 	switch {
 	case a.Err != nil:
 		return 2
@@ -137,20 +132,6 @@ func rankAnd(a Answer) int {
 		return 1
 	case a.Verdict > 0:
 		return 0
-	}
-	return 3
-}
-
-func rankOr(a Answer) int {
-	switch {
-	case a.Err != nil:
-		return 2
-	case a.Verdict == No:
-		return 0
-	case a.Verdict == Unknown:
-		return 1
-	case a.Verdict > 0:
-		return 4
 	}
 	return 3
 }

@@ -66,9 +66,7 @@ func (c *conditions) matcher(n *sdk.Node) cond {
 	k := cond{op: all}
 	for i := range n.Block {
 		o := &n.Block[i]
-		switch spec := sdk.Find(e.Spec.Block.Options, o.Name); {
-		case spec == nil: // a line whose name is the user's own
-			own.Block = append(own.Block, *o)
+		switch spec := optionOf(&e, o.Name); {
 		case spec.Negates:
 			k.kids = append(k.kids, c.negated(n, o, &e))
 		case spec.Hoist:
@@ -82,6 +80,15 @@ func (c *conditions) matcher(n *sdk.Node) cond {
 		return k.kids[0]
 	}
 	return k
+}
+
+// optionOf returns the description of an option, or an empty one for a line whose name
+// is the user's own.
+func optionOf(e *host.MatcherEntry, name string) sdk.Spec {
+	if spec := sdk.Find(e.Spec.Block.Options, name); spec != nil {
+		return *spec
+	}
+	return sdk.Spec{}
 }
 
 // negated builds "not what n would be with these options".

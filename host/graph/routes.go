@@ -29,17 +29,23 @@ func (s *scope) routes(n *sdk.Node, limits Limits, own bool) *Routes {
 		s.route(r, c)
 	}
 	for i := range n.Block {
-		if kid := &n.Block[i]; strings.HasPrefix(kid.Name, "@") && !used[kid.Name] {
+		if kid := &n.Block[i]; sets[kid.Name] != nil && !used[kid.Name] {
 			s.warnf(kid.Pos, "no route uses %s: name it on a route or leave it out", kid.Name)
 			c.set(kid) // its faults count all the same
 		}
 	}
+	return s.finish(c, n.Pos)
+}
+
+// finish makes routes of a list that is built.
+func (s *scope) finish(c *conditions, p sdk.Pos) *Routes {
+	l := c.list
 	for i := range max(len(l.routes)-1, 0) {
 		c.waits(&l.routes[i])
 	}
 	rs := &Routes{list: l}
-	if s.fallback != nil && !own && !rs.Ends() {
-		l.routes = append(l.routes, fallbackRoute(s.fallback, n.Pos))
+	if s.fallback != nil && !l.own && !rs.Ends() {
+		l.routes = append(l.routes, fallbackRoute(s.fallback, p))
 	}
 	l.continues()
 	l.index()

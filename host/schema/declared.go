@@ -22,6 +22,14 @@ func declaredSpec(name string) *sdk.Spec {
 	return &sdk.Spec{Name: name, Many: true, Args: line.Args, Block: line.Block}
 }
 
+// matcher returns the description of a matcher, or nil.
+func (c *checker) matcher(name string) *sdk.Spec {
+	if c.g.Owner(name) != "" {
+		return declaredSpec(name)
+	}
+	return sdk.Find(c.g.Matchers, name)
+}
+
 // Matchers returns the matchers in a tree, in order: those in sets, in subroutes and
 // behind not. Options of a matcher are not among them.
 func Matchers(tree []sdk.Node, g *sdk.Grammar) []*sdk.Node {

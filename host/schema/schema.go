@@ -136,10 +136,7 @@ func (c *checker) find(b *sdk.Block, n *sdk.Node) *sdk.Spec {
 // the user's own, or nil.
 func (c *checker) registered(b *sdk.Block, n *sdk.Node) *sdk.Spec {
 	if b.Holds&sdk.HoldsMatchers != 0 {
-		if c.g.Owner(n.Name) != "" {
-			return declaredSpec(n.Name)
-		}
-		if spec := many(sdk.Find(c.g.Matchers, n.Name)); spec != nil {
+		if spec := many(c.matcher(n.Name)); spec != nil {
 			return spec
 		}
 	}
@@ -220,10 +217,7 @@ func (c *checker) unknown(n, in *sdk.Node, b *sdk.Block, beside []sdk.Spec) {
 
 // unknownHint says what to write instead of a word that is unknown here.
 func (c *checker) unknownHint(n *sdk.Node, b *sdk.Block, beside []sdk.Spec) string {
-	matcher, handler := sdk.Find(c.g.Matchers, n.Name), sdk.Find(c.g.Handlers, n.Name)
-	if c.g.Owner(n.Name) != "" {
-		matcher = declaredSpec(n.Name)
-	}
+	matcher, handler := c.matcher(n.Name), sdk.Find(c.g.Handlers, n.Name)
 	switch {
 	case b.Holds&sdk.HoldsHandlers != 0 && matcher != nil:
 		return "it is a matcher: write @name " + n.Name + " beside the route, and route @name"

@@ -134,8 +134,3 @@ func (p *Plugin) matcherName(of string) string {
 	}
 	return p.Name + "." + of
 }
-
-// owns says whether a matcher of that name would be one of the plugin's.
-func (p *Plugin) owns(name string) bool {
-	return name == p.Name || strings.HasPrefix(name, p.Name+".")
-}

@@ -138,32 +138,32 @@ func has(p *Package, found map[string]map[string]string, name string) bool {
 	if !parts(p.Path) {
 		return false
 	}
-	types := map[string]map[string]string{} // methods of each type
-	for _, f := range p.Files {
-		if f.Test {
-			continue
-		}
-		for _, d := range f.Syntax.Decls {
-			fn, ok := d.(*ast.FuncDecl)
-			if !ok || fn.Recv == nil {
-				continue
-			}
-			id := receiver(fn.Recv.List[0].Type)
-			if id == nil {
-				continue
-			}
-			if types[id.Name] == nil {
-				types[id.Name] = map[string]string{}
-			}
-			types[id.Name][fn.Name.Name] = signature(fn.Type)
-		}
-	}
-	for _, methods := range types {
+	for _, methods := range methodSets(p) {
 		if covers(methods, found[name]) {
 			return true
 		}
 	}
 	return false
+}
+
+// methodSets returns the methods of each type of a package.
+func methodSets(p *Package) map[string]map[string]string {
+	sets := map[string]map[string]string{}
+	for _, f := range p.Files {
+		for _, d := range f.Syntax.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok || fn.Recv == nil || f.Test {
+				continue
+			}
+			if id := receiver(fn.Recv.List[0].Type); id != nil {
+				if sets[id.Name] == nil {
+					sets[id.Name] = map[string]string{}
+				}
+				sets[id.Name][fn.Name.Name] = signature(fn.Type)
+			}
+		}
+	}
+	return sets
 }
 
 // covers reports whether methods has all that an interface wants.

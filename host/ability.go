@@ -56,7 +56,8 @@ type Blocker interface {
 }
 
 // Substitute is a matcher that can be configured to answer in the place of an
-// evaluation that failed.
+// evaluation that failed. Its constructor may return it beside an error, so that this
+// is judged also where its arguments are refused.
 type Substitute interface {
 	sdk.Matcher
 	// Substitute returns whether a failed evaluation matches, and the error of a

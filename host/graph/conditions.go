@@ -143,7 +143,7 @@ func (c *conditions) instance(n *sdk.Node, e *host.MatcherEntry, text string) in
 	var m sdk.Matcher
 	c.scope.make(n.Pos, func() (err error) {
 		if m, err = e.New(c.scope, n); err != nil {
-			m = nil // whatever it is
+			m, _ = m.(host.Substitute) // which is judged all the same
 		}
 		return err
 	})

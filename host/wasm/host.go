@@ -69,8 +69,7 @@ type Host struct {
 	files    fs.FS
 	listen   func(Message)
 	changed  func(context.Context, Change)
-	live     atomic.Int32  // modules that are loaded
-	loads    atomic.Uint64 // loads of configurations that have begun
+	live     atomic.Int32 // modules that are loaded
 
 	life     context.Context // of compilations
 	end      context.CancelFunc

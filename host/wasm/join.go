@@ -2,33 +2,31 @@ package wasm
 
 import (
 	"errors"
-	"fmt"
 
 	"dwaar.dev/dwaar/host"
 )
 
 // join makes a part of the graph that is built what a plugin has beside its module:
 // what it counts, and what runs beside the connections.
-func (p *Plugin) join(l *Loaded, b host.Builder) (err error) {
+func (p *Plugin) join(b host.Builder) (err error) {
 	p.counts, err = host.Share(b, "wasm counts "+p.Name, func() (*Counts, error) { return &Counts{name: p.Name}, nil })
 	if err != nil {
 		return err
 	}
-	return errors.Join(p.joinRecorder(l, b), p.joinShadow(b), p.joinWatchers(b))
+	return errors.Join(p.joinRecorder(b), p.joinShadow(b), p.joinWatchers(b))
 }
 
-// joinRecorder shares the recorder of a file within one load: another load opens the
-// file again.
-func (p *Plugin) joinRecorder(l *Loaded, b host.Builder) error {
+func (p *Plugin) joinRecorder(b host.Builder) error {
 	if p.record == nil {
 		return nil
 	}
-	r, err := host.Share(b, fmt.Sprintf("%s, load %d", p.record.key(), l.number), func() (*recorder, error) {
+	r, err := host.Share(b, p.record.key(), func() (*recorder, error) {
 		return newRecorder(p.record.path, p.record.limit), nil
 	})
 	if err != nil {
 		return err
 	}
+	r.reopen()
 	p.taps = append(p.taps, tapped{r.tap, &p.counts.forgotten})
 	return nil
 }

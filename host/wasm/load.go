@@ -28,7 +28,6 @@ const (
 type Loaded struct {
 	host    *Host
 	serving Modules
-	number  uint64 // distinguishes the loads of a host
 	plugins []*Plugin
 }
 
@@ -39,7 +38,7 @@ type Loaded struct {
 // again because a watched file has changed: plugins without watch stay what they are
 // then, also where their files have changed.
 func (h *Host) Loading(serving Modules) *Loaded {
-	return &Loaded{host: h, serving: serving, number: h.loads.Add(1)}
+	return &Loaded{host: h, serving: serving}
 }
 
 // Register makes the directive known to a registry.
@@ -88,7 +87,7 @@ func (l *Loaded) plugin(d host.Declarer, p *Plugin) error {
 			return errs
 		}
 	}
-	if err := p.join(l, d); err != nil {
+	if err := p.join(d); err != nil {
 		return err
 	}
 	l.plugins = append(l.plugins, p)
@@ -139,7 +138,7 @@ func matcher(b host.Builder, m *Matcher, n *sdk.Node) (sdk.Matcher, error) {
 	key := m.module.key() + ", matcher " + strconv.Itoa(m.export) + ": " + string(block)
 	m.config, err = host.Share(b, key, func() (*configured, error) { return m.module.configure(m, block) })
 	if r, ok := errors.AsType[refused](err); ok {
-		return nil, rejections(m.name, r, n.Pos, at)
+		return m, rejections(m.name, r, n.Pos, at)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("configuring %s: %w", m.name, err)

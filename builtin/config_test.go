@@ -139,7 +139,47 @@ func (a archive) registry() *host.Registry {
 	if a.name == "shapes" {
 		r.Matcher(shapeSpec(), func(*sdk.Node) (sdk.Matcher, error) { return never{}, nil })
 	}
+	if a.name == "declared" {
+		declaring(r)
+	}
 	return r
+}
+
+// declaring adds what a program that embeds the loader could bring: matchers that the
+// configuration itself names, and what they answer where they are broken.
+func declaring(r *host.Registry) {
+	spec := sdk.Spec{
+		Name: "declare", Doc: "Makes the matchers NAME and NAME.part known", Many: true,
+		Args: []sdk.Arg{sdk.One("NAME", sdk.Free), {Name: "BROKEN", Shape: sdk.Enum, Words: []string{"no", "yes", "fails"}, Max: 1}},
+	}
+	r.Declare(spec, func(d host.Declarer, ns []*sdk.Node) error {
+		var errs sdk.Errors
+		for _, n := range ns {
+			broken := append(n.Texts(), "")[1]
+			if broken == "fails" {
+				errs = append(errs, sdk.Errorf(n.Pos, "declare %s fails", n.Args[0].Text))
+				continue
+			}
+			for _, name := range []string{n.Args[0].Text, n.Args[0].Text + ".part"} {
+				d.Matcher(sdk.Spec{Name: name, Facts: []sdk.Fact{{Key: "fact"}}}, func(host.Builder, *sdk.Node) (sdk.Matcher, error) {
+					return declared{never{}, broken}, nil
+				})
+			}
+		}
+		return errs.Err()
+	})
+}
+
+type declared struct {
+	never
+	broken string
+}
+
+func (d declared) Substitute() (matches bool, unsafe error) {
+	if d.broken == "" {
+		return false, nil
+	}
+	return d.broken == "yes", fmt.Errorf("%s lets clients in here", d.broken)
 }
 
 // shapeSpec is what a program that embeds the loader could bring: options of the

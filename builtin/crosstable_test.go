@@ -11,6 +11,7 @@ import (
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/host/hosttest"
 	"dwaar.dev/dwaar/sdk"
 	"dwaar.dev/dwaar/sdk/matchtest"
 )
@@ -84,7 +85,7 @@ func made(t *testing.T, e host.MatcherEntry, text string) sdk.Matcher {
 		t.Fatalf("%s: %v", text, err)
 	}
 	set := tree[0].Block[0].Block[0]
-	m, err := e.New(&set.Block[0])
+	m, err := e.New(&hosttest.Builder{}, &set.Block[0])
 	if err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}

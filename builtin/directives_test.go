@@ -192,3 +192,32 @@ func keys[V any](m map[string]V) func(func(string) bool) {
 		}
 	}
 }
+
+// Whatever a directive is given that its description allows, building it is an answer
+// or an error, and no fault of the program.
+func TestNoFormOfADirectiveIsAPanic(t *testing.T) {
+	g := graph.Grammar(registry())
+	for _, p := range places(g) {
+		short, block := sample(&p.spec), sample(&p.spec)
+		forms := [][]sdk.Node{{short}}
+		if b := p.spec.Block; b != nil {
+			block.Block = []sdk.Node{}
+			forms = append(forms, []sdk.Node{block})
+			if b.Line != nil {
+				line := sample(b.Line)
+				line.Name = "own"
+				block.Block = []sdk.Node{line, line}
+				forms = append(forms, []sdk.Node{block})
+			}
+		}
+		for _, form := range forms {
+			tree := p.wrap(form...)
+			built, err := graph.Build(tree, registry(), graph.Options{})
+			if err == nil {
+				built.Release()
+			} else if strings.Contains(err.Error(), "a panic in") {
+				t.Errorf("%s: %v", p.path, err)
+			}
+		}
+	}
+}

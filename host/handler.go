@@ -21,7 +21,6 @@ package host
 import (
 	"context"
 	"errors"
-	"net/netip"
 
 	"dwaar.dev/dwaar/host/upstream"
 )
@@ -60,31 +59,4 @@ var ErrBlocks = errors.New("planning needs to wait")
 type WaitingPlanner interface {
 	Planner
 	PlanWait(ctx context.Context, v View, last error) (upstream.Dial, error)
-}
-
-// Blocker is a Planner that may know beforehand that Plan always blocks.
-type Blocker interface {
-	Planner
-	// Blocks says why every Plan returns ErrBlocks; "" if some may not.
-	Blocks() string
-}
-
-// Actor is what a matcher, handler or shared value also is when something of it
-// runs beside the connections: health checks, file watchers. Run is started when
-// the configuration is loaded, returns when ctx is done, and not before.
-type Actor interface {
-	Run(ctx context.Context) error
-}
-
-// Beginner is an actor with something to do before anybody may rely on the configuration
-// it belongs to: a program says that it serves only after that.
-type Beginner interface {
-	Actor
-	Begun() <-chan struct{} // closed once the actor works, or knows that it cannot
-}
-
-// Targeter is a handler that says where it connects to, as far as the
-// configuration fixes it, so that loops are found at load.
-type Targeter interface {
-	Targets() []netip.AddrPort
 }

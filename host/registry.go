@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"dwaar.dev/dwaar/sdk"
@@ -22,7 +23,7 @@ type Registry struct {
 // for all places of a configuration that write it alike.
 type MatcherEntry struct {
 	Spec sdk.Spec
-	New  func(n *sdk.Node) (sdk.Matcher, error)
+	New  func(b Builder, n *sdk.Node) (sdk.Matcher, error)
 }
 
 // HandlerEntry is a handler a configuration can name. New gets a node that the
@@ -33,15 +34,28 @@ type HandlerEntry struct {
 	New  func(b Builder, n *sdk.Node) (Handler, error)
 }
 
-// GlobalEntry is a directive of the global block. Check, which may be nil, looks
-// at all of them at once, whether or not anything uses them.
+// GlobalEntry is a directive of the global block. Check looks at all of them at
+// once, whether or not anything uses them. Declare is for a directive whose spec says
+// that it declares matchers: it gets those that the spec accepts, before any matcher
+// is made, and makes its matchers known. Both may be nil.
 type GlobalEntry struct {
-	Spec  sdk.Spec
-	Check func(b Builder, ns []*sdk.Node) error
+	Spec    sdk.Spec
+	Check   func(b Builder, ns []*sdk.Node) error
+	Declare func(d Declarer, ns []*sdk.Node) error
 }
 
-// Matcher registers a matcher.
+// Matcher registers a matcher that is made of its node alone.
 func (r *Registry) Matcher(spec sdk.Spec, make func(*sdk.Node) (sdk.Matcher, error)) {
+	if make == nil {
+		r.BuiltMatcher(spec, nil)
+		return
+	}
+	r.BuiltMatcher(spec, func(_ Builder, n *sdk.Node) (sdk.Matcher, error) { return make(n) })
+}
+
+// BuiltMatcher registers a matcher whose constructor needs the Builder. One without a
+// constructor is known to checks and to help, and an error where it is used.
+func (r *Registry) BuiltMatcher(spec sdk.Spec, make func(Builder, *sdk.Node) (sdk.Matcher, error)) {
 	r.matchers = slices.DeleteFunc(r.matchers, func(e MatcherEntry) bool { return e.Spec.Name == spec.Name })
 	r.matchers = append(r.matchers, MatcherEntry{spec, make})
 }
@@ -55,7 +69,14 @@ func (r *Registry) Handler(spec sdk.Spec, make func(Builder, *sdk.Node) (Handler
 // Global registers a directive of the global block.
 func (r *Registry) Global(spec sdk.Spec, check func(Builder, []*sdk.Node) error) {
 	r.globals = slices.DeleteFunc(r.globals, func(e GlobalEntry) bool { return e.Spec.Name == spec.Name })
-	r.globals = append(r.globals, GlobalEntry{spec, check})
+	r.globals = append(r.globals, GlobalEntry{Spec: spec, Check: check})
+}
+
+// Declare registers a directive of the global block that declares matchers.
+func (r *Registry) Declare(spec sdk.Spec, declare func(Declarer, []*sdk.Node) error) {
+	spec.Declares = true
+	r.Global(spec, nil)
+	r.globals[len(r.globals)-1].Declare = declare
 }
 
 // Clone returns a registry that can be added to without changing r.
@@ -83,12 +104,13 @@ type Builder interface {
 	Global(name string) []*sdk.Node
 	// Share returns the value that is kept under key as long as a graph or a
 	// connection holds it, and makes it if there is none. A new configuration that
-	// names the same key finds the same value: counters, health, certificates.
+	// names the same key finds the same value: counters, health, certificates. The
+	// function [Share] is the one to call: it knows the type. A value that is an
+	// [Actor] runs while a configuration that holds it serves, and one that is an
+	// [io.Closer] is closed when nobody holds it any more.
 	Share(key string, make func() (any, error)) (any, error)
 	// Warnf adds a warning to the configuration's.
 	Warnf(p sdk.Pos, format string, args ...any)
-	// Errorf adds an error to the configuration's: nothing starts.
-	Errorf(p sdk.Pos, format string, args ...any)
 	// Reads tells that the handler reads a fact, by its full name, so that a
 	// fact nobody supplies is found at load.
 	Reads(p sdk.Pos, fact string)
@@ -96,20 +118,45 @@ type Builder interface {
 	Supplies(fact string)
 }
 
+// Share is [Builder.Share] for values of one type. Two parts that use one key for
+// values of different types get an error.
+func Share[T any](b Builder, key string, make func() (T, error)) (T, error) {
+	v, err := b.Share(key, func() (any, error) { return make() })
+	if err != nil {
+		var none T
+		return none, err
+	}
+	shared, ok := v.(T)
+	if !ok {
+		return shared, fmt.Errorf("sharing %q: what is kept is a %T, and a %T was asked for", key, v, shared)
+	}
+	return shared, nil
+}
+
+// Declarer is the Builder that a declaring directive of the global block gets.
+type Declarer interface {
+	Builder
+	// Matcher makes a matcher known in this configuration alone, in the place of a
+	// builtin of that name.
+	Matcher(spec sdk.Spec, make func(Builder, *sdk.Node) (sdk.Matcher, error))
+	// Uses returns the matchers of a declared name, NAME and NAME.…, that the
+	// configuration asks for.
+	Uses(name string) []*sdk.Node
+	// MaxHead is how many first bytes of a connection a matcher of this configuration
+	// may be shown at most.
+	MaxHead() int
+}
+
 // Routes are the routes of a subroute.
 type Routes interface {
 	Handler
-	Ends() bool     // some route takes every connection and ends
+	Ender
 	String() string // as validate prints it
 }
 
 // Chain is a built chain of handlers.
 type Chain interface {
 	Run(ctx context.Context, c Conn) error
-	Ends() bool
+	Ender
 	String() string
 }
-
-// Held is what a shared value also is when connections hold it beyond the life of
-// the graph that named it.
-type Held interface{ Held() bool }

@@ -3,7 +3,6 @@ package host
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"syscall"
 	"testing"
@@ -99,47 +98,6 @@ func TestTemplatesExpandToWhatIsKnown(t *testing.T) {
 		if got != want && (want == "" || !strings.Contains(got, want)) {
 			t.Errorf("%q gives %q, want %q", text, got, want)
 		}
-	}
-}
-
-type heldValue struct {
-	held   bool
-	closed int
-}
-
-func (h *heldValue) Close() error {
-	h.closed++
-	return nil
-}
-
-func (h *heldValue) Held() bool { return h.held }
-
-func TestSharedValuesLiveAsLongAsSomebodyHoldsThem(t *testing.T) {
-	t.Parallel()
-	var s Store
-	v := &heldValue{}
-	hold := func() { s.Hold("k", func() (any, error) { return v, nil }) }
-	hold()
-	hold()
-	s.Drop("k")
-	if len(s.Values()) != 1 {
-		t.Fatal("one holder is left, and it is gone")
-	}
-	v.held = true
-	s.Drop("k")
-	if len(s.Values()) != 1 {
-		t.Fatal("a connection holds it, and it is gone")
-	}
-	v.held = false
-	if len(s.Values()) != 0 {
-		t.Error("nobody holds it, and it is kept")
-	}
-	if v.closed != 1 {
-		t.Errorf("it was closed %d times", v.closed)
-	}
-	_, err := s.Hold("bad", func() (any, error) { return nil, errors.New("no") })
-	if fmt.Sprint(err) != "no" || len(s.Values()) != 0 {
-		t.Errorf("a value that could not be made: %v", err)
 	}
 }
 

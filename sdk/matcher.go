@@ -120,3 +120,10 @@ type Waiter interface {
 	Matcher
 	Waits() int
 }
+
+// A FieldReader reads fields of a header. Over HTTP/2 some clients send them only
+// after they have heard the server; validate warns where that may be so.
+type FieldReader interface {
+	Matcher
+	NeedsFields() bool
+}

@@ -1,6 +1,9 @@
 package sdk
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Spec describes a directive once. Parsing, checking, error messages, help,
 // documentation and completion all come from it.
@@ -13,6 +16,11 @@ type Spec struct {
 	Need    bool     // without a block it is incomplete
 	Many    bool     // may be given more than once in its block
 	Default string   // what holds without it, as one would write it
+
+	// Declares marks a directive of the global block that declares matchers: its first
+	// argument is NAME, and NAME and NAME.… are then matchers that take anything, in the
+	// place of a builtin of that name.
+	Declares bool
 
 	Ends  bool   // handler: nothing runs behind it
 	Facts []Fact // matcher or handler: what it makes known
@@ -66,12 +74,44 @@ const (
 
 // Grammar is everything a configuration can say.
 type Grammar struct {
-	Top      []Spec // "layer4"
-	Global   Spec   // the block without a name that may come first
-	Server   Spec   // ADDR… { … }
-	Route    Spec   // route [@name…] { … }
-	Matchers []Spec // what may stand in a matcher set
-	Handlers []Spec // what may stand in a route
+	Top      []Spec   // "layer4"
+	Global   Spec     // the block without a name that may come first
+	Server   Spec     // ADDR… { … }
+	Route    Spec     // route [@name…] { … }
+	Matchers []Spec   // what may stand in a matcher set
+	Handlers []Spec   // what may stand in a route
+	Declared []string // the names under which a configuration declares matchers
+}
+
+// Clone returns a grammar that can learn what a configuration declares without
+// changing g.
+func (g *Grammar) Clone() *Grammar {
+	c := *g
+	c.Matchers, c.Declared = slices.Clone(g.Matchers), slices.Clone(g.Declared)
+	return &c
+}
+
+// Declare learns what a directive of the global block declares: a name that then
+// stands for whatever had it before. It does nothing for other directives.
+func (g *Grammar) Declare(n *Node) {
+	spec := Find(g.Global.Block.Options, n.Name)
+	if spec == nil || !spec.Declares || len(n.Args) == 0 {
+		return
+	}
+	name := n.Args[0].Text
+	g.Matchers = slices.DeleteFunc(g.Matchers, func(s Spec) bool { return s.Named(name) })
+	if !slices.Contains(g.Declared, name) {
+		g.Declared = append(g.Declared, name)
+	}
+}
+
+// Owner returns the declared name that a matcher of that name belongs to, or "".
+func (g *Grammar) Owner(matcher string) string {
+	name, _, _ := strings.Cut(matcher, ".")
+	if slices.Contains(g.Declared, name) {
+		return name
+	}
+	return ""
 }
 
 // Find returns the spec of that name or alias, or nil.

@@ -50,3 +50,8 @@ func (h *Handler) Handle(_ context.Context, c host.Conn, _ host.Next) error {
 	}
 	return host.End(host.ByProxy, host.Reset, nil)
 }
+
+var _ host.Denier = (*Handler)(nil)
+
+// Denies says that it turns away every connection it gets.
+func (h *Handler) Denies() bool { return true }

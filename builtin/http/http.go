@@ -46,6 +46,9 @@ type teller interface {
 	tell(f *sdk.Flow, r *request)
 }
 
+// capturer is a condition whose patterns name facts.
+type capturer interface{ Keys() []string }
+
 // Match implements [sdk.Matcher].
 func (m *Matcher) Match(f *sdk.Flow) (sdk.Verdict, error) {
 	r := sdk.Parse(f, fill)
@@ -119,7 +122,7 @@ func (m *Matcher) Sets() []string {
 		names = append(names, m.name+".host")
 	}
 	for _, c := range m.conditions {
-		if t, ok := c.(interface{ Keys() []string }); ok {
+		if t, ok := c.(capturer); ok {
 			for _, key := range t.Keys() {
 				names = append(names, m.name+"."+key)
 			}
@@ -127,6 +130,8 @@ func (m *Matcher) Sets() []string {
 	}
 	return names
 }
+
+var _ sdk.FieldReader = (*Matcher)(nil)
 
 // NeedsFields says whether the matcher reads header fields. Over HTTP/2 some clients
 // send them only after they have heard the server.

@@ -13,14 +13,6 @@ import (
 	"dwaar.dev/dwaar/sdk"
 )
 
-// Placed is what a Builder also is that knows where the directive stands: in a
-// layer4 inside the global block, as in a Caddyfile, or outside.
-type Placed interface{ InGlobal() bool }
-
-// Closed is what a Builder also is that knows of facts whose every value the
-// configuration lists, because the matcher that supplies them has exact names only.
-type Closed interface{ Closed(fact string) bool }
-
 // New makes the handler of a node that Spec accepts. The errors are sdk.Errors.
 func New(b host.Builder, n *sdk.Node) (host.Handler, error) {
 	return (&maker{Builder: b, lookup: net.DefaultResolver.LookupNetIP}).handler(n)
@@ -36,7 +28,7 @@ type maker struct {
 func (m *maker) handler(n *sdk.Node) (host.Handler, error) {
 	var errs sdk.Errors
 	place := placing{warnf: m.Warnf}
-	if p, ok := m.Builder.(Placed); ok {
+	if p, ok := m.Builder.(host.Placed); ok {
 		place.inGlobal = p.InGlobal()
 	}
 	s, err := read(n, place)
@@ -198,7 +190,7 @@ func (m *maker) chosen(a address, family preference) (target, error) {
 		}
 		t.guard = &m.settings.guard
 		m.Reads(a.word.Pos, fact)
-		known, ok := m.Builder.(Closed)
+		known, ok := m.Builder.(host.ClosedFacts)
 		open = open || !ok || !known.Closed(fact)
 	}
 	if open && m.settings.guard.empty() && !hasDomain(a.host) {
@@ -278,4 +270,5 @@ var (
 	_ host.Planner        = (*Handler)(nil)
 	_ host.WaitingPlanner = (*Handler)(nil)
 	_ host.Targeter       = (*Handler)(nil)
+	_ host.Blocker        = (*Handler)(nil)
 )

@@ -20,6 +20,7 @@ import (
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/hosttest"
+	"dwaar.dev/dwaar/host/share"
 	"dwaar.dev/dwaar/host/upstream"
 )
 
@@ -415,7 +416,7 @@ func TestLeastConnCountsExactlyUnderStress(t *testing.T) {
 
 func TestAReloadKeepsWhatIsKnownOfAnUpstream(t *testing.T) {
 	t.Parallel()
-	store := &host.Store{}
+	store := new(share.Store)
 	load := func(text string) *Handler {
 		b := &builder{}
 		b.Store = store

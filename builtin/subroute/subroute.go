@@ -53,5 +53,7 @@ func (h *Handler) Handle(ctx context.Context, c host.Conn, next host.Next) error
 	return h.routes.Handle(ctx, c, next)
 }
 
+var _ host.Ender = (*Handler)(nil)
+
 // Ends says that no connection goes on to the next handler.
 func (h *Handler) Ends() bool { return h.routes.Ends() }

@@ -103,7 +103,7 @@ func faultsAt(at sdk.Pos, err error) error {
 // open returns the ring of the sources: the one that an earlier configuration with
 // the same sources uses, brought up to date, or a new one.
 func (s *sources) open(b host.Builder) (*keys.Ring, error) {
-	v, err := b.Share(fmt.Sprintf("tls certificates %q", s.list), func() (any, error) {
+	ring, err := host.Share(b, fmt.Sprintf("tls certificates %q", s.list), func() (*keys.Ring, error) {
 		ring, faults := keys.Open(s.list)
 		if faults != nil {
 			return nil, faults
@@ -113,7 +113,6 @@ func (s *sources) open(b host.Builder) (*keys.Ring, error) {
 	if err != nil {
 		return nil, s.place(err)
 	}
-	ring := v.(*keys.Ring)
 	if faults := ring.Refresh(); faults != nil {
 		return nil, s.place(faults)
 	}

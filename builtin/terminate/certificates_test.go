@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dwaar.dev/dwaar/builtin/terminate/internal/certtest"
-	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/hosttest"
+	"dwaar.dev/dwaar/host/share"
 )
 
 // refusedName is the alert unrecognized_name.
@@ -53,7 +53,7 @@ func TestCertificatesAreChosenByTheNameTheClientAsksFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			kit := *k
-			kit.T, kit.store = t, &host.Store{}
+			kit.T, kit.store = t, new(share.Store)
 			s := kit.serve(c.config, nil)
 			got := map[string]string{}
 			for asked := range c.want {
@@ -326,7 +326,7 @@ func TestFaultsInAConfigurationAreErrorsWithTheirPlace(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			kit := *k
-			kit.T, kit.store = t, &host.Store{}
+			kit.T, kit.store = t, new(share.Store)
 			_, _, err := kit.load(c.config)
 			if err == nil {
 				t.Fatal("it loads")
@@ -351,7 +351,7 @@ func TestACertificateIsKeptAsLongAsAConfigurationNamesIt(t *testing.T) {
 	}
 	for _, b := range []*hosttest.Builder{first, second} {
 		b.Release()
-		released = append(released, len(k.store.Values()))
+		released = append(released, len(share.All[any](k.store)))
 	}
 	if diff := cmp.Diff([]int{3, 0}, released); diff != "" {
 		t.Errorf("values kept (-want +got):\n%s", diff)

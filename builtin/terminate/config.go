@@ -137,15 +137,15 @@ func poolFiles(n *sdk.Node) []string {
 
 func (r *reader) pool(n *sdk.Node, files []string) *keys.Pool {
 	at := n.Find("trust_pool").Pos
-	v, err := r.b.Share(fmt.Sprintf("tls trust pool %q", files), func() (any, error) { return keys.OpenPool(files) })
+	pool, err := host.Share(r.b, fmt.Sprintf("tls trust pool %q", files), func() (*keys.Pool, error) { return keys.OpenPool(files) })
 	if err == nil {
-		err = v.(*keys.Pool).Refresh()
+		err = pool.Refresh()
 	}
 	if err != nil {
 		r.errorf(at, "trust_pool: %v", err)
 		return nil
 	}
-	return v.(*keys.Pool)
+	return pool
 }
 
 // policy reads one connection_policy.

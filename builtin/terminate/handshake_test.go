@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/share"
 )
 
 // raw connects without a handshake.
@@ -60,7 +61,7 @@ func TestHandshakesThatFailSayWhoEndedThemAndWhy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			kit := *k
-			kit.T, kit.store = t, &host.Store{}
+			kit.T, kit.store = t, new(share.Store)
 			timeout := "handshake_timeout 50ms\n"
 			if !strings.HasSuffix(c.code, "timeout") {
 				timeout = "handshake_timeout 30s\n"

@@ -75,11 +75,10 @@ func ownKeeper(b host.Builder, n *sdk.Node, certs []*sdk.Node) (*keeper, error) 
 // caKeeper opens the internal CA.
 func caKeeper(b host.Builder, n *sdk.Node) (*keeper, error) {
 	dir := devca.Dir(os.Getenv)
-	v, err := b.Share("tls internal CA "+dir, func() (any, error) { return devca.Open(dir) })
+	ca, err := host.Share(b, "tls internal CA "+dir, func() (*devca.CA, error) { return devca.Open(dir) })
 	if err != nil {
 		return nil, sdk.Errorf(n.Pos, "tls: %v", err)
 	}
-	ca := v.(*devca.CA)
 	if ca.File() == "" {
 		b.Warnf(n.Pos, "no certificate is configured: tls makes its own, for development, and nobody can trust them, "+
 			"as neither $STATE_DIRECTORY, $XDG_DATA_HOME nor $HOME says where to keep the CA: configure certificate NAME CERT KEY")

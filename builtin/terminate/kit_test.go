@@ -20,6 +20,7 @@ import (
 	"dwaar.dev/dwaar/host/dwaarfile"
 	"dwaar.dev/dwaar/host/hosttest"
 	"dwaar.dev/dwaar/host/schema"
+	"dwaar.dev/dwaar/host/share"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -46,12 +47,12 @@ type kit struct {
 	*testing.T
 	ca    *certtest.CA
 	dir   string
-	store *host.Store
+	store *share.Store
 }
 
 func newKit(t *testing.T) *kit {
 	t.Helper()
-	return &kit{T: t, ca: certtest.NewCA(t), dir: t.TempDir(), store: &host.Store{}}
+	return &kit{T: t, ca: certtest.NewCA(t), dir: t.TempDir(), store: new(share.Store)}
 }
 
 // pair writes FILE.crt and FILE.key for the names.

@@ -24,6 +24,7 @@ import (
 	"dwaar.dev/dwaar/host/hosttest"
 	"dwaar.dev/dwaar/host/realtest"
 	"dwaar.dev/dwaar/host/relay"
+	"dwaar.dev/dwaar/host/share"
 )
 
 // relays is the next handler that a proxy would be.
@@ -126,7 +127,7 @@ func TestEachSideMayFinishFirst(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			kit := *k
-			kit.T, kit.store = t, &host.Store{}
+			kit.T, kit.store = t, new(share.Store)
 			s := kit.serve(own+"}\n}", relays(upstream(t, c.upstream)))
 			conn, err := dial(t, s.Addr, k.config("a.example"))
 			if err != nil {

@@ -80,13 +80,9 @@ const turnsPerProcessor = 4
 
 // sharedTurns returns the turns of all tls handlers of the process.
 func sharedTurns(b host.Builder) (turns, error) {
-	v, err := b.Share("tls turns", func() (any, error) {
+	return host.Share(b, "tls turns", func() (turns, error) {
 		return make(turns, turnsPerProcessor*runtime.GOMAXPROCS(0)), nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return v.(turns), nil
 }
 
 // Handler terminates TLS. It is not changed by connections.
@@ -97,6 +93,8 @@ type Handler struct {
 	config   *tls.Config // asks choose
 	refusal  *tls.Config
 }
+
+var _ host.Offerer = (*Handler)(nil)
 
 // Offers says whether a client can agree with the handler on that application
 // protocol: what it then carries is matched by the rules of that protocol.

@@ -14,11 +14,7 @@ import (
 // they live as long as any configuration has a tls handler, so that sessions
 // survive a reload.
 func sharedTickets(b host.Builder) (*tls.Config, error) {
-	v, err := b.Share("tls tickets", func() (any, error) { return &tls.Config{MinVersion: tls.VersionTLS12}, nil })
-	if err != nil {
-		return nil, err
-	}
-	return v.(*tls.Config), nil
+	return host.Share(b, "tls tickets", func() (*tls.Config, error) { return &tls.Config{MinVersion: tls.VersionTLS12}, nil })
 }
 
 // tickets binds sessions to what was true when they began: the name the client

@@ -44,11 +44,11 @@ func (a *app) adapt(config, to string) error {
 	if err != nil {
 		return err
 	}
-	if to == "" && !src.isTOML() {
+	if to == "" && !src.TOML() {
 		to = "toml"
 	}
 	g := graph.Grammar(registry())
-	tree, err := parseRaw(src, g)
+	tree, err := src.Raw(g)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (a *app) adapt(config, to string) error {
 		err = dwaarfile.Print(a.out, tree, g)
 	}
 	if err != nil {
-		return fmt.Errorf("adapting %s: %w", src.name, err)
+		return fmt.Errorf("adapting %s: %w", src.Name, err)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/hex"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/config"
 	"dwaar.dev/dwaar/host/graph"
 	"dwaar.dev/dwaar/host/wasm"
 	"dwaar.dev/dwaar/sdk"
@@ -69,15 +71,17 @@ func (a *app) explain(o explainOptions) error {
 	said := &sayings{}
 	engine := guestsWith(wasm.Options{Listen: said.add})
 	defer engine.Close()
-	g, err := a.build(src, new(host.Store), engine)
-	if err != nil {
-		return err
-	}
-	defer g.Release()
-	server, listener, err := findListener(g.Graph, o.listener)
-	if err != nil {
-		return err
-	}
+	return a.try(src, engine, func(c *config.Config) error {
+		server, listener, err := findListener(c.Graph, o.listener)
+		if err != nil {
+			return err
+		}
+		return a.explainOn(o, said, server, listener, remote, head)
+	})
+}
+
+// explainOn explains what becomes of a head on a listener.
+func (a *app) explainOn(o explainOptions, said *sayings, server *graph.Server, listener *graph.Listener, remote netip.AddrPort, head []byte) error {
 	f := sdk.Flow{
 		Head: head, Network: "tcp", Remote: host.Plain(remote), Local: listener.Addr, Accepted: time.Now(),
 		Listener: listener.Name, MaxHead: server.Limits.MaxHead,
@@ -138,6 +142,17 @@ func (a *app) head(o explainOptions) ([]byte, error) {
 		return nil, usageError{fmt.Sprintf("--hex is not hexadecimal: %v; write --hex '16 03 01'", err)}
 	}
 	return head, nil
+}
+
+// maxInput is more than any head has.
+const maxInput = 16 << 20 // bytes
+
+func readAll(r io.Reader) ([]byte, error) {
+	head, err := io.ReadAll(io.LimitReader(r, maxInput+1))
+	if err == nil && len(head) > maxInput {
+		err = fmt.Errorf("reading the bytes: there are more than %d", maxInput)
+	}
+	return head, err
 }
 
 // findListener returns the listener of that name, or the first one.

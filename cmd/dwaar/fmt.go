@@ -56,33 +56,33 @@ func (a *app) format(config string, check, write bool) error {
 	if err != nil {
 		return err
 	}
-	same := stdbytes.Equal(text, src.text)
+	same := stdbytes.Equal(text, src.Text)
 	switch {
 	case same && (check || write):
 		return nil
 	case check:
-		return fmt.Errorf("%s is not formatted: run `dwaar fmt --write %s`", src.name, src.name)
+		return fmt.Errorf("%s is not formatted: run `dwaar fmt --write %s`", src.Name, src.Name)
 	case write:
-		return replace(src.name, text)
+		return replace(src.Name, text)
 	}
 	_, err = a.out.Write(text)
 	return err
 }
 
 // formatted returns the canonical text of a Dwaarfile.
-func formatted(src *source) ([]byte, error) {
-	if src.isTOML() {
-		return nil, fmt.Errorf("formatting %s: fmt is for Dwaarfiles; `dwaar adapt --to dwaarfile %s` makes one of it", src.name, src.name)
+func formatted(src source) ([]byte, error) {
+	if src.TOML() {
+		return nil, fmt.Errorf("formatting %s: fmt is for Dwaarfiles; `dwaar adapt --to dwaarfile %s` makes one of it", src.Name, src.Name)
 	}
 	g := graph.Grammar(registry())
-	tree, err := parseRaw(src, g)
+	tree, err := src.Raw(g)
 	if err != nil {
 		return nil, err
 	}
 	schema.Complete(tree, g)
 	var text stdbytes.Buffer
 	if err := dwaarfile.Print(&text, tree, g); err != nil {
-		return nil, fmt.Errorf("formatting %s: %w", src.name, err)
+		return nil, fmt.Errorf("formatting %s: %w", src.Name, err)
 	}
 	return text.Bytes(), nil
 }

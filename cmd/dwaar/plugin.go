@@ -223,7 +223,7 @@ func (a *app) benchPlugin(o pluginOptions, bench kit.BenchOptions) error {
 	return a.table("MATCHER\tSAMPLE\tBYTES\tGOROUTINES\tNS\tCHANGING\tFUEL\tOF BUDGET", len(all), func(i int) string {
 		m := all[i]
 		return fmt.Sprintf("%s\t%s\t%d\t%d\t%.0f\t%.0f\t%d\t%s", flat(m.Matcher), m.Sample, m.Bytes, m.Goroutines,
-			m.NS, m.ChangingNS, m.Fuel, share(m.Fuel, m.Budget))
+			m.NS, m.ChangingNS, m.Fuel, portion(m.Fuel, m.Budget))
 	})
 }
 

@@ -7,8 +7,8 @@ import (
 	"dwaar.dev/dwaar/cmd/dwaar/internal/kit"
 )
 
-// share is how much of a budget was taken, in per cent.
-func share(used, budget int64) string {
+// portion is how much of a budget was taken, in per cent.
+func portion(used, budget int64) string {
 	return fmt.Sprintf("%.1f%%", 100*float64(used)/float64(max(budget, 1)))
 }
 
@@ -81,7 +81,7 @@ func (a *app) printReport(r *kit.Report, o kit.TestOptions) {
 			line = x.Matcher
 			fmt.Fprintf(a.out, "\n%s\n", line)
 		}
-		fmt.Fprintf(a.out, "  %-*s  %-*s  %6s of its fuel\n", name, x.Sample, min(answer, 40), x.Answer, share(x.Fuel, x.Budget))
+		fmt.Fprintf(a.out, "  %-*s  %-*s  %6s of its fuel\n", name, x.Sample, min(answer, 40), x.Answer, portion(x.Fuel, x.Budget))
 		for _, text := range x.Logs {
 			fmt.Fprintf(a.out, "  %*s  logs: %s\n", name, "", text)
 		}
@@ -98,7 +98,7 @@ func (a *app) printReport(r *kit.Report, o kit.TestOptions) {
 	for _, s := range r.Stale {
 		fmt.Fprintf(a.out, "\n%s is written down and is no sample: --update takes it out\n", s)
 	}
-	fmt.Fprintf(a.out, "\n%s; the dearest takes %s of its fuel\n", summary(r, o), share(dearest.Fuel, dearest.Budget))
+	fmt.Fprintf(a.out, "\n%s; the dearest takes %s of its fuel\n", summary(r, o), portion(dearest.Fuel, dearest.Budget))
 }
 
 // difference says what an answer was to be.

@@ -7,7 +7,9 @@ import (
 	"log/slog"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/config"
 	"dwaar.dev/dwaar/host/engine"
+	"dwaar.dev/dwaar/host/share"
 	"dwaar.dev/dwaar/host/wasm"
 	"dwaar.dev/dwaar/sdk"
 )
@@ -69,10 +71,10 @@ func (s *server) renew(ctx context.Context, c wasm.Change) {
 }
 
 // renewed builds what serves, with what watched plugins are now.
-func (s *server) renewed() (*built, error) { return s.rebuild(s.serving, s.store, s.guests) }
+func (s *server) renewed() (*config.Config, error) { return s.loader.Reload(s.serving) }
 
 // replace serves what build makes, or changes nothing. It is a load's.
-func (s *server) replace(ctx context.Context, drains uint64, build func() (*built, error)) error {
+func (s *server) replace(ctx context.Context, drains uint64, build func() (*config.Config, error)) error {
 	if ctx.Err() != nil {
 		return engine.ErrStopping
 	}
@@ -112,7 +114,7 @@ func (s *server) standing(err error) string {
 // load gives the configuration that build makes to the engine, and returns when all of it
 // has begun. It returns the graph's warnings and what it prints: the engine owns the graph
 // afterwards.
-func (s *server) load(ctx context.Context, drains uint64, build func() (*built, error)) (sdk.Errors, string, error) {
+func (s *server) load(ctx context.Context, drains uint64, build func() (*config.Config, error)) (sdk.Errors, string, error) {
 	g, err := build()
 	if err != nil && ctx.Err() != nil {
 		return nil, "", engine.ErrStopping // which is why
@@ -124,10 +126,10 @@ func (s *server) load(ctx context.Context, drains uint64, build func() (*built, 
 	if err := s.give(ctx, g, drains); err != nil {
 		return nil, "", err
 	}
-	s.serving = g.origin
+	s.serving = g
 	s.about.Lock()
 	s.about.Warnings = warnings
-	s.about.plugins = g.plugins
+	s.about.plugins = g.Plugins
 	s.about.Unlock()
 	s.untilBegun(ctx)
 	return warnings, text, nil
@@ -138,7 +140,7 @@ var errDrained = errors.New("the listeners were closed by a drain after this was
 
 // give has the engine serve g, unless the program was told to stop, or to drain, after g was
 // asked for: what was asked for later counts.
-func (s *server) give(ctx context.Context, g *built, drains uint64) error {
+func (s *server) give(ctx context.Context, g *config.Config, drains uint64) error {
 	s.gate.Lock()
 	defer s.gate.Unlock()
 	switch {
@@ -155,12 +157,10 @@ func (s *server) give(ctx context.Context, g *built, drains uint64) error {
 // untilBegun returns when the actors of what serves have begun: evaluations are recorded
 // before anybody hears that they are.
 func (s *server) untilBegun(ctx context.Context) {
-	for _, v := range s.store.Values() {
-		if b, ok := v.(host.Beginner); ok {
-			select {
-			case <-b.Begun():
-			case <-ctx.Done():
-			}
+	for _, b := range share.All[host.Beginner](s.store) {
+		select {
+		case <-b.Begun():
+		case <-ctx.Done():
 		}
 	}
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"dwaar.dev/dwaar/cmd/dwaar/internal/process"
-	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/control"
 	"dwaar.dev/dwaar/host/engine"
 	"dwaar.dev/dwaar/host/loop"
+	"dwaar.dev/dwaar/host/share"
 )
 
 const serveHelp = `Serves a configuration until it is told to end:
@@ -98,7 +98,17 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	if err != nil {
 		return err
 	}
-	return s.run(ctx, calls)
+	return errors.Join(s.run(ctx, calls), s.settle(ctx))
+}
+
+// shutting is how long what configurations shared may take to close.
+const shutting = 5 * time.Second
+
+// settle waits for what configurations shared: nobody uses it any more.
+func (s *server) settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutting)
+	defer cancel()
+	return s.store.Wait(ctx)
 }
 
 // logHandler makes where the log goes: a ring, so that nobody waits for its reader.
@@ -171,7 +181,7 @@ func newServer(a *app, o serveOptions, with engine.Options) (*server, error) {
 	}
 	with.Inherited = inherited
 	s := &server{
-		app: a, log: with.Log, store: new(host.Store), notify: newNotifier(a.getenv),
+		app: a, log: with.Log, store: new(share.Store), notify: newNotifier(a.getenv),
 		engine: engine.New(with), control: o.control, options: o,
 	}
 	if s.control == "" {

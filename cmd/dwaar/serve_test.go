@@ -15,9 +15,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/control"
 	"dwaar.dev/dwaar/host/engine"
+	"dwaar.dev/dwaar/host/share"
 	"dwaar.dev/dwaar/host/wasm"
 	"dwaar.dev/dwaar/sdk"
 )
@@ -33,16 +33,16 @@ func TestWhereNobodyWroteAConfigurationTheDemonstrationServes(t *testing.T) {
 	t.Chdir(t.TempDir())
 	a, _ := fakeApp(nil)
 	src, err := a.readOrDefault("")
-	if err != nil || src.name != defaultName || string(src.text) != defaultText {
+	if err != nil || src.Name != defaultName || string(src.Text) != defaultText {
 		t.Errorf("it reads %+v, %v", src, err)
 	}
-	g, err := a.build(src, new(host.Store), wasm.New(wasm.Options{Files: src.files}))
+	g, err := a.loader(new(share.Store), wasm.New(wasm.Options{Files: src.files})).Load(src.Source)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer g.Release()
-	if len(g.plugins) != 1 || g.plugins[0].Path != "plugins/redis/redis.wasm" {
-		t.Errorf("its plugins are %+v", g.plugins)
+	if len(g.Plugins) != 1 || g.Plugins[0].Path != "plugins/redis/redis.wasm" {
+		t.Errorf("its plugins are %+v", g.Plugins)
 	}
 	if got := len(g.Servers); got != 6 {
 		t.Errorf("it has %d servers", got)
@@ -54,13 +54,13 @@ func TestWhereNobodyWroteAConfigurationTheDemonstrationServes(t *testing.T) {
 	if err := os.WriteFile(a.etc, []byte("layer4"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if src, err := a.readOrDefault(""); err != nil || src.name != "machine" {
+	if src, err := a.readOrDefault(""); err != nil || src.Name != "machine" {
 		t.Errorf("with a configuration of the machine it reads %+v, %v", src, err)
 	}
 	if err := os.WriteFile("dwaar.toml", []byte("[layer4]"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if src, err := a.readOrDefault(""); err != nil || src.name != "dwaar.toml" {
+	if src, err := a.readOrDefault(""); err != nil || src.Name != "dwaar.toml" {
 		t.Errorf("beside dwaar.toml it reads %+v, %v", src, err)
 	}
 }

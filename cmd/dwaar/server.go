@@ -11,9 +11,10 @@ import (
 	"github.com/oklog/run"
 
 	"dwaar.dev/dwaar/cmd/dwaar/internal/process"
-	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/config"
 	"dwaar.dev/dwaar/host/control"
 	"dwaar.dev/dwaar/host/engine"
+	"dwaar.dev/dwaar/host/share"
 	"dwaar.dev/dwaar/host/upstream"
 	"dwaar.dev/dwaar/host/wasm"
 	"dwaar.dev/dwaar/sdk"
@@ -28,13 +29,14 @@ type server struct {
 	config  string // the file, as it was found when the program began
 	control string // the flag, or the environment's
 	demo    bool   // it is the demonstration, built in or at the root of the repository
-	store   *host.Store
+	store   *share.Store
 	engine  *engine.Engine
 	guests  *wasm.Host // nil before the file was found
+	loader  *config.Loader
 	notify  *notifier
 
-	loads   loads  // what is to be served instead
-	serving origin // what serves; of the load under way, of which there is one
+	loads   loads          // what is to be served instead
+	serving *config.Config // what serves; its graph is the engine's; of the load under way, of which there is one
 
 	gate   sync.Mutex    // held while the engine is given a configuration, or drained
 	drains atomic.Uint64 // how often it was; counts on with gate held
@@ -78,13 +80,14 @@ func (s *server) live(l *life) error {
 // begin finds the configuration and loads it. It returns the control socket; nil means that
 // there is none. All of it may hang, on a file that is a pipe for example, and ends with ctx.
 func (s *server) begin(ctx context.Context) (*control.Socket, error) {
-	var src *source
+	var src source
 	var socket *control.Socket
 	if err := aside(ctx, func() (err error) { src, err = s.readOrDefault(s.options.config); return err }); err != nil {
 		return nil, err
 	}
-	s.config, s.demo = src.name, string(src.text) == defaultText
+	s.config, s.demo = src.Name, string(src.Text) == defaultText
 	s.guests = guestsWith(wasm.Options{Log: s.log, Files: src.files, Cache: s.codeDir(s.options.cache), Changed: s.renew})
+	s.loader = s.app.loader(s.store, s.guests)
 	context.AfterFunc(ctx, s.guests.Interrupt) // a compiler is not waited for
 	if err := aside(ctx, func() (err error) { socket, err = s.socket(); return err }); err != nil {
 		return nil, err
@@ -145,17 +148,17 @@ func (s *server) answer(ctx context.Context, socket *control.Socket) error {
 }
 
 // configured builds what the file of the configuration says now.
-func (s *server) configured() (*built, error) {
+func (s *server) configured() (*config.Config, error) {
 	src, err := s.source()
 	if err != nil {
 		return nil, err
 	}
-	return s.build(src, s.store, s.guests)
+	return s.loader.Load(src.Source)
 }
 
 // source reads the file that was found when the program began. One that has gone
 // since is an error, never a reason to look elsewhere.
-func (s *server) source() (*source, error) {
+func (s *server) source() (source, error) {
 	if s.config == defaultName {
 		return builtIn(), nil
 	}
@@ -181,10 +184,8 @@ func (s *server) aboutNow() control.About {
 
 func (s *server) upstreams() []upstream.State {
 	var states []upstream.State
-	for _, v := range s.store.Values() {
-		if u, ok := v.(*upstream.Upstream); ok {
-			states = append(states, u.State())
-		}
+	for _, u := range share.All[*upstream.Upstream](s.store) {
+		states = append(states, u.State())
 	}
 	return states
 }
@@ -193,11 +194,9 @@ func (s *server) upstreams() []upstream.State {
 // connections hold them, is not shown.
 func (s *server) plugins() control.Plugins {
 	counts := map[string]wasm.Stats{}
-	for _, v := range s.store.Values() {
-		if c, ok := v.(*wasm.Counts); ok {
-			stats := c.Stats()
-			counts[stats.Name] = stats
-		}
+	for _, c := range share.All[*wasm.Counts](s.store) {
+		stats := c.Stats()
+		counts[stats.Name] = stats
 	}
 	made := s.guests.Compilations()
 	all := control.Plugins{Compilations: map[string]uint64{

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/config"
 	"dwaar.dev/dwaar/host/control"
 	"dwaar.dev/dwaar/host/wasm"
 	"dwaar.dev/dwaar/sdk"
@@ -64,32 +64,32 @@ type validity struct {
 	Plugins []wasm.Description `json:"plugins,omitempty"`
 }
 
-func (a *app) validate(config string, asJSON bool) error {
-	src, err := a.read(config)
+func (a *app) validate(file string, asJSON bool) error {
+	src, err := a.read(file)
 	if err != nil {
 		return err
 	}
 	engine := newGuests(nil)
 	defer engine.Close()
-	g, err := a.build(src, new(host.Store), engine)
-	if err != nil {
-		es, ok := errors.AsType[sdk.Errors](err)
-		if !ok || !asJSON {
-			return err
-		}
+	err = a.try(src, engine, func(c *config.Config) error { return a.valid(c, asJSON) })
+	if es, ok := errors.AsType[sdk.Errors](err); ok && asJSON {
 		return errors.Join(errSilent, a.printJSON(validity{Errors: control.Faults(es), Warnings: []control.Fault{}}))
 	}
-	defer g.Release()
+	return err
+}
+
+// valid prints a configuration.
+func (a *app) valid(c *config.Config, asJSON bool) error {
 	if asJSON {
 		return a.printJSON(validity{
-			Valid: true, Errors: []control.Fault{}, Warnings: control.Faults(g.Warnings), Graph: g.String(),
-			Plugins: g.plugins,
+			Valid: true, Errors: []control.Fault{}, Warnings: control.Faults(c.Warnings), Graph: c.String(),
+			Plugins: c.Plugins,
 		})
 	}
-	a.faults(g.Warnings, "warning: ")
-	for _, p := range g.plugins {
+	a.faults(c.Warnings, "warning: ")
+	for _, p := range c.Plugins {
 		fmt.Fprint(a.out, p)
 	}
-	fmt.Fprint(a.out, g)
+	fmt.Fprint(a.out, c)
 	return nil
 }

@@ -52,8 +52,9 @@
 // being read; else an argument if it fits; else the next matcher; else an error. A
 // host or protocol is not the unquoted name of a builtin matcher.
 //
-// 5. The name of a plugin ends no list. It begins a matcher only where rule 4
-// wants one, and takes all words to the end of its line.
+// 5. A name that the global options declare ends no list. It begins a matcher only
+// where rule 4 wants one, takes all words to the end of its line, and stands for the
+// builtin matcher of that name behind the block that declares it.
 //
 // 6. not takes one matcher with all its options, or a block. Behind a matcher with
 // a not of its own, it is that one if an option of the matcher follows.

@@ -14,7 +14,7 @@ func grammar() *sdk.Grammar {
 	return &sdk.Grammar{
 		Top: []sdk.Spec{layer4},
 		Global: sdk.Spec{Block: &sdk.Block{Options: []sdk.Spec{
-			{Name: "plugin", Many: true, Args: []sdk.Arg{sdk.One("NAME", sdk.Free), sdk.Maybe("FILE", sdk.Free)}, Block: &sdk.Block{Options: []sdk.Spec{
+			{Name: "plugin", Many: true, Declares: true, Args: []sdk.Arg{sdk.One("NAME", sdk.Free), sdk.Maybe("FILE", sdk.Free)}, Block: &sdk.Block{Options: []sdk.Spec{
 				{Name: "sha256", Args: []sdk.Arg{sdk.One("SUM", sdk.Free)}},
 				{Name: "reads", Args: []sdk.Arg{sdk.Some("FACT", sdk.Free)}},
 				{Name: "on_error", Args: []sdk.Arg{sdk.Choice("WHAT", "close", "no_match", "match")}},

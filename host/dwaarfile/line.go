@@ -131,7 +131,7 @@ func (p *printer) reads(text string, s *scope, same func(sdk.Node) bool) bool {
 }
 
 func (p *printer) isName(text string) bool {
-	return isSet(text) || isSnippet(text) || text == importWord || p.names[text] || p.reader.isPlugin(text)
+	return isSet(text) || isSnippet(text) || text == importWord || p.names[text] || p.reader.g.Owner(text) != ""
 }
 
 // namesOf lists the names and aliases of all directives.

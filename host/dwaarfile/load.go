@@ -11,22 +11,21 @@ import (
 
 // loader is what all files of one configuration share.
 type loader struct {
-	g         *sdk.Grammar
+	g         *sdk.Grammar // with what the configuration declares, as far as it was read
 	o         Options
 	errs      sdk.Errors
 	main      string // name of the main file
-	plugins   map[string]bool
 	snippets  map[string]snippet
 	importing []string // what is being imported, outermost first
 	tokens    int      // read so far, in all files and snippets
 	filled    int      // bytes that the environment and imports put into words
 	depth     int      // blocks around what is being read
 	begun     bool     // a directive was read at the top
-	lenient   bool     // any word may be the name of a plugin
+	lenient   bool     // any word may be the name of a matcher that is declared elsewhere
 }
 
 func newLoader(main string, g *sdk.Grammar, o Options) *loader {
-	return &loader{g: g, o: o, main: main, lenient: o.Raw, plugins: map[string]bool{}, snippets: map[string]snippet{}}
+	return &loader{g: g.Clone(), o: o, main: main, lenient: o.Raw, snippets: map[string]snippet{}}
 }
 
 func (l *loader) errorf(e *sdk.Error) { l.errs.Add(e.Pos, e) }

@@ -63,7 +63,7 @@ func (p *parser) wants(l *line) bool {
 
 // isMatcher says that a word is a matcher where one is wanted.
 func (p *parser) isMatcher(name string) bool {
-	return sdk.Find(p.g.Matchers, name) != nil || p.isPlugin(name)
+	return sdk.Find(p.g.Matchers, name) != nil || p.g.Owner(name) != ""
 }
 
 // matcher reads a matcher with its arguments and options. An unknown one takes
@@ -157,13 +157,13 @@ func (p *parser) another(m *matching, t token, l *line) bool {
 		p.missing(m, t, "the next directive")
 		return true
 	}
-	if p.lenient { // it may be a plugin that an imported file declares
+	if p.lenient { // an imported file may declare it
 		if !l.many {
 			m.take(p.next())
 		}
 		return l.many
 	}
-	p.errorf(sdk.Errorf(t.pos, "%q is no %s, and no matcher: %s", t.text, m.what(), m.why(t.text)))
+	p.errorf(sdk.Errorf(t.pos, "%q is no %s, and no matcher: %s", t.text, m.what(), m.why(p.g, t.text)))
 	m.args.take(p.next().text)
 	return false
 }
@@ -257,11 +257,16 @@ func (m *matching) what() string {
 }
 
 // why says what the argument should look like.
-func (m *matching) why(text string) string {
+func (m *matching) why(g *sdk.Grammar, text string) string {
 	for i, a := range m.args.args {
 		if err := a.Fits(text); err != nil && m.args.room(i) {
 			return a.Name + " " + err.Error()
 		}
 	}
-	return "leave it out, or declare the plugin of that name in the global options"
+	for _, o := range g.Global.Block.Options {
+		if o.Declares {
+			return "leave it out, or declare the " + o.Name + " of that name in the global options"
+		}
+	}
+	return "leave it out"
 }

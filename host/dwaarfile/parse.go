@@ -1,8 +1,6 @@
 package dwaarfile
 
 import (
-	"strings"
-
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -40,7 +38,7 @@ type Options struct {
 // if the text could not even be cut into words.
 func Parse(name string, src []byte, g *sdk.Grammar, o Options) ([]sdk.Node, error) {
 	l := newLoader(name, g, o)
-	tree := l.text(name, src, nil, topScope(g))
+	tree := l.text(name, src, nil, topScope(l.g))
 	return tree, l.errs.Err()
 }
 
@@ -150,26 +148,36 @@ func (p *parser) unnamed(s *scope) []sdk.Node {
 	default:
 		p.begun = true
 		p.block(&n, specScope(&p.g.Global, s))
-		p.learnPlugins(n.Block)
+		p.learn(n.Block)
 		return []sdk.Node{n}
 	}
 	p.block(&n, &scope{g: p.g})
 	return nil
 }
 
-// learnPlugins makes the plugins of the global options known as matchers.
-func (l *loader) learnPlugins(global []sdk.Node) {
-	for _, n := range global {
-		if n.Name == "plugin" && len(n.Args) > 0 {
-			l.plugins[n.Args[0].Text] = true
-		}
+// declare makes the matchers known that the global options declare.
+func declare(g *sdk.Grammar, global []sdk.Node) {
+	for i := range global {
+		g.Declare(&global[i])
 	}
 }
 
-// isPlugin says that a word names a plugin, or NAME.MATCHER one of its matchers.
-func (l *loader) isPlugin(word string) bool {
-	name, _, _ := strings.Cut(word, ".")
-	return l.plugins[name]
+// learn makes the matchers known that the global options declare, to what is read
+// behind them.
+func (l *loader) learn(global []sdk.Node) {
+	servers := false
+	for i := range global {
+		n := &global[i]
+		spec := sdk.Find(l.g.Global.Block.Options, n.Name)
+		servers = servers || spec != nil && spec.Block != nil && spec.Block.Holds&sdk.HoldsServers != 0
+	}
+	for i := range global {
+		n := &global[i]
+		known := len(l.g.Matchers)
+		if l.g.Declare(n); len(l.g.Matchers) < known && servers && !l.o.Raw {
+			l.errorf(sdk.Errorf(n.Pos, "%s would stand for the builtin matcher of that name, and servers in this block are read with that one: write them behind the block", n.Args[0].Text))
+		}
+	}
 }
 
 // directive reads one directive, which is several nodes if it is an import.

@@ -24,7 +24,7 @@ var ErrTree = errors.New("printing the tree: no text would be read as this tree 
 // same text; it fails with [ErrTree] if that cannot be.
 func Print(w io.Writer, tree []sdk.Node, g *sdk.Grammar) error {
 	p := newPrinter(tree, g)
-	p.nodes(tree, guess(g, firstNode(tree)))
+	p.nodes(tree, guess(p.g, firstNode(tree)))
 	again, err := ParseRaw("", p.out.Bytes(), g)
 	if err != nil || !Equal(again, tree) {
 		return ErrTree
@@ -40,23 +40,25 @@ type printer struct {
 	reader *loader
 	bodies map[*sdk.Node]*scope // of snippets
 	names  map[string]bool      // every word that can be a directive
+	plain  sdk.Grammar          // without what the tree declares: the global options are read with it
 }
 
 func newPrinter(tree []sdk.Node, g *sdk.Grammar) *printer {
-	p := &printer{g: g, reader: newLoader("", g, Options{Raw: true}), bodies: map[*sdk.Node]*scope{}}
+	reader := newLoader("", g, Options{Raw: true})
+	p := &printer{g: reader.g, plain: *reader.g.Clone(), reader: reader, bodies: map[*sdk.Node]*scope{}}
 	p.reader.lenient = !isWhole(tree, g)
 	for _, n := range tree {
 		if n.Name == "" {
-			p.reader.learnPlugins(n.Block)
+			declare(reader.g, n.Block)
 		}
 	}
-	places{}.visit(g, tree, guess(g, firstNode(tree)), func(n *sdk.Node, s *scope) { p.bodies[n] = s },
+	places{}.visit(p.g, tree, guess(p.g, firstNode(tree)), func(n *sdk.Node, s *scope) { p.bodies[n] = s },
 		func(n *sdk.Node) string { return firstNode(n.Block) })
-	p.names = namesOf(g)
+	p.names = namesOf(p.g)
 	return p
 }
 
-// isWhole says that all plugins are declared in the tree itself: it is neither
+// isWhole says that all matchers are declared in the tree itself: it is neither
 // part of a configuration nor made of parts.
 func isWhole(tree []sdk.Node, g *sdk.Grammar) bool {
 	known := false
@@ -119,6 +121,10 @@ func (p *printer) block(n *sdk.Node, s *scope) {
 	}
 	outer := p.indent
 	p.indent += "\t"
+	if known := *p.g; n.Name == "" && s.top {
+		*p.g = p.plain
+		defer func() { *p.g = known }()
+	}
 	p.nodes(n.Block, in)
 	p.notes(n.Below)
 	p.indent = outer

@@ -95,8 +95,8 @@ func (s *scope) as(flat bool) *scope {
 	return &in
 }
 
-// starts says that an unquoted word can begin a directive here. A plugin's name
-// never does: loading a plugin cannot change what a line means.
+// starts says that an unquoted word can begin a directive here. A name that the
+// configuration declares never does: a declaration cannot change where a line ends.
 func (s *scope) starts(text string) bool {
 	return s.isSet(text) || s.find(text) != nil || text == importWord
 }

@@ -43,7 +43,7 @@ const (
 // this package next to the library that reads the values. Comments are lost.
 func ParseTOML(name string, src []byte, g *sdk.Grammar, o Options) ([]sdk.Node, error) {
 	l := newLoader(name, g, o)
-	tree := l.toml(name, src, nil, topScope(g))
+	tree := l.toml(name, src, nil, topScope(l.g))
 	return tree, l.errs.Err()
 }
 
@@ -244,7 +244,7 @@ func (t *tomlReader) snippetOr(n sdk.Node, s *scope, read func(*scope, *tomlRead
 		defer t.leave()
 		n.Block = read(in, t)
 		if n.Name == "" {
-			t.learnPlugins(n.Block)
+			declare(t.g, n.Block)
 		}
 		return t.done(n, nil, s)
 	}

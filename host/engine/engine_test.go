@@ -23,6 +23,7 @@ import (
 	"dwaar.dev/dwaar/host/graph"
 	"dwaar.dev/dwaar/host/loop"
 	"dwaar.dev/dwaar/host/relay"
+	"dwaar.dev/dwaar/host/share"
 	"dwaar.dev/dwaar/host/upstream"
 	"dwaar.dev/dwaar/sdk"
 )
@@ -73,7 +74,7 @@ type fixture struct {
 	*engine.Engine
 	t        testing.TB
 	registry host.Registry
-	store    host.Store
+	store    share.Store
 	running  atomic.Int64   // watch actors
 	upstream net.Listener   // echoes
 	served   sync.WaitGroup // by upstream

@@ -2,59 +2,79 @@ package graph
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/schema"
+	"dwaar.dev/dwaar/host/share"
 	"dwaar.dev/dwaar/sdk"
 )
 
 // Options are what a build takes from outside the configuration.
 type Options struct {
-	Env   func(string) (string, bool) // environment, for {env.NAME} in address lists; nil: empty
-	Store *host.Store                 // what graphs share; nil: this one shares with none
+	Env      func(string) (string, bool) // environment, for {env.NAME} in address lists; nil: empty
+	Store    *share.Store                // what graphs share; nil: this one shares with none
+	Fallback host.Handler                // gets connections that no route of a server takes; nil: they are closed
 }
 
 // Build makes the graph of a tree. The error holds every fault at once, as
-// [sdk.Errors]; then nothing was kept.
-func Build(tree []sdk.Node, r *host.Registry, o Options) (*Graph, error) {
+// [sdk.Errors]; then nothing was kept. A constructor that panics is a fault of its
+// directive.
+func Build(tree []sdk.Node, r *host.Registry, o Options) (g *Graph, err error) {
 	if o.Store == nil {
-		o.Store = new(host.Store)
+		o.Store = new(share.Store)
 	}
 	b := &builder{
-		registry: r,
-		graph:    &Graph{store: o.Store, refs: 1, done: make(chan struct{})},
-		held:     map[string]any{},
+		registry: r.Clone(),
+		fallback: o.Fallback,
+		graph:    &Graph{lease: o.Store.Lease(), refs: 1, done: make(chan struct{})},
+		words:    Grammar(r),
+		source:   tree,
 		acting:   map[string]sdk.Matcher{},
-		faults:   schema.Check(tree, Grammar(r), o.Env),
 	}
+	defer func() {
+		if err != nil {
+			b.graph.Release()
+		}
+	}()
+	defer host.Contain(&b.at, &err)
+	b.faults = schema.Check(tree, b.words, o.Env)
 	b.errs = append(b.errs, b.faults.Errors...)
 	b.graph.Settings = Settings{GracePeriod: DefaultGracePeriod}
 	b.tree(tree)
 	b.overlaps()
 	b.loops()
 	if err := b.errs.Err(); err != nil {
-		b.graph.Release()
 		return nil, err
 	}
+	b.graph.actors = append(b.graph.actors, b.graph.lease)
 	b.graph.Warnings, _ = b.warnings.Err().(sdk.Errors)
 	return b.graph, nil
 }
 
 // builder collects a graph and all its faults.
 type builder struct {
-	registry *host.Registry
+	registry *host.Registry // what the configuration declares included
+	words    *sdk.Grammar   // before that
+	source   []sdk.Node
+	fallback host.Handler
 	graph    *Graph
 	faults   *schema.Faults // directives to leave alone: they are refused already
 	global   *sdk.Node
+	servers  []pending
+	at       sdk.Pos // the directive that is looked at
 	errs     sdk.Errors
 	warnings sdk.Errors
-	held     map[string]any // what this graph shares, by key
-	edges    []edge         // unconditional ways out of a server
+	edges    []edge                 // unconditional ways out of a server
+	acting   map[string]sdk.Matcher // matchers that are actors, by how they are written
+}
 
-	acting map[string]sdk.Matcher // matchers that are actors, by how they are written
+// pending is a server whose routes are not built yet.
+type pending struct {
+	*Server
+	node     *sdk.Node
+	inGlobal bool
 }
 
 func (b *builder) errorf(p sdk.Pos, format string, args ...any) {
@@ -65,13 +85,23 @@ func (b *builder) warnf(p sdk.Pos, format string, args ...any) {
 	b.warnings = append(b.warnings, sdk.Errorf(p, format, args...))
 }
 
+// make calls a constructor. What it panics with is an error at p.
+func (b *builder) make(p sdk.Pos, construct func() error) {
+	b.at = p
+	err := func() (err error) {
+		defer host.Contain(&p, &err)
+		return construct()
+	}()
+	b.errs.Add(p, err)
+}
+
+// tree builds a graph. What the servers demand of all parts is read first, then what
+// the global options declare is made known, and the routes come last.
 func (b *builder) tree(tree []sdk.Node) {
 	if len(tree) > 0 && tree[0].Name == "" {
 		b.global = &tree[0]
-		b.settings()
-	}
-	b.globals()
-	if b.global != nil {
+		b.at = b.global.Pos
+		read(b, &b.graph.Settings, b.global, globalOptions())
 		for _, n := range b.global.All("layer4") {
 			b.layer4(n, true)
 		}
@@ -81,44 +111,12 @@ func (b *builder) tree(tree []sdk.Node) {
 			b.layer4(&tree[i], false)
 		}
 	}
-	if len(b.graph.Servers) == 0 && len(b.errs) == 0 {
+	b.globals()
+	for _, s := range b.servers {
+		b.routes(s)
+	}
+	if len(b.servers) == 0 && len(b.errs) == 0 {
 		b.errorf(sdk.Pos{}, "the configuration has no server: write layer4 { :443 { route { … } } }")
-	}
-}
-
-func (b *builder) settings() {
-	s := &b.graph.Settings
-	s.GracePeriod = b.duration(b.global, "grace_period", s.GracePeriod)
-	s.ReloadDrain = b.duration(b.global, "reload_drain", s.ReloadDrain)
-}
-
-// matcher makes a matcher of a node that is written as text. One that is an actor is
-// made once for the whole graph: it follows a file, and does not for each of its routes.
-func (b *builder) matcher(n *sdk.Node, text string, e *host.MatcherEntry) sdk.Matcher {
-	if m := b.acting[text]; m != nil {
-		return m
-	}
-	m, err := e.New(n)
-	b.errs.Add(n.Pos, err)
-	if a, ok := m.(host.Actor); ok {
-		b.acting[text] = m
-		b.graph.actors = append(b.graph.actors, a)
-	}
-	if w, ok := m.(sdk.Warner); ok {
-		b.warnings = append(b.warnings, w.Warnings()...)
-	}
-	return m
-}
-
-// globals lets the owners of global directives look at them.
-func (b *builder) globals() {
-	root := &scope{builder: b, known: map[string]bool{}}
-	for _, e := range b.registry.Globals() {
-		ns := root.Global(e.Spec.Name)
-		if e.Check == nil || len(ns) == 0 || slices.ContainsFunc(ns, b.faults.In) {
-			continue
-		}
-		b.errs.Add(ns[0].Pos, e.Check(root, ns))
 	}
 }
 
@@ -128,12 +126,15 @@ func (b *builder) layer4(n *sdk.Node, inGlobal bool) {
 		if !schema.IsAddress(kid.Name) {
 			continue // refused already
 		}
-		b.server(kid, inGlobal)
+		b.servers = append(b.servers, pending{b.server(kid), kid, inGlobal})
 	}
 }
 
-func (b *builder) server(n *sdk.Node, inGlobal bool) {
-	s := &Server{Pos: n.Pos, Limits: b.limits(n)}
+// server reads the addresses and limits of a server.
+func (b *builder) server(n *sdk.Node) *Server {
+	b.at = n.Pos
+	s := &Server{Pos: n.Pos, Limits: Limits{MatchingTimeout: DefaultMatchingTimeout, MaxHead: DefaultMaxHead}}
+	read(b, &s.Limits, n, serverOptions())
 	addresses := append([]sdk.Word{{Text: n.Name, Pos: n.Pos}}, n.Args...)
 	for _, w := range addresses {
 		if !schema.IsAddress(w.Text) {
@@ -146,62 +147,17 @@ func (b *builder) server(n *sdk.Node, inGlobal bool) {
 		}
 		s.Listeners = append(s.Listeners, ls...)
 	}
-	sc := &scope{builder: b, server: s, known: map[string]bool{}, inGlobal: inGlobal}
-	s.routes = sc.routes(n, s.Limits, false)
-	if len(s.routes.list.routes) == 0 {
-		b.warnf(n.Pos, "%s has no route: it accepts connections and closes them", n.Name)
-	}
 	b.graph.Servers = append(b.graph.Servers, s)
+	return s
 }
 
-func (b *builder) limits(n *sdk.Node) Limits {
-	l := Limits{MatchingTimeout: b.duration(n, "matching_timeout", DefaultMatchingTimeout), MaxHead: DefaultMaxHead}
-	if o := b.find(n, "max_head"); o != nil {
-		size, _ := sdk.ParseSize(o.Args[0].Text)
-		if size < minHead || size > maxHead {
-			b.errorf(o.Args[0].Pos, "max_head %s is out of bounds: write %d to %dKiB", o.Args[0].Text, minHead, maxHead>>10)
-		}
-		l.MaxHead = int(size)
+// routes builds the routes of a server.
+func (b *builder) routes(s pending) {
+	sc := &scope{builder: b, server: s.Server, known: map[string]bool{}, inGlobal: s.inGlobal}
+	s.Server.routes = sc.routes(s.node, s.Limits, false)
+	if len(s.Server.routes.list.routes) == 0 {
+		b.warnf(s.Pos, "%s has no route: it accepts connections and closes them", s.node.Name)
 	}
-	l.MaxConnections = b.count(n, "max_connections")
-	l.MaxConnectionsPerIP = b.count(n, "max_connections_per_ip")
-	l.MaxMatching = b.count(n, "max_matching")
-	return l
-}
-
-// count reads an option that is a positive number; 0 means it was not given, or
-// is off.
-func (b *builder) count(n *sdk.Node, name string) int {
-	o := b.find(n, name)
-	if o == nil || strings.EqualFold(o.Args[0].Text, "off") {
-		return 0
-	}
-	v, _ := sdk.ParseInt(o.Args[0].Text)
-	if v == 0 {
-		b.errorf(o.Args[0].Pos, "%s 0 would take no connection: write a positive number", name)
-	}
-	return v
-}
-
-// find returns an option that is not refused already, or nil.
-func (b *builder) find(n *sdk.Node, name string) *sdk.Node {
-	if o := n.Find(name); o != nil && !b.faults.In(o) {
-		return o
-	}
-	return nil
-}
-
-// duration reads an option; off is 0.
-func (b *builder) duration(n *sdk.Node, name string, otherwise time.Duration) time.Duration {
-	o := b.find(n, name)
-	if o == nil {
-		return otherwise
-	}
-	if strings.EqualFold(o.Args[0].Text, "off") {
-		return 0
-	}
-	d, _ := sdk.ParseDuration(o.Args[0].Text)
-	return d
 }
 
 // overlaps refuses two listeners that want the same connections: with both bound,
@@ -221,7 +177,7 @@ func (b *builder) overlaps() {
 	}
 }
 
-// Release counts a user out. The last one drops what the graph shared.
+// Release counts a user out. The last one drops what the graph shared. It never waits.
 func (g *Graph) Release() {
 	g.mu.Lock()
 	g.refs--
@@ -230,9 +186,7 @@ func (g *Graph) Release() {
 	if !last {
 		return
 	}
-	for _, key := range g.keys {
-		g.store.Drop(key)
-	}
+	g.lease.Release()
 	close(g.done)
 }
 

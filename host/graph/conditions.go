@@ -18,10 +18,13 @@ type conditions struct {
 	byText map[string]int // instances, by how they are written
 	specs  []*sdk.Spec    // of each instance
 	at     []sdk.Pos      // of each instance
+	uses   []use          // of instances in the set that was built last
+	odd    bool           // under an odd number of negations
 }
 
 // set builds the condition of a matcher set: all of its matchers.
 func (c *conditions) set(n *sdk.Node) cond {
+	c.uses = nil
 	k := c.all(n)
 	c.resolve(&k, nil)
 	return k
@@ -47,8 +50,9 @@ func (c *conditions) all(n *sdk.Node) cond {
 // own (remote_ip in a tls block) must match beside it, and those it negates must
 // not match.
 func (c *conditions) matcher(n *sdk.Node) cond {
+	c.scope.at = n.Pos
 	if n.Name == notName {
-		return cond{op: no, kids: []cond{c.all(n)}}
+		return c.not(func() cond { return c.all(n) })
 	}
 	e := matcherEntry(c.scope.registry, n.Name)
 	if e.New == nil || c.scope.faults.In(n) {
@@ -62,7 +66,7 @@ func (c *conditions) matcher(n *sdk.Node) cond {
 	k := cond{op: all}
 	for i := range n.Block {
 		o := &n.Block[i]
-		switch spec := sdk.Find(e.Spec.Block.Options, o.Name); {
+		switch spec := optionOf(&e, o.Name); {
 		case spec.Negates:
 			k.kids = append(k.kids, c.negated(n, o, &e))
 		case spec.Hoist:
@@ -78,6 +82,15 @@ func (c *conditions) matcher(n *sdk.Node) cond {
 	return k
 }
 
+// optionOf returns the description of an option, or an empty one for a line whose name
+// is the user's own.
+func optionOf(e *host.MatcherEntry, name string) sdk.Spec {
+	if spec := sdk.Find(e.Spec.Block.Options, name); spec != nil {
+		return *spec
+	}
+	return sdk.Spec{}
+}
+
 // negated builds "not what n would be with these options".
 func (c *conditions) negated(n, options *sdk.Node, e *host.MatcherEntry) cond {
 	if len(options.Block) == 0 {
@@ -86,16 +99,23 @@ func (c *conditions) negated(n, options *sdk.Node, e *host.MatcherEntry) cond {
 	}
 	inner := *n
 	inner.Block = options.Block
-	var k cond
-	if onlyHoisted(inner.Block, &e.Spec) {
-		k = cond{op: all}
+	return c.not(func() cond {
+		if !onlyHoisted(inner.Block, &e.Spec) {
+			return c.matcher(&inner)
+		}
+		k := cond{op: all}
 		for i := range inner.Block {
 			k.kids = append(k.kids, c.matcher(&inner.Block[i]))
 		}
-	} else {
-		k = c.matcher(&inner)
-	}
-	return cond{op: no, kids: []cond{k}}
+		return k
+	})
+}
+
+// not builds the negation of a condition.
+func (c *conditions) not(build func() cond) cond {
+	c.odd = !c.odd
+	defer func() { c.odd = !c.odd }()
+	return cond{op: no, kids: []cond{build()}}
 }
 
 func onlyHoisted(options []sdk.Node, spec *sdk.Spec) bool {
@@ -110,10 +130,39 @@ func onlyHoisted(options []sdk.Node, spec *sdk.Spec) bool {
 // leaf returns the instance of a matcher: one that exists, or a new one.
 func (c *conditions) leaf(n *sdk.Node, e *host.MatcherEntry) cond {
 	text := nodeText(n)
-	if i, ok := c.byText[text]; ok {
-		return cond{op: leaf, inst: i}
+	i, ok := c.byText[text]
+	if !ok {
+		i = c.instance(n, e, text)
 	}
-	m := c.scope.matcher(n, text, e)
+	c.uses = append(c.uses, use{i, n.Pos, c.odd})
+	return cond{op: leaf, inst: i}
+}
+
+// construct makes a matcher of a node that is written as text. One that is an actor is
+// made once for the whole graph: it follows a file, and does not for each of its routes.
+func (c *conditions) construct(n *sdk.Node, e *host.MatcherEntry, text string) (m sdk.Matcher) {
+	if m := c.scope.acting[text]; m != nil {
+		return m
+	}
+	c.scope.make(n.Pos, func() (err error) {
+		if m, err = e.New(c.scope, n); err != nil {
+			m, _ = m.(host.Substitute) // which is judged all the same
+		}
+		return err
+	})
+	if a, ok := m.(host.Actor); ok {
+		c.scope.acting[text] = m
+		c.scope.graph.actors = append(c.scope.graph.actors, a)
+	}
+	if w, ok := m.(sdk.Warner); ok {
+		c.scope.warnings = append(c.scope.warnings, w.Warnings()...)
+	}
+	return m
+}
+
+// instance makes an instance of a matcher.
+func (c *conditions) instance(n *sdk.Node, e *host.MatcherEntry, text string) int {
+	m := c.construct(n, e, text)
 	in := instance{name: n.Name, text: text, m: m}
 	for _, f := range e.Spec.Facts {
 		in.keys = append(in.keys, f.Key)
@@ -135,7 +184,7 @@ func (c *conditions) leaf(n *sdk.Node, e *host.MatcherEntry) cond {
 	if !in.reads { // a reader's answer depends on the set it stands in
 		c.byText[text] = i
 	}
-	return cond{op: leaf, inst: i}
+	return i
 }
 
 // waits warns of a matcher that cannot say No before a client has sent many bytes
@@ -155,7 +204,7 @@ func (c *conditions) waits(r *Route) {
 // h2 on offer: clients of gRPC send them only after the server's SETTINGS, which no
 // upstream has sent yet.
 func (c *conditions) offersH2(m sdk.Matcher, n *sdk.Node) {
-	if f, ok := m.(interface{ NeedsFields() bool }); ok && c.scope.h2 && f.NeedsFields() {
+	if f, ok := m.(sdk.FieldReader); ok && c.scope.h2 && f.NeedsFields() {
 		c.scope.warnf(n.Pos, "%s reads header fields, and clients that agreed on h2 may wait for the server before they send any: choose by tls sni or alpn before this, or leave h2 out of the alpn of tls", n.Name)
 	}
 }

@@ -30,12 +30,12 @@ func Grammar(r *host.Registry) *sdk.Grammar {
 		Top: []sdk.Spec{layer4},
 		Global: sdk.Spec{
 			Doc:   "Options of the whole program, in a block without a name at the top of the file",
-			Block: &sdk.Block{Options: append(globalOptions(), layer4)},
+			Block: &sdk.Block{Options: append(sdk.Specs(globalOptions()), layer4)},
 		},
 		Server: sdk.Spec{
 			Name: "ADDR", Doc: "Listens on one or more addresses and tries its routes in order; the first one that matches wins",
 			Args: []sdk.Arg{sdk.List("ADDR", sdk.Addr)}, Need: true, Many: true,
-			Block: &sdk.Block{Options: serverOptions(), Holds: sdk.HoldsRoutes},
+			Block: &sdk.Block{Options: sdk.Specs(serverOptions()), Holds: sdk.HoldsRoutes},
 		},
 		Route: sdk.Spec{
 			Name: routeName, Doc: "Gives connections that match any of the named sets, or all if none is named, to its handlers in order",
@@ -61,52 +61,4 @@ func notSpec() sdk.Spec {
 		Name: notName, Doc: "Matches what the matcher behind it, or all matchers in its block together, do not match; what cannot be read is not thereby absent",
 		Block: &sdk.Block{Holds: sdk.HoldsMatchers}, Need: true,
 	}
-}
-
-func globalOptions() []sdk.Spec {
-	return []sdk.Spec{
-		{
-			Name: "grace_period", Doc: "How long a shutdown waits for open connections",
-			Args: []sdk.Arg{sdk.One("D", sdk.Duration)}, Default: "30s",
-		},
-		{
-			Name: "reload_drain", Doc: "After a reload, connections of the old configuration end within this time",
-			Args: []sdk.Arg{orOff(sdk.One("D", sdk.Duration))}, Default: "off",
-		},
-	}
-}
-
-// MatchingTimeout describes the option of servers and subroutes.
-func MatchingTimeout() sdk.Spec {
-	return sdk.Spec{
-		Name: "matching_timeout", Doc: "How long a client may take to show what it is; then what is undecided is unknown and the routes are tried a last time",
-		Args: []sdk.Arg{orOff(sdk.One("D", sdk.Duration))}, Default: "3s",
-	}
-}
-
-func serverOptions() []sdk.Spec {
-	return []sdk.Spec{
-		MatchingTimeout(),
-		{
-			Name: "max_head", Doc: "How many first bytes are looked at at most",
-			Args: []sdk.Arg{sdk.One("SIZE", sdk.Size)}, Default: "16KiB",
-		},
-		{
-			Name: "max_connections", Doc: "How many connections this server has at most; by default what the descriptor limit allows, (limit − 200) / 2",
-			Args: []sdk.Arg{sdk.One("N", sdk.Int)},
-		},
-		{
-			Name: "max_connections_per_ip", Doc: "How many connections one client address has at most",
-			Args: []sdk.Arg{orOff(sdk.One("N", sdk.Int))}, Default: "off",
-		},
-		{
-			Name: "max_matching", Doc: "How many connections may be undecided at a time; by default half of max_connections. When it is reached the oldest silent one gives way",
-			Args: []sdk.Arg{sdk.One("N", sdk.Int)},
-		},
-	}
-}
-
-func orOff(a sdk.Arg) sdk.Arg {
-	a.Words = []string{"off"}
-	return a
 }

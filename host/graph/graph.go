@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/share"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -27,8 +28,7 @@ type Graph struct {
 	Warnings sdk.Errors // what is allowed and probably not meant
 
 	actors []host.Actor
-	keys   []string // held in store
-	store  *host.Store
+	lease  *share.Lease // of what it shares
 
 	mu   sync.Mutex
 	refs int           // the builder's own is the first
@@ -74,7 +74,7 @@ type Listener struct {
 func (s *Server) Routes() *Routes { return s.routes }
 
 // Actors are what runs beside the connections while this graph is the current one:
-// health checks, file watchers.
+// health checks, file watchers. One of them runs what the graph shares.
 func (g *Graph) Actors() []host.Actor { return g.actors }
 
 // Retain counts a user in. It returns false if the graph is gone already.

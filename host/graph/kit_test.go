@@ -116,7 +116,7 @@ func testRegistry() *host.Registry {
 		func(host.Builder, *sdk.Node) (host.Handler, error) { return upper{}, nil })
 	r.Handler(sdk.Spec{
 		Name: "subroute", Doc: "routes again", Need: true,
-		Block: &sdk.Block{Options: []sdk.Spec{MatchingTimeout()}, Holds: sdk.HoldsRoutes},
+		Block: &sdk.Block{Options: sdk.Specs(phaseOptions()), Holds: sdk.HoldsRoutes},
 	}, func(b host.Builder, n *sdk.Node) (host.Handler, error) { return subroute{b.Routes(n)}, nil })
 	return r
 }

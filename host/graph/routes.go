@@ -29,18 +29,35 @@ func (s *scope) routes(n *sdk.Node, limits Limits, own bool) *Routes {
 		s.route(r, c)
 	}
 	for i := range n.Block {
-		if kid := &n.Block[i]; strings.HasPrefix(kid.Name, "@") && !used[kid.Name] {
+		if kid := &n.Block[i]; sets[kid.Name] != nil && !used[kid.Name] {
 			s.warnf(kid.Pos, "no route uses %s: name it on a route or leave it out", kid.Name)
 			c.set(kid) // its faults count all the same
 		}
 	}
+	return s.finish(c, n.Pos)
+}
+
+// finish makes routes of a list that is built.
+func (s *scope) finish(c *conditions, p sdk.Pos) *Routes {
+	l := c.list
 	for i := range max(len(l.routes)-1, 0) {
 		c.waits(&l.routes[i])
 	}
 	rs := &Routes{list: l}
+	if s.fallback != nil && !l.own && !rs.Ends() {
+		l.routes = append(l.routes, fallbackRoute(s.fallback, p))
+	}
 	l.continues()
 	l.index()
 	return rs
+}
+
+// fallbackRoute takes what no other route does.
+func fallbackRoute(h host.Handler, p sdk.Pos) Route {
+	name := "fallback"
+	r := Route{Pos: p, title: &name, chain: chain{handlers: []host.Handler{h}, texts: []string{name}, ends: true}}
+	r.place()
+	return r
 }
 
 func texts(ws []sdk.Word) string {
@@ -53,6 +70,7 @@ func texts(ws []sdk.Word) string {
 
 // route builds one route for each set it names, or one without conditions.
 func (s *scope) route(n *sdk.Node, c *conditions) {
+	s.at = n.Pos
 	if before := c.list.last(); before != nil && before.cond.op == always && before.chain.ends {
 		s.errorf(n.Pos, "this route is never reached, the one at %s takes every connection: move it before that one", before.Pos)
 	}
@@ -60,6 +78,7 @@ func (s *scope) route(n *sdk.Node, c *conditions) {
 		s.warnf(n.Pos, "this route has no handler: connections go on to the routes behind it")
 	}
 	if len(n.Args) == 0 {
+		c.uses = nil
 		s.add(n, c, Route{Pos: n.Pos})
 		return
 	}
@@ -82,6 +101,8 @@ func (s *scope) add(n *sdk.Node, c *conditions, r Route) {
 	inner.closed = c.closed(inner.closed, r.winners)
 	inner.plain = r.cond.op == always && (s.plain || !c.list.own)
 	r.chain, r.title = *inner.handlers(n.Block), title(&r)
+	s.way.add(inner.way)
+	c.judge(way{inner.way.opens || !r.chain.ends, inner.way.shuts})
 	if !c.list.own {
 		r.place()
 	}
@@ -112,27 +133,34 @@ func (s *scope) handlers(ns []sdk.Node) *chain {
 
 func (s *scope) handler(n *sdk.Node, ch *chain) {
 	e := handlerEntry(s.registry, n.Name)
-	s.nested = nil
+	s.nested, s.inner = nil, way{}
 	var h host.Handler
 	if e.New != nil && !s.faults.In(n) {
-		var err error
-		h, err = e.New(s, n)
-		s.errs.Add(n.Pos, err)
+		s.make(n.Pos, func() (err error) {
+			if h, err = e.New(s, n); err != nil {
+				h = nil // whatever it is
+			}
+			return err
+		})
 	}
+	reached := !ch.ends
 	for _, f := range e.Spec.Facts {
 		s.known[n.Name+"."+f.Key] = true
 	}
 	ch.handlers = append(ch.handlers, h)
 	ch.texts = append(ch.texts, s.handlerText(n, &e.Spec))
 	ch.ends = e.Spec.Ends
-	if t, ok := h.(interface{ Ends() bool }); ok {
+	if t, ok := h.(host.Ender); ok {
 		ch.ends = t.Ends()
+	}
+	if reached {
+		s.leads(h, ch.ends)
 	}
 	if a, ok := h.(host.Actor); ok {
 		s.graph.actors = append(s.graph.actors, a)
 	}
 	s.targets(n, h)
-	if o, ok := h.(interface{ Offers(protocol string) bool }); ok {
+	if o, ok := h.(host.Offerer); ok {
 		s.h2, s.plain = o.Offers("h2"), false
 	}
 }

@@ -16,6 +16,8 @@ type scope struct {
 	known    map[string]bool // full names of facts; "x.*" is every fact of x
 	closed   map[string]bool // facts of which every value is a name in the configuration
 	nested   []*Routes       // built by Routes, for printing
+	inner    way             // what becomes of connections in them
+	way      way             // what becomes of connections in the chain or the routes that are built
 	plain    bool            // no condition and no wrapping between the listener and here
 	inGlobal bool            // in a layer4 inside the global block
 	h2       bool            // TLS was terminated with h2 among the protocols on offer
@@ -24,7 +26,8 @@ type scope struct {
 // with returns a scope that knows more without telling s.
 func (s *scope) with(names []string) *scope {
 	inner := *s
-	inner.known, inner.closed, inner.nested = maps.Clone(s.known), maps.Clone(s.closed), nil
+	inner.known, inner.closed = maps.Clone(s.known), maps.Clone(s.closed)
+	inner.nested, inner.inner, inner.way = nil, way{}, way{}
 	for _, name := range names {
 		inner.known[name] = true
 	}
@@ -34,9 +37,11 @@ func (s *scope) with(names []string) *scope {
 // Routes builds the routes of a subroute.
 func (s *scope) Routes(n *sdk.Node) host.Routes {
 	limits := s.server.Limits
-	limits.MatchingTimeout = s.duration(n, "matching_timeout", DefaultMatchingTimeout)
+	limits.MatchingTimeout = DefaultMatchingTimeout
+	read(s.builder, &limits, n, phaseOptions())
 	inner := s.with(nil)
 	rs := inner.routes(n, limits, true)
+	s.inner.add(inner.way)
 	s.nested = append(s.nested, rs)
 	return rs
 }
@@ -54,26 +59,11 @@ func (s *scope) Global(name string) []*sdk.Node {
 
 // Share returns the value that graphs share under key.
 func (s *scope) Share(key string, make func() (any, error)) (any, error) {
-	if v, ok := s.held[key]; ok {
-		return v, nil
-	}
-	v, err := s.graph.store.Hold(key, make)
-	if err != nil {
-		return nil, err
-	}
-	s.held[key] = v
-	s.graph.keys = append(s.graph.keys, key)
-	if a, ok := v.(host.Actor); ok {
-		s.graph.actors = append(s.graph.actors, a)
-	}
-	return v, nil
+	return s.graph.lease.Share(key, make)
 }
 
 // Warnf adds a warning.
 func (s *scope) Warnf(p sdk.Pos, format string, args ...any) { s.warnf(p, format, args...) }
-
-// Errorf adds an error.
-func (s *scope) Errorf(p sdk.Pos, format string, args ...any) { s.errorf(p, format, args...) }
 
 // Reads checks that somebody supplies a fact.
 func (s *scope) Reads(p sdk.Pos, fact string) {
@@ -81,6 +71,12 @@ func (s *scope) Reads(p sdk.Pos, fact string) {
 		s.errorf(p, "nobody supplies {%s} here: %s", fact, factHint(s.known, fact))
 	}
 }
+
+var (
+	_ host.Builder     = (*scope)(nil)
+	_ host.Placed      = (*scope)(nil)
+	_ host.ClosedFacts = (*scope)(nil)
+)
 
 // InGlobal says whether the handler stands in a layer4 inside the global block.
 func (s *scope) InGlobal() bool { return s.inGlobal }

@@ -23,11 +23,14 @@ const (
 	lastWords = 10 * time.Second
 )
 
+// deadliner is what *testing.T is and *testing.B is not.
+type deadliner interface{ Deadline() (time.Time, bool) }
+
 // Deadline is when a test that waits should give up: shortly before its binary's own
 // limit (go test -timeout), which is the only one. A machine that is busy, or compiles,
 // may take any time. It is zero, as for net.Conn, where the binary has no limit.
 func Deadline(t testing.TB) time.Time {
-	d, ok := t.(interface{ Deadline() (time.Time, bool) })
+	d, ok := t.(deadliner)
 	if !ok {
 		return time.Time{}
 	}

@@ -26,9 +26,9 @@ type Faults struct {
 func (f *Faults) In(n *sdk.Node) bool { return f.nodes[n] }
 
 // Check finds what is wrong with a tree. It fills {env.NAME} in where addresses
-// stand; env may be nil.
+// stand; env may be nil. Matchers that the tree itself declares take anything here.
 func Check(tree []sdk.Node, g *sdk.Grammar, env func(string) (string, bool)) *Faults {
-	c := &checker{g: g, env: env, Faults: Faults{nodes: map[*sdk.Node]bool{}}}
+	c := &checker{g: declaring(tree, g), env: env, Faults: Faults{nodes: map[*sdk.Node]bool{}}}
 	for i := range tree {
 		c.within(&tree[i], func() { c.top(&tree[i], i == 0) })
 	}
@@ -142,7 +142,7 @@ func (c *checker) find(b *sdk.Block, n *sdk.Node) *sdk.Spec {
 // the user's own, or nil.
 func (c *checker) registered(b *sdk.Block, n *sdk.Node) *sdk.Spec {
 	if b.Holds&sdk.HoldsMatchers != 0 {
-		if spec := many(sdk.Find(c.g.Matchers, n.Name)); spec != nil {
+		if spec := many(c.matcher(n.Name)); spec != nil {
 			return spec
 		}
 	}
@@ -194,6 +194,9 @@ func (c *checker) vocabulary(b *sdk.Block) []sdk.Spec {
 	}
 	if b.Holds&sdk.HoldsMatchers != 0 {
 		all = append(all, c.g.Matchers...)
+		for _, name := range c.g.Declared {
+			all = append(all, *declaredSpec(name))
+		}
 	}
 	if b.Holds&sdk.HoldsHandlers != 0 {
 		all = append(all, c.g.Handlers...)
@@ -241,7 +244,7 @@ func (c *checker) misplaced(n *sdk.Node, b *sdk.Block, outer *sdk.Spec) string {
 
 // unknownHint says what to write instead of a word that is unknown here.
 func (c *checker) unknownHint(n *sdk.Node, b *sdk.Block, beside []sdk.Spec) string {
-	matcher, handler := sdk.Find(c.g.Matchers, n.Name), sdk.Find(c.g.Handlers, n.Name)
+	matcher, handler := c.matcher(n.Name), sdk.Find(c.g.Handlers, n.Name)
 	switch {
 	case b.Holds&sdk.HoldsHandlers != 0 && matcher != nil:
 		return "it is a matcher: write @name " + n.Name + " beside the route, and route @name"

@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/realtest"
 )
 
@@ -134,7 +133,7 @@ func TestCompilationsCanBeInterrupted(t *testing.T) {
 	k := withCompiler(t, "hangs")
 	held := make(chan error, 1)
 	go func() {
-		_, err := k.host.Load(declare(path), new(host.Registry), k.store)
+		_, err := k.load(declare(path))
 		held <- err
 	}()
 	k.host.Interrupt()

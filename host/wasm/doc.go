@@ -4,14 +4,14 @@
 // to where it was after every evaluation, so that nothing of one connection is left
 // for the next.
 //
-// A configuration declares plugins; Load compiles them and makes their matchers
-// known, so that everything behind it takes them for builtins:
+// A configuration declares plugins; when its graph is built they are compiled and their
+// matchers made known, so that everything behind takes them for builtins:
 //
 //	h := wasm.New(wasm.Options{Log: log})   // one for a process
 //	defer h.Close()
-//	loaded, err := h.Load(tree, registry, store)   // err: sdk.Errors, all at once
-//	g, buildErr := graph.Build(tree, loaded.Registry(), graph.Options{Store: store})
-//	loaded.Release()                        // g holds its modules now
+//	loaded := h.Loading(nil)                // one for a configuration
+//	loaded.Register(registry)               // the directive plugin
+//	g, err := graph.Build(tree, registry, graph.Options{Store: store})
 //
 // A module is compiled once, whatever number of names and configurations use it, and
 // kept in the store as long as a graph holds it. An evaluation takes an instance of

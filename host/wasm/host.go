@@ -48,7 +48,7 @@ type Options struct {
 
 	// Changed is told of plugins with watch whose file has changed, from a goroutine
 	// that lives as long as the graph does: ctx ends when another one takes its place.
-	// Whoever gets it loads the configuration again, with [Host.Renew]. nil: nobody
+	// Whoever gets it loads the configuration again, with [Host.Loading]. nil: nobody
 	// watches.
 	Changed func(ctx context.Context, c Change)
 

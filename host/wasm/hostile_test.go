@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"dwaar.dev/dwaar/host/share"
 	"dwaar.dev/dwaar/sdk"
 	"dwaar.dev/dwaar/sdk/matchtest"
 )
@@ -208,7 +209,7 @@ func TestLoadingAndClosingLeavesNothingBehind(t *testing.T) {
 			t.Fatal(r)
 		}
 		k.builder.Release()
-		if n := len(k.store.Values()); n != 0 {
+		if n := len(share.All[any](k.store)); n != 0 {
 			t.Fatalf("%d values are left in the store", n)
 		}
 		if r := ask(m, ""); r.Answer.Err == nil {

@@ -6,30 +6,40 @@ import (
 	"dwaar.dev/dwaar/host"
 )
 
-// join makes a plugin a part of the graph that is being built: its module, what it
-// counts, and what runs beside the connections.
-func (p *Plugin) join(b host.Builder) error {
-	if _, err := b.Share(p.Module.key(), func() (any, error) { return nil, errReleased }); err != nil {
-		return err
-	}
-	c, err := b.Share("wasm counts "+p.Name, func() (any, error) { return &Counts{name: p.Name}, nil })
+// join makes a part of the graph that is built what a plugin has beside its module:
+// what it counts, and what runs beside the connections.
+func (p *Plugin) join(b host.Builder) (err error) {
+	p.counts, err = host.Share(b, "wasm counts "+p.Name, func() (*Counts, error) { return &Counts{name: p.Name}, nil })
 	if err != nil {
 		return err
 	}
-	p.counts, p.taps = c.(*Counts), nil
 	return errors.Join(p.joinRecorder(b), p.joinShadow(b), p.joinWatchers(b))
 }
 
 func (p *Plugin) joinRecorder(b host.Builder) error {
-	r := p.record
-	if r == nil {
+	if p.record == nil {
 		return nil
 	}
-	v, err := b.Share(r.key(), func() (any, error) { return newRecorder(r.path, r.limit), nil })
+	r, err := host.Share(b, p.record.key(), func() (*recorder, error) {
+		return newRecorder(p.record.path, p.record.limit), nil
+	})
 	if err != nil {
 		return err
 	}
-	p.taps = append(p.taps, tapped{v.(*recorder).tap, &p.counts.forgotten})
+	r.reopen()
+	p.taps = append(p.taps, tapped{r.tap, &p.counts.forgotten})
+	return nil
+}
+
+func (p *Plugin) joinShadow(b host.Builder) error {
+	if p.shadow == nil {
+		return nil
+	}
+	s, err := host.Share(b, "wasm shadow of "+p.Name, func() (*shadow, error) { return newShadow(), nil })
+	if err != nil {
+		return err
+	}
+	p.taps = append(p.taps, tapped{s.tap, &p.counts.shadowed[dropped]})
 	return nil
 }
 
@@ -42,20 +52,5 @@ func (p *Plugin) joinWatchers(b host.Builder) error {
 			return err
 		}
 	}
-	return nil
-}
-
-func (p *Plugin) joinShadow(b host.Builder) error {
-	if p.shadow == nil {
-		return nil
-	}
-	if _, err := b.Share(p.shadow.Module.key(), func() (any, error) { return nil, errReleased }); err != nil {
-		return err
-	}
-	v, err := b.Share("wasm shadow of "+p.Name, func() (any, error) { return newShadow(), nil })
-	if err != nil {
-		return err
-	}
-	p.taps = append(p.taps, tapped{v.(*shadow).tap, &p.counts.shadowed[dropped]})
 	return nil
 }

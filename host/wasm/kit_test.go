@@ -14,6 +14,7 @@ import (
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/hosttest"
 	"dwaar.dev/dwaar/host/realtest"
+	"dwaar.dev/dwaar/host/share"
 	"dwaar.dev/dwaar/sdk"
 	"dwaar.dev/dwaar/sdk/matchtest"
 )
@@ -25,7 +26,7 @@ const root = "../.."
 type bench struct {
 	t       testing.TB
 	host    *Host
-	store   *host.Store
+	store   *share.Store
 	builder *hosttest.Builder
 	log     *lines
 }
@@ -52,7 +53,7 @@ func newBench(t testing.TB) *bench {
 	t.Helper()
 	log := &lines{}
 	k := &bench{
-		t: t, store: new(host.Store), log: log,
+		t: t, store: new(share.Store), log: log,
 		host: New(Options{Log: slog.New(slog.NewTextHandler(log, nil))}),
 	}
 	k.builder = &hosttest.Builder{Store: k.store}
@@ -84,28 +85,40 @@ func declare(path string, options ...string) []sdk.Node {
 	return []sdk.Node{{Block: []sdk.Node{n}}}
 }
 
-// load loads a tree as a graph would and returns its registry.
-func (k *bench) load(tree []sdk.Node) (*Loaded, error) {
+// declared is what a load made known.
+type declared struct {
+	*Loaded
+	builder *hosttest.Builder
+}
+
+// load loads a tree as a graph would.
+func (k *bench) load(tree []sdk.Node) (*declared, error) {
 	k.t.Helper()
-	l, err := k.host.Load(tree, new(host.Registry), k.store)
-	if err != nil {
-		l.Release()
+	return k.host.loadInto(k.builder, tree, nil)
+}
+
+// loadInto loads the plugins of a tree that a builder then holds.
+func (h *Host) loadInto(b *hosttest.Builder, tree []sdk.Node, serving Modules) (*declared, error) {
+	trial := &hosttest.Builder{Store: b.Store} // what is refused leaves nothing in b
+	defer trial.Release()
+	if err := h.Loading(serving).declare(trial, tree[0].All(directive)); err != nil {
 		return nil, err
 	}
-	defer l.Release()
-	return l, l.check(k.builder, nil)
+	l := h.Loading(serving)
+	b.Declared = host.Registry{}
+	return &declared{l, b}, l.declare(b, tree[0].All(directive))
 }
 
 // matcher makes a matcher of x as a line of a configuration does: "x host a.org".
-func (l *Loaded) make(line string) (sdk.Matcher, error) {
+func (l *declared) make(line string) (sdk.Matcher, error) {
 	n := words(line)
 	return l.node(&n)
 }
 
-func (l *Loaded) node(n *sdk.Node) (sdk.Matcher, error) {
-	for _, e := range l.registry.Matchers() {
+func (l *declared) node(n *sdk.Node) (sdk.Matcher, error) {
+	for _, e := range l.builder.Declared.Matchers() {
 		if e.Spec.Name == n.Name {
-			return e.New(n)
+			return e.New(l.builder, n)
 		}
 	}
 	return nil, os.ErrNotExist

@@ -12,151 +12,107 @@ import (
 	"dwaar.dev/dwaar/sdk/abi"
 )
 
-// The heads that a window has room for, whatever the tree says: the default of
-// max_head, and what waits of a session of datagrams.
+// The heads that a window has room for: at least the default of max_head, and for
+// tools what waits of a session of datagrams.
 const (
 	minHead   = 16 << 10 // bytes
 	datagrams = 64 << 10 // bytes
 )
 
-// Loaded are the plugins of one configuration, for one build of its graph.
-type Loaded struct {
-	Plugins []*Plugin // that were loaded, in the order of the file
-
-	held     []*Plugin // that hold their modules until Release, shadows among them
-	serving  Modules
-	registry *host.Registry
-	store    *host.Store
-	warnings sdk.Errors
-	builder  host.Builder // of the graph that is being built; nil before and if it is refused
-}
-
-// Load compiles the plugins that the global block of a tree declares, and makes
-// their matchers known beside what r knows, which is not changed. What two
-// configurations with one store have in common is compiled once.
+// Loaded are the plugins of one configuration. It belongs to one build of a graph:
 //
-// The error is [sdk.Errors], and the result is there also then: it knows the matchers
-// of plugins that could not be loaded, so that a graph can be built to find what else
-// is wrong. In any case the caller releases the result after the build.
-func (h *Host) Load(tree []sdk.Node, r *host.Registry, store *host.Store) (*Loaded, error) {
-	return h.Renew(tree, r, store, nil)
+//	l := host.Loading(nil)
+//	l.Register(registry)                          // makes the directive plugin known
+//	g, err := graph.Build(tree, registry, o)      // loads what the tree declares
+//	l.Plugins()
+type Loaded struct {
+	host    *Host
+	serving Modules
+	plugins []*Plugin
 }
 
-// Renew is Load of a tree that serves, because a watched file has changed. Plugins
-// without watch stay what they are, also where their files have changed: serving is
-// what [Loaded.Modules] said when the tree was loaded.
-func (h *Host) Renew(tree []sdk.Node, r *host.Registry, store *host.Store, serving Modules) (*Loaded, error) {
-	l := &Loaded{registry: r.Clone(), store: store, serving: serving}
-	l.registry.Global(spec(), l.check)
+// Loading returns what loads the plugins of a configuration when its graph is built.
+// What two configurations with one store have in common is compiled once.
+//
+// serving is nil, or what [Loaded.Modules] said of the configuration that is loaded
+// again because a watched file has changed: plugins without watch stay what they are
+// then, also where their files have changed.
+func (h *Host) Loading(serving Modules) *Loaded {
+	return &Loaded{host: h, serving: serving}
+}
+
+// Register makes the directive known to a registry.
+func (l *Loaded) Register(r *host.Registry) { r.Declare(spec(), l.declare) }
+
+// Plugins returns what was loaded, in the order of the file.
+func (l *Loaded) Plugins() []*Plugin { return l.plugins }
+
+// Register makes the directive known without what loads plugins, so that a
+// configuration can be read and its help printed. In one that is built it is an error.
+func Register(r *host.Registry) {
+	r.Declare(spec(), func(host.Declarer, []*sdk.Node) error {
+		return errors.New("this program loads no plugins: leave the directive out")
+	})
+}
+
+// declare loads the plugins of a configuration.
+func (l *Loaded) declare(d host.Declarer, ns []*sdk.Node) error {
 	var errs sdk.Errors
 	seen := map[string]sdk.Pos{}
-	for _, n := range declared(tree) {
+	for _, n := range ns {
 		name := n.Args[0].Text
 		if first, twice := seen[name]; twice {
 			errs = append(errs, sdk.Errorf(n.Pos, "plugin %s is declared twice: give this one another name, the first is at %s", name, first))
 			continue
 		}
 		seen[name] = n.Pos
-		l.plugin(h, tree, n, &errs)
+		p, err := newPlugin(n)
+		errs.Add(n.Pos, err)
+		if err == nil {
+			errs.Add(n.Pos, l.plugin(d, p))
+		}
 	}
-	return l, errs.Err()
+	return errs.Err()
 }
 
-// plugin loads one plugin.
-func (l *Loaded) plugin(h *Host, tree []sdk.Node, n *sdk.Node, errs *sdk.Errors) {
-	before := len(*errs)
-	p := newPlugin(n, errs)
-	if p == nil {
-		return
-	}
+// plugin loads one plugin, with its shadow, and makes its matchers known.
+func (l *Loaded) plugin(d host.Declarer, p *Plugin) error {
 	for _, one := range []*Plugin{p, p.shadow} {
-		if one != nil && len(*errs) == before {
-			errs.Add(one.path, one.load(h, l.store, window(tree, p), l.serving))
-			l.held = append(l.held, one)
+		if one == nil {
+			continue
+		}
+		if err := one.load(l, d, window(d, p)); err != nil {
+			var errs sdk.Errors
+			errs.Add(one.path, err)
+			return errs
 		}
 	}
-	if len(*errs) > before {
-		l.unknown(tree, p)
-		return
+	if err := p.join(d); err != nil {
+		return err
 	}
-	l.Plugins = append(l.Plugins, p)
-	errs.Add(n.Pos, l.register(tree, p))
-}
-
-// Registry knows the matchers of the plugins. Constructors in it belong to one build
-// at a time.
-func (l *Loaded) Registry() *host.Registry { return l.registry }
-
-// Release lets go of the modules. A graph that was built holds its own.
-func (l *Loaded) Release() {
-	for _, p := range l.held {
-		if p.key != "" {
-			l.store.Drop(p.key)
-			p.key = ""
-		}
-	}
-}
-
-// check is asked by every build, before it makes a matcher: the graph holds what it
-// was built with.
-func (l *Loaded) check(b host.Builder, _ []*sdk.Node) error {
-	l.builder = b
-	for _, w := range l.warnings {
-		b.Warnf(w.Pos, "%s", w.Msg)
-	}
-	for _, p := range l.Plugins {
-		if err := p.join(b); err != nil {
-			return err
-		}
-	}
+	l.plugins = append(l.plugins, p)
+	p.register(d)
 	return nil
 }
 
-var errReleased = errors.New("building with plugins that were released already")
-
-// Names returns the names under which the global block of a tree declares plugins.
-func Names(tree []sdk.Node) []string {
-	var names []string
-	for _, n := range declared(tree) {
-		names = append(names, n.Args[0].Text)
-	}
-	return names
-}
-
-// declared returns the directives that name a plugin.
-func declared(tree []sdk.Node) []*sdk.Node {
-	if len(tree) == 0 || tree[0].Name != "" {
-		return nil
-	}
-	return slices.DeleteFunc(tree[0].All(directive), func(n *sdk.Node) bool { return len(n.Args) == 0 })
-}
-
 // register makes the matchers of a plugin known.
-func (l *Loaded) register(tree []sdk.Node, p *Plugin) error {
+func (p *Plugin) register(d host.Declarer) {
 	names := p.names()
-	known := func(name string) bool {
-		return slices.ContainsFunc(l.registry.Matchers(), func(e host.MatcherEntry) bool { return e.Spec.Name == name })
-	}
-	if known(p.Name) {
-		l.warnings = append(l.warnings, sdk.Errorf(p.pos, "the plugin %s stands for the built-in matcher of that name in this configuration: give it another name to have both", p.Name))
-	}
 	for i, name := range names {
 		facts := p.Module.manifest.matcher(p.Module.matchers[i].name)
-		s := matcherSpec(name, p.describe(facts))
-		s.Facts = facts.specFacts()
+		s := sdk.Spec{Name: name, Doc: p.describe(facts), Facts: facts.specFacts()}
 		if facts != nil && facts.Facts == nil {
 			facts = nil
 		}
-		l.registry.Matcher(s, func(n *sdk.Node) (sdk.Matcher, error) {
-			return l.matcher(&Matcher{name: name, export: i, plugin: p, module: p.Module, facts: facts}, n)
+		d.Matcher(s, func(b host.Builder, n *sdk.Node) (sdk.Matcher, error) {
+			return matcher(b, &Matcher{name: name, export: i, plugin: p, module: p.Module, facts: facts}, n)
 		})
 	}
 	if !slices.Contains(names, p.Name) {
-		l.registry.Matcher(matcherSpec(p.Name, "Is no matcher"), func(*sdk.Node) (sdk.Matcher, error) {
+		d.Matcher(sdk.Spec{Name: p.Name, Doc: "Is no matcher"}, func(host.Builder, *sdk.Node) (sdk.Matcher, error) {
 			return nil, fmt.Errorf("the plugin %s has no matcher of its own name: write %s", p.Name, strings.Join(names, " or "))
 		})
 	}
-	return p.answers(tree)
 }
 
 // describe is the line of help for a matcher.
@@ -167,62 +123,28 @@ func (p *Plugin) describe(m *ManifestMatcher) string {
 	return "Asks the plugin " + p.Path
 }
 
-// matcherSpec lets a matcher take whatever its module understands.
-func matcherSpec(name, doc string) sdk.Spec {
-	line := sdk.Spec{Name: "OPTION", Doc: "What the plugin makes of it", Many: true, Args: []sdk.Arg{sdk.List("ARGUMENT", sdk.Free)}}
-	line.Block = &sdk.Block{Line: &line}
-	return sdk.Spec{
-		Name: name, Doc: doc, Args: []sdk.Arg{sdk.List("ARGUMENT", sdk.Free)},
-		Block: &sdk.Block{Line: &line},
-	}
-}
-
-// unknown makes the matchers known that a tree takes from a plugin that is not there.
-func (l *Loaded) unknown(tree []sdk.Node, p *Plugin) {
-	each(tree, func(n *sdk.Node) {
-		if p.owns(n.Name) {
-			l.registry.Matcher(matcherSpec(n.Name, "Is not there"), func(n *sdk.Node) (sdk.Matcher, error) {
-				return missing{n.Name}, nil
-			})
-		}
-	})
-}
-
-// missing stands for a matcher of a plugin that could not be loaded, in a graph that
-// is refused for that.
-type missing struct{ name string }
-
-func (m missing) Match(*sdk.Flow) (sdk.Verdict, error) {
-	return sdk.No, &Error{Closed, "the plugin was not loaded"}
-}
-
-func (m missing) Sets() []string { return []string{m.name + ".*"} }
-
 // matcher configures a matcher with its arguments. Equal ones are configured once,
 // whatever graphs they are in.
-func (l *Loaded) matcher(m *Matcher, n *sdk.Node) (sdk.Matcher, error) {
+func matcher(b host.Builder, m *Matcher, n *sdk.Node) (sdk.Matcher, error) {
 	block, at, err := tokens(n)
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", m.name, err)
 	case len(block)+abi.WindowTail > m.module.window:
 		return nil, fmt.Errorf("%s: its arguments have %d bytes, and the plugin has room for %d", m.name, len(block), m.module.window-abi.WindowTail)
-	case l.builder == nil:
-		return missing{m.name}, nil // the directive of the plugin is refused
 	case !m.module.matchers[m.export].init && len(at) > 0:
 		return nil, sdk.Errorf(at[0], "%s takes no arguments", m.name)
 	}
 	key := m.module.key() + ", matcher " + strconv.Itoa(m.export) + ": " + string(block)
-	v, err := l.builder.Share(key, func() (any, error) { return m.module.configure(m, block) })
+	m.config, err = host.Share(b, key, func() (*configured, error) { return m.module.configure(m, block) })
 	if r, ok := errors.AsType[refused](err); ok {
-		return nil, rejections(m.name, r, n.Pos, at)
+		return m, rejections(m.name, r, n.Pos, at)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("configuring %s: %w", m.name, err)
 	}
-	m.config = v.(*configured)
 	if m.plugin.shadow != nil {
-		return m, l.follow(m, n)
+		return m, m.follow(b, n)
 	}
 	return m, nil
 }
@@ -241,31 +163,13 @@ func rejections(name string, list refused, directive sdk.Pos, at []sdk.Pos) erro
 }
 
 // window returns how many bytes of window a plugin needs: for the longest head that
-// a server may ask for, and the longest arguments that it gets.
-func window(tree []sdk.Node, p *Plugin) int {
-	head, config := minHead, 0
-	each(tree, func(n *sdk.Node) {
-		if n.Name == "max_head" && len(n.Args) > 0 {
-			if size, err := sdk.ParseSize(n.Args[0].Text); err == nil && size <= 1<<20 {
-				head = max(head, int(size))
-			}
+// its matchers may be shown, and the longest arguments that one of them gets.
+func window(d host.Declarer, p *Plugin) int {
+	config := 0
+	for _, n := range d.Uses(p.Name) {
+		if block, _, err := tokens(n); err == nil {
+			config = max(config, len(block))
 		}
-		if strings.HasPrefix(n.Name, "udp/") || slices.ContainsFunc(n.Args, func(w sdk.Word) bool { return strings.HasPrefix(w.Text, "udp/") }) {
-			head = max(head, datagrams)
-		}
-		if p.owns(n.Name) {
-			if block, _, err := tokens(n); err == nil {
-				config = max(config, len(block))
-			}
-		}
-	})
-	return abi.WindowSize(head, config)
-}
-
-// each visits every node of a tree.
-func each(tree []sdk.Node, visit func(*sdk.Node)) {
-	for i := range tree {
-		visit(&tree[i])
-		each(tree[i].Block, visit)
 	}
+	return abi.WindowSize(max(minHead, d.MaxHead()), config)
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/share"
 	"dwaar.dev/dwaar/sdk"
 	"dwaar.dev/dwaar/sdk/matchtest"
 )
@@ -48,30 +48,10 @@ func TestDirectivesThatAreWrongAreRefused(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("%v, want %q", err, tt.want)
 			}
-			if n := len(k.store.Values()); n != 0 {
+			if n := len(share.All[any](k.store)); n != 0 {
 				t.Errorf("%d values are left in the store", n)
 			}
 		})
-	}
-}
-
-// A tree whose plugin could not be loaded can still be built, to find what else is
-// wrong with it.
-func TestMatchersOfAMissingPluginAreKnown(t *testing.T) {
-	t.Parallel()
-	k := newBench(t)
-	tree := append(declare("gone"), words("x"), words("x.login a"), words("xy"))
-	l, err := k.host.Load(tree, new(host.Registry), k.store)
-	if err == nil {
-		t.Fatal("a plugin was loaded from nowhere")
-	}
-	defer l.Release()
-	var names []string
-	for _, e := range l.Registry().Matchers() {
-		names = append(names, e.Spec.Name)
-	}
-	if diff := cmp.Diff([]string{"x", "x.login"}, names); diff != "" {
-		t.Errorf("matchers (-want +got):\n%s", diff)
 	}
 }
 
@@ -88,46 +68,6 @@ func TestOnErrorStandsForTheAnswer(t *testing.T) {
 	}
 	if log := k.log.String(); !strings.Contains(log, "on_error no_match stands for its answer") {
 		t.Errorf("nobody hears of it: %s", log)
-	}
-}
-
-// Where the answer of a matcher that failed would let somebody in, it takes unsafe.
-func TestOnErrorMustNotOpenDoors(t *testing.T) {
-	t.Parallel()
-	path := guest(t, "", "(i32.const 1)")
-	block := func(n sdk.Node, kids ...sdk.Node) sdk.Node { n.Block = kids; return n }
-	set := block(words("@s"), words("x"))
-	not := block(words("@s"), block(words("not"), words("x")))
-	nest := block(words("@s"), block(words("not"), block(words("not"), words("x"))))
-	shut, open := block(words("route @s"), words("close")), block(words("route @s"), words("proxy a:1"))
-	for _, tt := range []struct {
-		name    string
-		option  string
-		server  sdk.Node
-		refused bool
-	}{
-		{"no_match where the route opens", "no_match", block(words(":1"), set, open), false},
-		{"no_match where the route closes", "no_match", block(words(":1"), set, shut), true},
-		{"no_match under not", "no_match", block(words(":1"), not, open), true},
-		{"no_match under not where the route closes", "no_match", block(words(":1"), not, shut), false},
-		{"no_match under two nots", "no_match", block(words(":1"), nest, open), false},
-		{"match where the route opens", "match", block(words(":1"), set, open), true},
-		{"match where the route closes", "match", block(words(":1"), set, shut), false},
-		{"match under not", "match", block(words(":1"), not, open), false},
-		{"match in a subroute", "match", block(words(":1"), block(words("route"), block(words("subroute"), set, open))), true},
-		{"both kinds of route", "match", block(words(":1"), set, shut, open), true},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			k := newBench(t)
-			for _, unsafe := range []string{"", " unsafe"} {
-				tree := append(declare(path, "on_error "+tt.option+unsafe), block(words("layer4"), tt.server))
-				_, err := k.load(tree)
-				if refused := err != nil; refused != (tt.refused && unsafe == "") {
-					t.Errorf("on_error %s%s: %v", tt.option, unsafe, err)
-				}
-			}
-		})
 	}
 }
 

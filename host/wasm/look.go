@@ -23,7 +23,7 @@ type Survey struct {
 	Manifest  json.RawMessage `json:"manifest,omitempty"`  // what it says of itself, if that is JSON
 }
 
-// Look reads a module's file as [Host.Load] does before it compiles anything, and runs
+// Look reads a module's file as a load does before it compiles anything, and runs
 // nothing. Of one that is refused there are hash and size, and the error says why; of a
 // file that cannot be read there is nil.
 func Look(path string) (*Survey, error) {

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	"github.com/tetratelabs/wazero"
@@ -25,9 +24,6 @@ type Module struct {
 	size   int    // bytes of the file
 	pages  uint32 // that its memory may have
 	window int    // bytes the guest is asked for
-
-	once sync.Once
-	err  error // why it could not be loaded
 
 	runtime    wazero.Runtime
 	compiled   wazero.CompiledModule
@@ -61,14 +57,13 @@ func (m *Module) key() string {
 	return fmt.Sprintf("wasm module %x, %d pages, window %d", m.sum, m.pages, m.window)
 }
 
-// load compiles the module and starts its first instance, if nobody has yet.
+// load compiles the module and starts its first instance.
 func (m *Module) load(h *Host, src []byte) error {
-	m.once.Do(func() {
-		if m.err = m.build(h, src); m.err != nil && m.compiled != nil {
-			m.free()
-		}
-	})
-	return m.err
+	err := m.build(h, src)
+	if err != nil && m.compiled != nil {
+		m.free()
+	}
+	return err
 }
 
 func (m *Module) build(h *Host, src []byte) (err error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/share"
 	"dwaar.dev/dwaar/host/wasm/record"
 	"dwaar.dev/dwaar/sdk"
 	"dwaar.dev/dwaar/sdk/matchtest"
@@ -33,7 +34,7 @@ func (k *bench) acting() (end func()) {
 			}
 		})
 	}
-	for _, v := range k.store.Values() {
+	for _, v := range share.All[any](k.store) {
 		switch tap := v.(type) {
 		case *recorder:
 			tap.awaited(k.t)
@@ -219,6 +220,47 @@ func TestRecordsEndWithTheirFile(t *testing.T) {
 	}
 	if s := counts.Stats(); s.Recorded == 0 || uint64(len(readRecords(t, file))) != s.Recorded || s.Evaluations < s.Recorded+s.Forgotten {
 		t.Errorf("counted %+v", s)
+	}
+}
+
+// A recorder goes on from one configuration to the next, and each opens its file again:
+// one that was full is moved away then.
+func TestEachLoadOpensTheFileAgain(t *testing.T) {
+	t.Parallel()
+	k := newBench(t)
+	file := filepath.Join(t.TempDir(), "records")
+	tree := declare(wat(t, curious), "record "+file+" 64KiB")
+	ask := func(l *declared, until func(*Counts) bool) {
+		t.Helper()
+		m, err := l.make("x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for counts := m.(*Matcher).plugin.counts; !until(counts); {
+			if v := asked(m, strings.Repeat("A", 1000)); v != sdk.Yes {
+				t.Fatalf("it says %v", v)
+			}
+		}
+	}
+	l, err := k.load(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.acting()()
+	ask(l, func(c *Counts) bool { return c.forgotten.Load() > 0 })
+	for strings.Count(k.log.String(), "are not recorded any more") == 0 {
+		runtime.Gosched()
+	}
+	if err := os.Rename(file, file+".full"); err != nil {
+		t.Fatal(err)
+	}
+	if l, err = k.load(tree); err != nil {
+		t.Fatal(err)
+	}
+	full := len(readRecords(t, file+".full"))
+	ask(l, func(c *Counts) bool { return c.recorded.Load() > uint64(full) })
+	if len(readRecords(t, file)) == 0 {
+		t.Error("the new file has no records")
 	}
 }
 

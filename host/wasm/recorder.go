@@ -25,32 +25,74 @@ type recorder struct {
 	*tap
 	path  string
 	limit int64
+	again chan struct{} // a configuration with it was made
 }
 
-func newRecorder(path string, limit int64) *recorder { return &recorder{newTap(false), path, limit} }
+func newRecorder(path string, limit int64) *recorder {
+	return &recorder{newTap(false), path, limit, make(chan struct{}, 1)}
+}
 
-// Run writes until ctx is done. A file that cannot be written to ends the records, and
-// nothing else.
+// reopen has the file opened again: the old one may have been full, and moved away.
+func (r *recorder) reopen() {
+	select {
+	case r.again <- struct{}{}:
+	default:
+	}
+}
+
+// Run writes until ctx is done. A file that cannot be written to ends the records, until
+// it is opened again, and nothing else.
 func (r *recorder) Run(ctx context.Context) error {
 	log := host.Log(ctx)
-	err := r.write(ctx, log)
-	r.begun() // if it has not: nobody waits for what will not come
-	if err != nil {
-		log.Error("evaluations are not recorded any more", slog.String(keyPath, r.path), slog.Any(keyError, err))
+	select {
+	case <-r.again: // the configuration that begins now
+	default:
 	}
-	<-ctx.Done()
+	for ctx.Err() == nil {
+		err := r.write(ctx, log)
+		r.begun() // if it has not: nobody waits for what will not come
+		if err == nil {
+			continue
+		}
+		log.Error("evaluations are not recorded any more", slog.String(keyPath, r.path), slog.Any(keyError, err))
+		select {
+		case <-ctx.Done():
+		case <-r.again:
+		}
+	}
 	return nil
 }
 
+// write writes to one file after the other, until ctx is done or one fails. What comes
+// while a file is opened waits.
 func (r *recorder) write(ctx context.Context, log *slog.Logger) error {
-	f, err := record.Open(r.path, r.limit)
-	if err != nil {
-		return err
+	r.users.Add(1)
+	defer r.users.Add(-1)
+	for ctx.Err() == nil {
+		f, err := record.Open(r.path, r.limit)
+		if err != nil {
+			return err
+		}
+		log.Warn("evaluations are recorded, with the first bytes of connections", slog.String(keyPath, r.path))
+		if err := errors.Join(r.fill(ctx, f), f.Close()); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// fill writes to a file until ctx is done, the file fails, or is to be opened again.
+func (r *recorder) fill(ctx context.Context, f *record.File) (failed error) {
 	ctx, end := context.WithCancel(ctx)
-	defer end()
-	log.Warn("evaluations are recorded, with the first bytes of connections", slog.String(keyPath, r.path))
-	var failed error
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-r.again:
+			end()
+		case <-ctx.Done():
+		}
+	}()
 	r.run(ctx, func(s *sample) {
 		c := s.matcher.plugin.counts
 		if failed == nil && !s.recalled.over {
@@ -65,7 +107,9 @@ func (r *recorder) write(ctx context.Context, log *slog.Logger) error {
 			end()
 		}
 	})
-	return errors.Join(failed, f.Close())
+	end()
+	<-watched
+	return failed
 }
 
 // record is the sample as it is written: without the client's address, if the outcome

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"dwaar.dev/dwaar/host/share"
 	"dwaar.dev/dwaar/sdk/abi"
 )
 
@@ -105,7 +106,7 @@ func TestOwnTestsSayAllThatAConfigurationCan(t *testing.T) {
 		t.Fatal(err)
 	}
 	k.builder.Release()
-	if left := k.store.Values(); len(left) != 0 || k.host.live.Load() != 0 {
+	if left := share.All[any](k.store); len(left) != 0 || k.host.live.Load() != 0 {
 		t.Errorf("%d values are left, %d modules", len(left), k.host.live.Load())
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/wasm/record"
 	"dwaar.dev/dwaar/sdk"
 )
@@ -72,13 +73,13 @@ func (p *Plugin) limits() {
 }
 
 // follow configures the matcher of the shadow that stands behind a matcher.
-func (l *Loaded) follow(m *Matcher, n *sdk.Node) error {
+func (m *Matcher) follow(b host.Builder, n *sdk.Node) error {
 	p := m.plugin.shadow
 	who, err := p.find(m.module.matchers[m.export].name)
 	if err != nil {
 		return fmt.Errorf("the shadow of %s, %s: %w", m.plugin.Name, p.Path, err)
 	}
-	if _, err := l.matcher(who, n); err != nil {
+	if _, err := matcher(b, who, n); err != nil {
 		return err
 	}
 	m.shadow = who

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"dwaar.dev/dwaar/host/share"
 	"dwaar.dev/dwaar/sdk/matchtest"
 )
 
@@ -105,11 +106,11 @@ func TestShadowsThatCannotBeAreRefused(t *testing.T) {
 	if _, err := l.make("x"); err == nil || !strings.Contains(err.Error(), `it has no matcher ""`) {
 		t.Errorf("one without the matcher: %v", err)
 	}
-	if n := len(k.store.Values()); n == 0 {
+	if n := len(share.All[any](k.store)); n == 0 {
 		t.Error("nothing is held")
 	}
 	k.builder.Release()
-	if left := k.store.Values(); len(left) != 0 || k.host.live.Load() != 0 {
+	if left := share.All[any](k.store); len(left) != 0 || k.host.live.Load() != 0 {
 		t.Errorf("%d values are left, %d modules", len(left), k.host.live.Load())
 	}
 }

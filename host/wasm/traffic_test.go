@@ -22,6 +22,7 @@ import (
 	"dwaar.dev/dwaar/host/engine"
 	"dwaar.dev/dwaar/host/graph"
 	"dwaar.dev/dwaar/host/loop"
+	"dwaar.dev/dwaar/host/share"
 )
 
 // full says that tests take the numbers that they are told of with: FULL=1 go test.
@@ -34,7 +35,7 @@ const patience = 2 * time.Minute
 type live struct {
 	t      testing.TB
 	engine *engine.Engine
-	store  *host.Store
+	store  *share.Store
 	host   *Host
 }
 
@@ -42,7 +43,7 @@ func goLive(t testing.TB, config string, compiler ...string) *live {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	s := &live{
-		t: t, store: new(host.Store), host: New(Options{Log: log, Compiler: compiler}),
+		t: t, store: new(share.Store), host: New(Options{Log: log, Compiler: compiler}),
 		engine: engine.New(engine.Options{Log: log, Loops: loops(t)}),
 	}
 	if err := s.load(config); err != nil {
@@ -75,17 +76,12 @@ func loops(t testing.TB) *loop.Loops {
 func (s *live) load(config string) error {
 	r := new(host.Registry)
 	builtin.Register(r)
-	Register(r)
+	s.host.Loading(nil).Register(r)
 	tree, err := dwaarfile.Parse("Dwaarfile", []byte(config), graph.Grammar(r), dwaarfile.Options{})
 	if err != nil {
 		return err
 	}
-	plugins, err := s.host.Load(tree, r, s.store)
-	defer plugins.Release()
-	if err != nil {
-		return err
-	}
-	g, err := graph.Build(tree, plugins.Registry(), graph.Options{Store: s.store})
+	g, err := graph.Build(tree, r, graph.Options{Store: s.store})
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ type Change struct {
 }
 
 // watcher looks at the file of a plugin, or of a shadow. It is an actor: it ends with
-// the graph that it was loaded for, and the next graph has another one.
+// the last graph that was loaded with the same content of the file.
 type watcher struct {
 	host   *Host
 	plugin string
@@ -44,7 +44,7 @@ type watcher struct {
 func (p *Plugin) watches(b host.Builder) error {
 	w := &watcher{host: p.Module.host, plugin: p.Name, path: p.Path, loaded: p.Module.sum}
 	key := fmt.Sprintf("wasm watch of %s, %s, %x", w.plugin, w.path, w.loaded)
-	_, err := b.Share(key, func() (any, error) { return w, nil })
+	_, err := host.Share(b, key, func() (*watcher, error) { return w, nil })
 	return err
 }
 
@@ -105,10 +105,10 @@ func (w *watcher) fails(ctx context.Context, err error) {
 // Modules are the contents that a configuration was loaded with, by plugin.
 type Modules map[string][sha256.Size]byte
 
-// Modules returns what the plugins were loaded with, for [Host.Renew].
+// Modules returns what the plugins were loaded with, for [Host.Loading].
 func (l *Loaded) Modules() Modules {
 	all := Modules{}
-	for _, p := range l.Plugins {
+	for _, p := range l.plugins {
 		all[p.Name] = p.Module.sum
 		if p.shadow != nil {
 			all[p.shadow.Name] = p.shadow.Module.sum

@@ -114,6 +114,8 @@ func (m *Matcher) First() *[4]uint64 { return m.carrier.Source.First() }
 // Keys implements [sdk.Keyed].
 func (m *Named) Keys() (by sdk.Selector, names []string) { return m.selector(), m.names }
 
+var _ sdk.Patterned = (*Patterned)(nil)
+
 // Pattern implements [sdk.Patterned].
 func (m *Patterned) Pattern() (by sdk.Selector, pattern string) {
 	return m.selector(), m.pattern.String()

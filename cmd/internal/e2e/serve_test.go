@@ -22,10 +22,11 @@ import (
 
 	"dwaar.dev/dwaar/builtin"
 	"dwaar.dev/dwaar/host"
-	"dwaar.dev/dwaar/host/dwaarfile"
+	"dwaar.dev/dwaar/host/config"
 	"dwaar.dev/dwaar/host/engine"
 	"dwaar.dev/dwaar/host/graph"
 	"dwaar.dev/dwaar/host/loop"
+	"dwaar.dev/dwaar/host/share"
 	"dwaar.dev/dwaar/host/wasm"
 )
 
@@ -34,7 +35,7 @@ type served struct {
 	t      testing.TB
 	engine *engine.Engine
 	guests *wasm.Host
-	store  *host.Store
+	store  *share.Store
 	log    *lines
 }
 
@@ -47,7 +48,7 @@ func serve(t testing.TB, config string) *served {
 // serveWith is serve with options of what runs the plugins; their log is the test's.
 func serveWith(t testing.TB, o wasm.Options, config string) *served {
 	t.Helper()
-	s := &served{t: t, store: &host.Store{}, log: &lines{}}
+	s := &served{t: t, store: new(share.Store), log: &lines{}}
 	o.Log = slog.New(slog.NewTextHandler(s.log, nil))
 	loops := loops(t)
 	s.engine, s.guests = engine.New(engine.Options{Log: o.Log, Loops: loops}), wasm.New(o)
@@ -90,20 +91,15 @@ func (s *served) load(config string) error {
 	return s.engine.Load(s.t.Context(), g)
 }
 
-func (s *served) build(config string) (*graph.Graph, error) {
+func (s *served) build(text string) (*graph.Graph, error) {
 	r := &host.Registry{}
 	builtin.Register(r)
-	wasm.Register(r)
-	tree, err := dwaarfile.Parse("Dwaarfile", []byte(config), graph.Grammar(r), dwaarfile.Options{})
+	l := config.Loader{Registry: r, Store: s.store, Plugins: s.guests}
+	c, err := l.Load(config.Text("Dwaarfile", text))
 	if err != nil {
 		return nil, err
 	}
-	plugins, err := s.guests.Load(tree, r, s.store)
-	defer plugins.Release()
-	if err != nil {
-		return nil, err
-	}
-	return graph.Build(tree, plugins.Registry(), graph.Options{Store: s.store})
+	return c.Graph, nil
 }
 
 // addr is where the only listener listens.

@@ -68,6 +68,37 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 	}
 }
 
+// The list of what parts can do beside what their kind demands: who can, and who asks.
+// Where a method is renamed, or a package begins to ask, the list changes.
+func TestAbilitiesAreThoseOfTheList(t *testing.T) {
+	t.Parallel()
+	tree, err := archtest.Load(os.DirFS(root))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got strings.Builder
+	for _, a := range archtest.Abilities(tree) {
+		fmt.Fprint(&got, a)
+		if len(a.Have) == 0 {
+			t.Errorf("nobody has %s, and %v ask for it: was a method renamed?", a.Name, a.Use)
+		}
+	}
+	const file = "testdata/abilities.golden"
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(file, []byte(got.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+		t.Errorf("abilities (-want +got), UPDATE=1 accepts them:\n%s", diff)
+	}
+}
+
 func TestLongFunctionsAndFilesAreFound(t *testing.T) {
 	t.Parallel()
 	body := func(lines int) string { return "func f() {\n" + strings.Repeat("\tprintln()\n", lines-2) + "}\n" }

@@ -1,7 +1,7 @@
 // Package archtest reads the source of this module and reports where it leaves
 // the architecture: an import that a package has no business with, a function
 // that no longer fits a screen, a mutable package variable, an undocumented
-// name, a stray file at the top of the repository.
+// name, an interface that has none, a stray file at the top of the repository.
 //
 // It looks at syntax only, of every file whatever its build constraints, so it
 // costs milliseconds and judges the Linux and the portable half alike. It runs
@@ -45,7 +45,7 @@ func (f Finding) String() string {
 func Check(t *Tree) []Finding {
 	var found []Finding
 	for _, check := range []func(*Tree) []Finding{
-		checkTopLevel, checkImports, checkCalls, checkLengths, checkDocs, checkGlobals,
+		checkTopLevel, checkImports, checkCalls, checkLengths, checkDocs, checkGlobals, checkAnonymous,
 	} {
 		found = append(found, check(t)...)
 	}

@@ -18,7 +18,7 @@ type rule struct {
 // rules is the architecture as a table. Order matters only where two patterns
 // match the same package.
 func rules() []rule {
-	return slices.Concat(wordRules(), configRules(), connRules(), runningRules(), toolRules(), builtinRules(), outerRules())
+	return slices.Concat(wordRules(), configRules(), pluginRules(), connRules(), runningRules(), toolRules(), builtinRules(), outerRules())
 }
 
 // wordRules are the rules of sdk, what it takes to write a matcher.
@@ -84,12 +84,42 @@ func configRules() []rule {
 			why:      "host/schema checks a directive tree against what sdk.Spec says of it: who said it, and what is built from it, is not its business",
 		},
 		{
+			packages: []string{"host/share"},
+			imports:  []string{"host"},
+			tests:    anyPart(),
+			why:      "host/share keeps what it is given: it knows what a value can do beside being kept, and not what any of them is",
+		},
+		{
+			packages: []string{"host/config"},
+			imports:  []string{"host", "host/dwaarfile", "host/graph", "host/share", "host/wasm", "sdk"},
+			tests:    append(anyPart(), "plugins/..."),
+			why:      "host/config leads from text to graph, with plugins: it starts nothing, so it knows no engine, and what there is to name it is given",
+		},
+		{
+			packages: []string{"host/target"},
+			imports:  []string{"host", "host/relay", "sdk"},
+			tests:    anyPart(),
+			why:      "host/target is a handler like those of builtin, which a program gets connections from: it knows no configuration",
+		},
+		{
+			packages: []string{"host/dwaar"},
+			imports:  []string{"builtin", "host", "host/config", "host/engine", "host/graph", "host/loop", "host/share", "host/wasm", "sdk"},
+			tests:    anyPart(),
+			why:      "host/dwaar puts the parts together for Go programs, as cmd/dwaar does for the command line",
+		},
+		{
 			packages: []string{"host/graph"},
-			imports:  []string{"host", "host/schema", "sdk"},
+			imports:  []string{"host", "host/schema", "host/share", "sdk"},
 			modules:  []string{"github.com/gaissmai/bart"},
 			tests:    anyPart(),
 			why:      "graph never imports wasm or builtin: plugins and builtins reach it as Registry entries; and building never starts, so it knows no engine",
 		},
+	}
+}
+
+// pluginRules are the rules of what runs WebAssembly modules.
+func pluginRules() []rule {
+	return []rule{
 		{
 			packages: []string{"host/wasm"},
 			imports:  []string{"host", "host/watch", "sdk", "sdk/abi", "host/wasm/rewrite", "host/wasm/record", "host/wasm/codecache"},
@@ -192,7 +222,7 @@ func toolRules() []rule {
 		},
 		{
 			packages: []string{"host/hosttest"},
-			imports:  []string{"host", "host/session", "sdk"},
+			imports:  []string{"host", "host/session", "host/share", "sdk"},
 			tests:    anyPart(),
 			why:      "host/hosttest lets a handler be tested alone: it needs the contract of handlers and nothing that fulfils it",
 		},
@@ -260,7 +290,7 @@ func outerRules() []rule {
 	return []rule{
 		{
 			packages: []string{"plugins/internal/plugintest"},
-			imports:  []string{"sdk", "sdk/matchtest", "host", "host/dwaarfile", "host/graph", "host/hosttest", "host/wasm"},
+			imports:  []string{"sdk", "sdk/matchtest", "host", "host/dwaarfile", "host/graph", "host/hosttest", "host/share", "host/wasm"},
 			modules:  []string{"github.com/google/go-cmp"},
 			why:      "plugins/internal/plugintest loads plugins as the proxy does and judges them: only their tests import it",
 		},

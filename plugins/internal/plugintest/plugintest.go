@@ -25,13 +25,14 @@ import (
 	"dwaar.dev/dwaar/host/dwaarfile"
 	"dwaar.dev/dwaar/host/graph"
 	"dwaar.dev/dwaar/host/hosttest"
+	"dwaar.dev/dwaar/host/share"
 	"dwaar.dev/dwaar/host/wasm"
 	"dwaar.dev/dwaar/sdk"
 )
 
 // Plugin is a module that was loaded.
 type Plugin struct {
-	registry *host.Registry
+	builder *hosttest.Builder
 }
 
 // big is more bytes than a module has that Go has not compiled.
@@ -54,27 +55,22 @@ func Load(t testing.TB, name, path string, options ...string) *Plugin {
 	}
 	o := wasm.Options{Log: slog.New(slog.DiscardHandler)}
 	if info, err := os.Stat(path); err == nil && info.Size() > big {
-		o.Compiler = compiler(t)
+		o.Compiler = Compiler(t)
 	}
 	h := wasm.New(o)
-	builder := &hosttest.Builder{Store: new(host.Store)}
+	builder := &hosttest.Builder{Store: new(share.Store)}
 	t.Cleanup(func() {
 		builder.Release()
 		if err := h.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	loaded, err := h.Load(tree, new(host.Registry), builder.Store)
-	defer loaded.Release()
-	if err != nil {
+	loading := new(host.Registry)
+	h.Loading(nil).Register(loading)
+	if err := loading.Globals()[0].Declare(builder, tree[0].All("plugin")); err != nil {
 		t.Fatal(err)
 	}
-	for _, g := range loaded.Registry().Globals() {
-		if err := g.Check(builder, nil); err != nil { // the builder is what holds the module from now on
-			t.Fatal(err)
-		}
-	}
-	return &Plugin{loaded.Registry()}
+	return &Plugin{builder}
 }
 
 // Matcher makes a matcher of a line of a Dwaarfile, with its block if it has one:
@@ -101,9 +97,9 @@ func (p *Plugin) Refused(t testing.TB, line string) string {
 func (p *Plugin) matcher(t testing.TB, line string) (sdk.Matcher, error) {
 	t.Helper()
 	n := Node(t, line)
-	for _, e := range p.registry.Matchers() {
+	for _, e := range p.builder.Declared.Matchers() {
 		if e.Spec.Name == n.Name {
-			return e.New(n)
+			return e.New(p.builder, n)
 		}
 	}
 	return nil, errors.New("the plugin has no such matcher")
@@ -147,9 +143,9 @@ func BuildGo(t testing.TB, dir string) string {
 	return out
 }
 
-// compiler returns the command that compiles a module of Go, which takes a second, and
+// Compiler returns the command that compiles a module of Go, which takes a second, and
 // half a minute where this process does it under the race detector.
-func compiler(t testing.TB) []string {
+func Compiler(t testing.TB) []string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "compiler")
 	run(t, exec.CommandContext(t.Context(), "go", "build", "-o", out, "dwaar.dev/dwaar/plugins/internal/compiler"))

@@ -1,0 +1,88 @@
+package host
+
+import (
+	"context"
+	"net/netip"
+
+	"dwaar.dev/dwaar/host/upstream"
+	"dwaar.dev/dwaar/sdk"
+)
+
+// The interfaces of this file, and Planner and WaitingPlanner beside Handler, are abilities:
+// what a part can do beside what its kind demands. Whoever has one says so with
+// var _ host.Ender = (*Handler)(nil), and a test lists who has and who uses each.
+
+// Actor is what a matcher, handler or shared value also is when something of it
+// runs beside the connections: health checks, file watchers. Run is started when
+// the configuration is loaded, returns when ctx is done, and not before. A shared
+// value runs once, however many configurations hold it.
+type Actor interface {
+	Run(ctx context.Context) error
+}
+
+// Beginner is an actor with something to do before anybody may rely on the configuration
+// it belongs to: a program says that it serves only after that.
+type Beginner interface {
+	Actor
+	Begun() <-chan struct{} // closed once the actor works, or knows that it cannot
+}
+
+// Held is what a shared value also is when connections hold it beyond the life of
+// the graph that named it.
+type Held interface {
+	Held() bool // reports whether a connection does
+}
+
+var _ Held = (*upstream.Upstream)(nil)
+
+// Targeter is a handler that says where it connects to, as far as the
+// configuration fixes it, so that loops are found at load.
+type Targeter interface {
+	Targets() []netip.AddrPort
+}
+
+// Ender is a handler of which the arguments decide whether it ends: whether no
+// connection goes on to the handler behind it. Without it the handler's spec says so.
+type Ender interface {
+	Ends() bool
+}
+
+// Denier is a handler that turns connections away: the set of its route keeps
+// clients out instead of letting them in. An answer that stands for one that a
+// matcher could not give ([Substitute]) is judged by that.
+type Denier interface {
+	Denies() bool
+}
+
+// Offerer is a handler that agrees on an application protocol with its client. What
+// the connection then carries is matched by the rules of that protocol.
+type Offerer interface {
+	Offers(protocol string) bool // by its ALPN name (RFC 7301, section 6)
+}
+
+// Blocker is a Planner whose arguments may need a goroutine all the same.
+type Blocker interface {
+	Blocks() string // says why, as validate prints it; "": no attempt waits
+}
+
+// Substitute is a matcher that can be configured to answer in the place of an
+// evaluation that failed. Its constructor may return it beside an error, so that this
+// is judged also where its arguments are refused.
+type Substitute interface {
+	sdk.Matcher
+	// Substitute returns whether a failed evaluation matches, and the error of a
+	// configuration where that would let clients in whom the matcher was to keep out.
+	// The error is nil if there is no such answer, or it may stand anywhere.
+	Substitute() (matches bool, unsafe error)
+}
+
+// Placed is a Builder that knows where the directive stands.
+type Placed interface {
+	InGlobal() bool // in a layer4 inside the global block, as in a Caddyfile
+}
+
+// ClosedFacts is a Builder that knows of facts whose every value the configuration lists,
+// because the matcher that supplies them has exact names only.
+type ClosedFacts interface {
+	Closed(fact string) bool
+}

@@ -1,0 +1,102 @@
+package graph
+
+import (
+	"time"
+
+	"dwaar.dev/dwaar/sdk"
+)
+
+// read sets in s what the options in the block of n say, those left out that are
+// refused already.
+func read[S any](b *builder, s *S, n *sdk.Node, table []sdk.Option[S]) {
+	for i := range n.Block {
+		if o := &n.Block[i]; !b.faults.In(o) {
+			b.errs.Add(o.Pos, sdk.Apply(s, n.Block[i:i+1], table))
+		}
+	}
+}
+
+func globalOptions() []sdk.Option[Settings] {
+	return []sdk.Option[Settings]{
+		sdk.Line(sdk.Spec{
+			Name: "grace_period", Doc: "How long a shutdown waits for open connections",
+			Args: []sdk.Arg{sdk.One("D", sdk.Duration)}, Default: "30s",
+		}, setLimit(func(s *Settings) *time.Duration { return &s.GracePeriod })),
+		sdk.Line(sdk.Spec{
+			Name: "reload_drain", Doc: "After a reload, connections of the old configuration end within this time",
+			Args: []sdk.Arg{sdk.OrOff(sdk.One("D", sdk.Duration))}, Default: "off",
+		}, setLimit(func(s *Settings) *time.Duration { return &s.ReloadDrain })),
+	}
+}
+
+// phaseOptions are those of every block with routes: of servers and subroutes.
+func phaseOptions() []sdk.Option[Limits] {
+	return []sdk.Option[Limits]{
+		sdk.Line(sdk.Spec{
+			Name: "matching_timeout", Doc: "How long a client may take to show what it is; then what is undecided is unknown and the routes are tried a last time",
+			Args: []sdk.Arg{sdk.OrOff(sdk.One("D", sdk.Duration))}, Default: "3s",
+		}, setLimit(func(l *Limits) *time.Duration { return &l.MatchingTimeout })),
+	}
+}
+
+func serverOptions() []sdk.Option[Limits] {
+	return append(phaseOptions(),
+		sdk.Line(sdk.Spec{
+			Name: "max_head", Doc: "How many first bytes are looked at at most",
+			Args: []sdk.Arg{sdk.One("SIZE", sdk.Size)}, Default: "16KiB",
+		}, setMaxHead),
+		sdk.Line(sdk.Spec{
+			Name: "max_connections", Doc: "How many connections this server has at most; by default what the descriptor limit allows, (limit − 200) / 2",
+			Args: []sdk.Arg{sdk.One("N", sdk.Int)},
+		}, setCap(func(l *Limits) *int { return &l.MaxConnections })),
+		sdk.Line(sdk.Spec{
+			Name: "max_connections_per_ip", Doc: "How many connections one client address has at most",
+			Args: []sdk.Arg{sdk.OrOff(sdk.One("N", sdk.Int))}, Default: "off",
+		}, setCap(func(l *Limits) *int { return &l.MaxConnectionsPerIP })),
+		sdk.Line(sdk.Spec{
+			Name: "max_matching", Doc: "How many connections may be undecided at a time; by default half of max_connections. When it is reached the oldest silent one gives way",
+			Args: []sdk.Arg{sdk.One("N", sdk.Int)},
+		}, setCap(func(l *Limits) *int { return &l.MaxMatching })),
+	)
+}
+
+// setLimit sets a field to a duration, which may be 0, as off is.
+func setLimit[S any](field func(*S) *time.Duration) func(*S, *sdk.Node) error {
+	return func(s *S, n *sdk.Node) error {
+		*field(s) = 0
+		if sdk.IsOff(n.Args[0]) {
+			return nil
+		}
+		d, err := sdk.ParseDuration(n.Args[0].Text)
+		*field(s) = d
+		return err
+	}
+}
+
+// setCap sets a field to a positive number, or to 0 for off.
+func setCap(field func(*Limits) *int) func(*Limits, *sdk.Node) error {
+	return func(l *Limits, n *sdk.Node) error {
+		*field(l) = 0
+		if sdk.IsOff(n.Args[0]) {
+			return nil
+		}
+		v, err := sdk.ParseInt(n.Args[0].Text)
+		if err == nil && v == 0 {
+			err = sdk.Errorf(n.Args[0].Pos, "%s 0 would take no connection: write a positive number", n.Name)
+		}
+		*field(l) = v
+		return err
+	}
+}
+
+func setMaxHead(l *Limits, n *sdk.Node) error {
+	w := n.Args[0]
+	size, err := sdk.ParseSize(w.Text)
+	if err == nil && (size < minHead || size > maxHead) {
+		err = sdk.Errorf(w.Pos, "max_head %s is out of bounds: write %d to %dKiB", w.Text, minHead, maxHead>>10)
+	}
+	if err == nil {
+		l.MaxHead = int(size)
+	}
+	return err
+}

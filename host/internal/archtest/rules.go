@@ -71,8 +71,13 @@ func configRules() []rule {
 			why:      "host is the contract of handlers: whoever fulfils it imports host, never the other way round",
 		},
 		{
+			packages: []string{"host/files"},
+			tests:    []string{"host/realtest"},
+			why:      "host/files opens files, with the standard library alone: who reads them and what is in them is not its business",
+		},
+		{
 			packages: []string{"host/dwaarfile"},
-			imports:  []string{"sdk"},
+			imports:  []string{"sdk", "host/files"},
 			modules:  []string{"github.com/BurntSushi/toml"},
 			tests:    anyPart(),
 			why:      "host/dwaarfile turns text into the directive tree: it knows syntax, and what a directive means is the graph's",
@@ -92,18 +97,19 @@ func configRules() []rule {
 		},
 		{
 			packages: []string{"host/wasm"},
-			imports:  []string{"host", "sdk", "sdk/abi", "host/wasm/rewrite", "host/wasm/record", "host/wasm/codecache"},
+			imports:  []string{"host", "host/files", "sdk", "sdk/abi", "host/wasm/rewrite", "host/wasm/record", "host/wasm/codecache"},
 			modules:  []string{"github.com/tetratelabs/wazero"},
 			tests:    anyPart(),
 			why:      "host/wasm is one more implementation of sdk.Matcher: the graph gets it from the Registry and it never sees the graph",
 		},
 		{
 			packages: []string{"host/wasm/codecache"},
-			why:      "host/wasm/codecache keeps bytes in files, with the standard library alone: what they are is host/wasm's",
+			imports:  []string{"host/files"},
+			why:      "host/wasm/codecache keeps bytes in files, whose owners it asks for: what they are is host/wasm's",
 		},
 		{
 			packages: []string{"host/wasm/record"},
-			imports:  []string{"sdk/abi"},
+			imports:  []string{"sdk/abi", "host/files"},
 			why:      "host/wasm/record is a file format: who evaluates is host/wasm, and it tells what came of it",
 		},
 		{
@@ -152,7 +158,7 @@ func runningRules() []rule {
 		},
 		{
 			packages: []string{"host/control"},
-			imports:  []string{"host", "host/engine", "sdk"},
+			imports:  []string{"host", "host/engine", "host/files", "sdk"},
 			modules:  []string{"github.com/prometheus/client_golang", "golang.org/x/sys"},
 			tests:    anyPart(),
 			why:      "host/control speaks for a running engine: what reads a configuration is handed to it by cmd/dwaar",
@@ -197,7 +203,7 @@ func builtinRules() []rule {
 	}
 	handler := rule{
 		packages: handlers(),
-		imports:  []string{"sdk", "host", "host/relay", "builtin/internal/..."},
+		imports:  []string{"sdk", "host", "host/files", "host/relay", "builtin/internal/..."},
 		tests:    []string{"sdk/...", "host/...", "builtin/..."},
 		why:      "builtin never imports graph, engine or wasm: a handler that holds routes gets them from its Builder",
 	}

@@ -32,6 +32,9 @@ func OpenIn(root *os.Root, name string) (*os.File, error) {
 func open(name string, stat func(string) (fs.FileInfo, error), with func(string, int, fs.FileMode) (*os.File, error)) (*os.File, error) {
 	info, err := stat(name)
 	if err != nil {
+		if path, ok := errors.AsType[*fs.PathError](err); ok {
+			path.Op = "open" // what was asked for
+		}
 		return nil, err
 	}
 	if err := regular(name, info); err != nil {

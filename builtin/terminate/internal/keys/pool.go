@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/files"
 )
 
 // Pool is the certificate authorities in a set of files, followed as they change.
@@ -28,10 +29,10 @@ type Authorities struct {
 }
 
 // OpenPool reads the files, each of which holds at least one certificate in PEM.
-func OpenPool(files []string) (*Pool, error) {
+func OpenPool(names []string) (*Pool, error) {
 	p := &Pool{files: watched[*Authorities]{
-		files: files,
-		read:  func() (*Authorities, error) { return readAuthorities(files) },
+		files: names,
+		read:  func() (*Authorities, error) { return readAuthorities(names) },
 	}}
 	if err := p.Refresh(); err != nil {
 		return nil, err
@@ -39,11 +40,11 @@ func OpenPool(files []string) (*Pool, error) {
 	return p, nil
 }
 
-func readAuthorities(files []string) (*Authorities, error) {
+func readAuthorities(names []string) (*Authorities, error) {
 	a := &Authorities{Pool: x509.NewCertPool()}
 	digest := sha256.New()
-	for _, name := range files {
-		text, err := readFile(name)
+	for _, name := range names {
+		text, err := files.ReadPEM(name)
 		if err != nil {
 			return nil, err
 		}
@@ -63,7 +64,7 @@ func (p *Pool) Now() *Authorities { return p.now.Load() }
 func (p *Pool) Refresh() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.files.look() {
+	if p.files.look(true) {
 		p.now.Store(p.files.value)
 	}
 	return p.files.err
@@ -78,7 +79,7 @@ func (p *Pool) Run(ctx context.Context) error {
 func (p *Pool) look(log *slog.Logger) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.files.look() {
+	if p.files.look(false) {
 		p.now.Store(p.files.value)
 		log.Info("trust pool replaced", "files", p.files.files)
 	}

@@ -2,8 +2,6 @@ package keys
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"time"
@@ -15,10 +13,6 @@ const (
 	every  = 2 * time.Second
 	jitter = 500 * time.Millisecond
 )
-
-// maxFile bounds what is read of one file: a chain of a hundred certificates is
-// far below it.
-const maxFile = 1 << 20
 
 // stamp tells whether files were replaced or written to: the file itself (its
 // inode), its size and its time. A file that does not exist is nil.
@@ -46,11 +40,17 @@ func (s stamp) same(t stamp) bool {
 			}
 			continue
 		}
-		if !os.SameFile(a, b) || a.Size() != b.Size() || !a.ModTime().Equal(b.ModTime()) {
+		if !sameFile(a, b) {
 			return false
 		}
 	}
 	return true
+}
+
+// sameFile reports whether a file was neither replaced nor written to, and may be read
+// by the same users.
+func sameFile(a, b os.FileInfo) bool {
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && a.Mode() == b.Mode()
 }
 
 // watched is a value that is read from files, and read again when they change.
@@ -77,20 +77,25 @@ const (
 )
 
 // look reads the files if they have changed, and says whether there is a new
-// value. The old one stays if they cannot be read.
-func (w *watched[T]) look() (changed bool) {
+// value. The old one stays if they cannot be read. Files that could not be read are
+// tried again only if they have changed, or with again: a directory on the way may have
+// been the reason.
+func (w *watched[T]) look(again bool) (changed bool) {
 	now := stampOf(w.files)
 	switch {
 	case w.at != nil && now.same(w.at):
 		w.err = nil
 		return false
-	case w.err != nil && now.same(w.bad):
+	case w.err != nil && !again && now.same(w.bad):
 		w.state = max(w.state, settled)
 		return false
 	}
 	value, err := w.read()
 	if err != nil {
-		w.err, w.bad, w.state = err, now, fresh
+		if w.err == nil || !now.same(w.bad) {
+			w.state = fresh
+		}
+		w.err, w.bad = err, now
 		return false
 	}
 	w.value, w.at, w.err = value, now, nil
@@ -122,20 +127,3 @@ func poll(ctx context.Context, look func()) error {
 }
 
 func pause() time.Duration { return every + rand.N(jitter) }
-
-// readFile reads a file that cannot be longer than any certificate is.
-func readFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err // it names the file
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(b) > maxFile {
-		return nil, fmt.Errorf("reading %s: it is longer than %d bytes and can be no certificate", name, maxFile)
-	}
-	return b, nil
-}

@@ -125,6 +125,7 @@ func (b *builder) server(n *sdk.Node, inGlobal bool) {
 		}
 		s.Listeners = append(s.Listeners, ls...)
 	}
+	b.socketOwner(n, s)
 	sc := &scope{builder: b, server: s, known: map[string]bool{}, inGlobal: inGlobal}
 	s.routes = sc.routes(n, s.Limits, false)
 	if len(s.routes.list.routes) == 0 {
@@ -181,23 +182,6 @@ func (b *builder) duration(n *sdk.Node, name string, otherwise time.Duration) ti
 	}
 	d, _ := sdk.ParseDuration(o.Args[0].Text)
 	return d
-}
-
-// overlaps refuses two listeners that want the same connections: with both bound,
-// the kernel would share them out at random.
-func (b *builder) overlaps() {
-	var all []Listener
-	for _, s := range b.graph.Servers {
-		for _, l := range s.Listeners {
-			for i := range all {
-				if all[i].overlaps(&l) {
-					b.errorf(l.Pos, "%s overlaps %s at %s: name each address once", l.Name, all[i].Name, all[i].Pos)
-					break
-				}
-			}
-			all = append(all, l)
-		}
-	}
 }
 
 // Release counts a user out. The last one drops what the graph shared.

@@ -85,7 +85,7 @@ func MatchingTimeout() sdk.Spec {
 }
 
 func serverOptions() []sdk.Spec {
-	return []sdk.Spec{
+	return append([]sdk.Spec{
 		MatchingTimeout(),
 		{
 			Name: "max_head", Doc: "How many first bytes are looked at at most",
@@ -102,6 +102,25 @@ func serverOptions() []sdk.Spec {
 		{
 			Name: "max_matching", Doc: "How many connections may be undecided at a time; by default half of max_connections. When it is reached the oldest silent one gives way",
 			Args: []sdk.Arg{sdk.One("N", sdk.Int)},
+		},
+	}, socketOptions()...)
+}
+
+// The options that say whose the files of Unix listeners are.
+const (
+	ownerName = "socket_owner"
+	groupName = "socket_group"
+)
+
+func socketOptions() []sdk.Spec {
+	return []sdk.Spec{
+		{
+			Name: ownerName, Doc: "The user, a name or a number, to whom the server's Unix sockets belong; their mode is behind the path, unix//run/app.sock|0660",
+			Args: []sdk.Arg{sdk.One("USER", sdk.Free)}, Default: "the one dwaar runs as",
+		},
+		{
+			Name: groupName, Doc: "The group, a name or a number, to which they belong",
+			Args: []sdk.Arg{sdk.One("GROUP", sdk.Free)}, Default: "the one dwaar runs as",
 		},
 	}
 }

@@ -26,6 +26,8 @@ func explain(err error, at Spec) error {
 			"(systemd: AmbientCapabilities=), or let the service manager open the socket and name it fd/N", cause)
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("%w: the directory of %s must be writable for this user", cause, at.Path)
+	case errors.Is(err, syscall.EINVAL) && at.Addr.Addr().Zone() != "":
+		return fmt.Errorf("%w: there is no interface %s with the address %s", cause, at.Addr.Addr().Zone(), at.Addr.Addr().WithZone(""))
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("%w: no interface of this machine has the address %s: correct it, or leave it out to listen on all",
 			cause, at.Addr.Addr())

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/control"
 	"dwaar.dev/dwaar/host/engine"
+	"dwaar.dev/dwaar/host/files"
 	"dwaar.dev/dwaar/host/relay/reactor"
 	"dwaar.dev/dwaar/host/wasm"
 )
@@ -170,8 +172,21 @@ func inSeconds(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
+// rereadable refuses a configuration that a reload cannot read again: what came through
+// a pipe is gone, and whoever opens a FIFO waits for somebody who writes.
+func rereadable(config string) error {
+	info, err := os.Stat(config)
+	if err != nil || info.Mode().IsRegular() {
+		return nil // reading it says more
+	}
+	return usageError{fmt.Sprintf("serve reads its configuration again at every reload, and %s is %s: name a regular file", config, files.Kind(info.Mode()))}
+}
+
 // newServer finds the configuration and prepares everything; it opens nothing.
 func newServer(a *app, o serveOptions, with engine.Options) (*server, error) {
+	if err := rereadable(cmp.Or(o.config, a.getenv("DWAAR_CONFIG"))); err != nil {
+		return nil, err
+	}
 	src, err := a.readOrDefault(o.config)
 	if err != nil {
 		return nil, err
@@ -200,8 +215,8 @@ func (s *server) socket() (*control.Socket, error) {
 		return nil, nil
 	case "":
 		socket, err := control.ListenFirst(control.Paths(s.getenv))
-		if errors.Is(err, os.ErrPermission) || errors.Is(err, os.ErrNotExist) {
-			s.log.Warn("there is no control socket: no usual directory can hold it; name one with --control PATH", slog.Any(keyError, err))
+		if errors.Is(err, control.ErrNoPlace) {
+			s.log.Warn("there is no control socket: name one with --control PATH", slog.Any(keyError, err))
 			return nil, nil
 		}
 		return socket, taken(err)

@@ -216,6 +216,9 @@ func (s *server) source() (*source, error) {
 	if s.config == defaultName {
 		return builtIn(), nil
 	}
+	if err := rereadable(s.config); err != nil {
+		return nil, err
+	}
 	return s.readFile(s.config)
 }
 

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/tetratelabs/wazero"
+
+	"dwaar.dev/dwaar/host/files"
 )
 
 // What the process that compiles a module may take. The greatest modules that the
@@ -50,7 +52,7 @@ func CompileInto(dir string, module io.Reader) error {
 // makeDir makes the directory that the compiler puts code into. What is found there
 // is run: nobody else can write to it, and it is never made again under its name.
 func (h *Host) makeDir() error {
-	dir, err := os.MkdirTemp("", "dwaar-wasm-")
+	dir, err := newDir(os.TempDir(), "/run", "/dev/shm")
 	if err != nil {
 		return fmt.Errorf("making a directory for compiled modules: %w: set TMPDIR to one that can be written to", err)
 	}
@@ -60,6 +62,22 @@ func (h *Host) makeDir() error {
 	}
 	h.dir = dir
 	return nil
+}
+
+// newDir makes a directory for this user in the first of the places that can hold it:
+// all but the last are often read-only in a container. The error is that of the first.
+func newDir(places ...string) (string, error) {
+	var first error
+	for _, place := range places {
+		dir, err := os.MkdirTemp(place, "dwaar-wasm-")
+		if err == nil || !files.NoPlace(err) {
+			return dir, err
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return "", first
 }
 
 // elsewhere has a module compiled by another process, within limits.

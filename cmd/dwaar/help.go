@@ -22,11 +22,22 @@ type group struct {
 	specs []sdk.Spec
 }
 
+// addressName is what help calls a server, which has no name of its own.
+const addressName = "ADDRESS"
+
+// addressForms prints every way to write an address to listen on.
+func addressForms(w io.Writer) {
+	fmt.Fprint(w, "\nAn address is one of:\n")
+	for _, f := range graph.AddressForms() {
+		fmt.Fprintf(w, "  %-20s %s\n", f.Example, f.Doc)
+	}
+}
+
 // groups returns everything that can be written, by place, in the order in which
 // somebody who learns it meets it.
 func groups(g *sdk.Grammar) []group {
 	server, global := g.Server, g.Global
-	server.Name = "ADDRESS"
+	server.Name = addressName
 	return []group{
 		{"", "Structure", "What a Dwaarfile consists of.", append(slices.Clone(g.Top), server, g.Route)},
 		{"matcher", "Matchers", "They stand in a set, `@name matcher…` or `@name { … }`, where all must match; `route @name` uses it.", g.Matchers},
@@ -110,7 +121,7 @@ func (a *app) explainDirective(name string) error {
 	for _, g := range groups(graph.Grammar(registry())) {
 		spec := sdk.Find(g.specs, name)
 		if spec == nil && strings.EqualFold(name, "server") {
-			spec = sdk.Find(g.specs, "ADDRESS")
+			spec = sdk.Find(g.specs, addressName)
 		}
 		if spec == nil {
 			continue
@@ -123,6 +134,9 @@ func (a *app) explainDirective(name string) error {
 		}
 		if err := schema.Help(a.out, spec); err != nil {
 			return err
+		}
+		if spec.Name == addressName {
+			addressForms(a.out)
 		}
 		found = true
 	}

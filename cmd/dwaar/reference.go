@@ -55,6 +55,12 @@ func referenceEntry(b *strings.Builder, s *sdk.Spec) {
 		}
 		referenceOptions(b, s.Block, "")
 	}
+	if s.Name == addressName {
+		b.WriteString("\n| address | |\n|---|---|\n")
+		for _, f := range graph.AddressForms() {
+			fmt.Fprintf(b, "| `%s` | %s |\n", f.Example, prose(f.Doc))
+		}
+	}
 	for i, f := range s.Facts {
 		if i == 0 {
 			b.WriteString("\n| fact | what it is |\n|---|---|\n")

@@ -30,6 +30,7 @@ func Build(tree []sdk.Node, r *host.Registry, o Options) (*Graph, error) {
 		faults:   schema.Check(tree, Grammar(r), o.Env),
 	}
 	b.errs = append(b.errs, b.faults.Errors...)
+	b.warnings = append(b.warnings, b.faults.Warnings...)
 	b.graph.Settings = Settings{GracePeriod: DefaultGracePeriod}
 	b.tree(tree)
 	b.overlaps()

@@ -4,7 +4,9 @@ import (
 	"net/netip"
 	"testing"
 
+	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/sdk"
 )
 
 func TestAListenerIsDialledByConnectionsOfItsFamilies(t *testing.T) {
@@ -37,5 +39,21 @@ func TestAListenerIsDialledByConnectionsOfItsFamilies(t *testing.T) {
 				t.Errorf("%s arrives at %s: %v", to, name, got)
 			}
 		}
+	}
+}
+
+func TestEveryFormOfAnAddressThatHelpListsIsOne(t *testing.T) {
+	t.Parallel()
+	for _, f := range graph.AddressForms() {
+		tree := []sdk.Node{{Name: "layer4", Block: []sdk.Node{{Name: f.Example, Block: []sdk.Node{}}}}}
+		g, err := graph.Build(tree, new(host.Registry), graph.Options{})
+		if err != nil {
+			t.Errorf("%s: %v", f.Example, err)
+			continue
+		}
+		if len(g.Servers[0].Listeners) == 0 {
+			t.Errorf("%s gives no listener", f.Example)
+		}
+		g.Release()
 	}
 }

@@ -150,15 +150,15 @@ func Lock(name string) (*os.File, error) {
 }
 
 // Readers says who but its owner may read a file, "everybody" or "its group", or
-// "" if nobody may.
-func Readers(info fs.FileInfo) string {
+// "" if nobody may. info is of the file of that name.
+func Readers(name string, info fs.FileInfo) string {
 	const groupRead, othersRead = 0o040, 0o004
 	switch mode := info.Mode().Perm(); {
 	case Owner(info) < 0: // modes mean nothing where nobody owns a file
 		return ""
 	case mode&othersRead != 0:
 		return "everybody"
-	case mode&groupRead != 0:
+	case mode&groupRead != 0 && !hasACL(name):
 		return "its group"
 	}
 	return ""

@@ -138,11 +138,12 @@ func TestWhoMayReadAFile(t *testing.T) {
 	for mode, want := range map[fs.FileMode]string{
 		0o600: "", 0o400: "", 0o711: "", 0o640: "its group", 0o604: "everybody", 0o644: "everybody",
 	} {
-		info, err := os.Stat(put(t, "", mode))
+		name := put(t, "", mode)
+		info, err := os.Stat(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := files.Readers(info); got != want {
+		if got := files.Readers(name, info); got != want {
 			t.Errorf("%v: %q, want %q", mode, got, want)
 		}
 		if !files.Mine(info) || files.Owner(info) != os.Geteuid() {

@@ -55,7 +55,7 @@ func (f Files) Exposed() string {
 	if err != nil {
 		return "" // reading it says more
 	}
-	who := files.Readers(info)
+	who := files.Readers(f.Key, info)
 	if who == "" {
 		return ""
 	}

@@ -132,11 +132,8 @@ func (a *app) explainDirective(name string) error {
 		if g.role != "" {
 			fmt.Fprintf(a.out, "%s\n\n", strings.ToUpper(g.role))
 		}
-		if err := schema.Help(a.out, spec); err != nil {
+		if err := a.explainSpec(spec); err != nil {
 			return err
-		}
-		if spec.Name == addressName {
-			addressForms(a.out)
 		}
 		found = true
 	}
@@ -146,6 +143,15 @@ func (a *app) explainDirective(name string) error {
 	if !found {
 		return usageError{fmt.Sprintf("there is nothing to say about %q: `dwaar help directives` lists what there is", name)}
 	}
+	return nil
+}
+
+// explainSpec prints a description, and how an address is written behind that of a server.
+func (a *app) explainSpec(spec *sdk.Spec) error {
+	if err := schema.Help(a.out, spec); err != nil || spec.Name != addressName {
+		return err
+	}
+	addressForms(a.out)
 	return nil
 }
 

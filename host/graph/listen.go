@@ -131,7 +131,7 @@ func listenAddr(host, network string) (netip.Addr, error) {
 		return netip.Addr{}, fmt.Errorf("%q is no address of this machine: write an IP address, or nothing for all of them", host)
 	}
 	addr = addr.Unmap()
-	if addr.Is6() && addr.IsLinkLocalUnicast() && addr.Zone() == "" {
+	if needsZone(addr) {
 		return netip.Addr{}, fmt.Errorf("%s is a link-local address, and every interface may have it: write the interface as well, [%[1]s%%eth0]", addr)
 	}
 	if wrong := map[string]bool{"tcp6": addr.Is4(), "tcp4": addr.Is6()}; wrong[network] {
@@ -139,6 +139,10 @@ func listenAddr(host, network string) (netip.Addr, error) {
 	}
 	return addr, nil
 }
+
+// needsZone reports whether an address means nothing without the interface it is of (RFC
+// 4007, section 6).
+func needsZone(a netip.Addr) bool { return a.Is6() && a.IsLinkLocalUnicast() && a.Zone() == "" }
 
 func parsePorts(ports string) (first, last int, err error) {
 	from, to, ranged := strings.Cut(ports, "-")
@@ -163,6 +167,12 @@ func parsePorts(ports string) (first, last int, err error) {
 // families says which IP versions a listener takes connections of.
 func (l *Listener) families() (v4, v6 bool) { return l.Network != "tcp6", l.Network != "tcp4" }
 
+// takes reports whether an address is of a family that the listener takes.
+func (l *Listener) takes(a netip.Addr) bool {
+	v4, v6 := l.families()
+	return a.Is4() && v4 || a.Is6() && v6
+}
+
 func (l *Listener) tcp() bool { return strings.HasPrefix(l.Network, "tcp") }
 
 // everyAddress reports whether a listener takes connections to every address of its
@@ -179,7 +189,7 @@ func (l *Listener) Dials(addr netip.AddrPort) bool {
 		return false
 	}
 	a := addr.Addr().Unmap()
-	if v4, v6 := l.families(); a.Is4() && !v4 || a.Is6() && !v6 {
+	if !l.takes(a) {
 		return false
 	}
 	if l.everyAddress() {

@@ -37,18 +37,8 @@ func (s *Socket) Grant(access Access) error {
 	if err != nil || !os.SameFile(info, s.file) {
 		return fmt.Errorf("%s is not the socket that was made any more: %w", s.path, errors.Join(err, fs.ErrNotExist))
 	}
-	mode := access.Mode
-	if mode == 0 {
-		mode = usualMode()
-	}
 	uid, gid := ids(info)
-	owner, group := ids(s.file)
-	if access.Owner >= 0 {
-		owner = access.Owner
-	}
-	if access.Group >= 0 {
-		group = access.Group
-	}
+	mode, owner, group := access.over(s.file)
 	if uid != owner || gid != group {
 		if err := os.Lchown(s.path, owner, group); err != nil {
 			return fmt.Errorf("giving %s to user %d and group %d: %w", s.path, owner, group, whyNot(err))
@@ -58,6 +48,22 @@ func (s *Socket) Grant(access Access) error {
 		return os.Chmod(s.path, mode)
 	}
 	return nil
+}
+
+// over returns what access says, and of the rest how the file was born.
+func (access Access) over(born fs.FileInfo) (mode fs.FileMode, owner, group int) {
+	mode = access.Mode
+	if mode == 0 {
+		mode = usualMode()
+	}
+	owner, group = ids(born)
+	if access.Owner >= 0 {
+		owner = access.Owner
+	}
+	if access.Group >= 0 {
+		group = access.Group
+	}
+	return mode, owner, group
 }
 
 func whyNot(err error) error {

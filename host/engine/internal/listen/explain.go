@@ -10,14 +10,7 @@ import (
 
 // explain returns the error of a bind with what to do about it.
 func explain(err error, at Spec) error {
-	cause := err
-	if op := (*net.OpError)(nil); errors.As(err, &op) {
-		cause = op.Err // the address is said by whoever reports it
-	}
-	var sys *os.SyscallError
-	if errors.As(cause, &sys) {
-		cause = sys.Err
-	}
+	cause := causeOf(err)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("%w: %s", cause, holder(at))
@@ -35,6 +28,19 @@ func explain(err error, at Spec) error {
 		return fmt.Errorf("%w: make the directory of %s first", cause, at.Path)
 	case errors.Is(err, syscall.EMFILE):
 		return fmt.Errorf("%w: raise the descriptor limit (ulimit -n, systemd: LimitNOFILE=)", cause)
+	}
+	return cause
+}
+
+// causeOf takes the operation and the address off an error: whoever reports it says them.
+func causeOf(err error) error {
+	cause := err
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		cause = op.Err
+	}
+	var sys *os.SyscallError
+	if errors.As(cause, &sys) {
+		cause = sys.Err
 	}
 	return cause
 }

@@ -109,7 +109,7 @@ func fitsAddr(text string) error {
 	if strings.ContainsAny(text, ":/{") {
 		return nil
 	}
-	return errors.New("must be an address: HOST:PORT, :PORT, udp/HOST:PORT or unix//path")
+	return errors.New("must be an address: HOST:PORT, :PORT or unix//path")
 }
 
 func fitsHost(text string) error {

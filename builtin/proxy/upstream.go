@@ -5,11 +5,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/files"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -125,7 +125,7 @@ func (u *entry) setServerName(n *sdk.Node) error {
 }
 
 func (u *entry) setClientAuth(n *sdk.Node) error {
-	pair, err := tls.LoadX509KeyPair(n.Args[0].Text, n.Args[1].Text)
+	pair, err := readPair(n.Args[0].Text, n.Args[1].Text)
 	if err != nil {
 		return sdk.Errorf(n.Args[0].Pos, "reading the certificate %s and its key %s: %s", n.Args[0].Text, n.Args[1].Text, strings.TrimPrefix(err.Error(), "tls: "))
 	}
@@ -134,11 +134,24 @@ func (u *entry) setClientAuth(n *sdk.Node) error {
 	return nil
 }
 
+// readPair reads a certificate and its key from regular files.
+func readPair(cert, key string) (tls.Certificate, error) {
+	chain, err := files.ReadPEM(cert)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	private, err := files.ReadPEM(key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(chain, private)
+}
+
 func (u *entry) setTrustPool(n *sdk.Node) error {
 	var errs sdk.Errors
 	pool := x509.NewCertPool()
 	for _, w := range n.Args {
-		pem, err := os.ReadFile(w.Text)
+		pem, err := files.ReadPEM(w.Text)
 		switch {
 		case err != nil:
 			errs.Add(w.Pos, sdk.Errorf(w.Pos, "reading the authorities: %v", err))

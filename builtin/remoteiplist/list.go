@@ -6,7 +6,7 @@ import (
 
 	"github.com/gaissmai/bart"
 
-	"dwaar.dev/dwaar/host/watch"
+	"dwaar.dev/dwaar/host/files"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -19,7 +19,7 @@ const maxFaults = 10
 
 // read reads a list.
 func read(name string) (*bart.Lite, error) {
-	text, err := watch.ReadFile(name, maxFile)
+	text, err := files.Read(name, maxFile)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package terminate
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -19,8 +20,9 @@ const expirySoon = 14 * 24 * time.Hour
 
 // sources is what directives name, with their places in the file.
 type sources struct {
-	list []keys.Source
-	at   []sdk.Pos
+	list  []keys.Source
+	at    []sdk.Pos
+	notes sdk.Errors // files of directories that were passed over
 }
 
 func (s *sources) add(at sdk.Pos, source keys.Source) {
@@ -32,7 +34,7 @@ func (s *sources) add(at sdk.Pos, source keys.Source) {
 func globalSources(b host.Builder) (s sources, errs sdk.Errors) {
 	for _, n := range b.Global(certificateName) {
 		if len(n.Args) == 1 {
-			errs.Add(n.Pos, s.addDir(n.Args[0]))
+			errs.Add(n.Pos, s.addDir(b, n.Args[0]))
 			continue
 		}
 		errs.Add(n.Pos, fitsFiles(n.Args))
@@ -48,15 +50,23 @@ func globalSources(b host.Builder) (s sources, errs sdk.Errors) {
 }
 
 // addDir adds the pairs in a directory.
-func (s *sources) addDir(w sdk.Word) error {
+func (s *sources) addDir(b host.Builder, w sdk.Word) error {
 	if info, err := os.Stat(w.Text); err == nil && !info.IsDir() {
 		return sdk.Errorf(w.Pos, "certificate %s: that is a file: write certificate NAME… CERT KEY, or the directory", w.Text)
 	}
-	files, err := keys.List(w.Text)
+	v, err := b.Share("tls directory "+w.Text, func() (any, error) { return keys.NewDir(w.Text), nil })
+	if err != nil {
+		return err
+	}
+	dir := v.(*keys.Dir)
+	found, err := dir.List()
 	if err != nil {
 		return faultsAt(w.Pos, err)
 	}
-	s.add(w.Pos, keys.Source{Files: files, Dir: w.Text})
+	for _, note := range found.Notes {
+		s.notes = append(s.notes, sdk.Errorf(w.Pos, "%s", note))
+	}
+	s.add(w.Pos, keys.Source{Files: found.Pairs, Dir: dir})
 	return nil
 }
 
@@ -103,7 +113,7 @@ func faultsAt(at sdk.Pos, err error) error {
 // open returns the ring of the sources: the one that an earlier configuration with
 // the same sources uses, brought up to date, or a new one.
 func (s *sources) open(b host.Builder) (*keys.Ring, error) {
-	ring, err := host.Share(b, fmt.Sprintf("tls certificates %q", s.list), func() (*keys.Ring, error) {
+	ring, err := host.Share(b, "tls certificates "+s.key(), func() (*keys.Ring, error) {
 		ring, faults := keys.Open(s.list)
 		if faults != nil {
 			return nil, faults
@@ -119,6 +129,19 @@ func (s *sources) open(b host.Builder) (*keys.Ring, error) {
 	return ring, nil
 }
 
+// key tells rings apart: equal keys name the same files for the same names.
+func (s *sources) key() string {
+	var b strings.Builder
+	for _, source := range s.list {
+		fmt.Fprintf(&b, "%q %q", source.Names, source.Files)
+		if source.Dir != nil {
+			fmt.Fprintf(&b, " in %q", source.Dir.Path)
+		}
+		b.WriteByte(';')
+	}
+	return b.String()
+}
+
 // place turns faults into errors with places.
 func (s *sources) place(err error) error {
 	var faults keys.Faults
@@ -132,16 +155,19 @@ func (s *sources) place(err error) error {
 	return errs.Err()
 }
 
-// warn says what clients will refuse.
+// warn says what clients will refuse, what is of no use, and whose key is not secret.
 func (s *sources) warn(b host.Builder, ring *keys.Ring) {
+	for _, note := range s.notes {
+		b.Warnf(note.Pos, "%s", note.Msg)
+	}
 	now := time.Now()
-	ring.Expiring(now.Add(expirySoon), func(source int, file string, at time.Time) {
-		day := at.Format(time.DateOnly)
-		if at.Before(now) {
-			b.Warnf(s.at[source], "%s has expired on %s: clients refuse it, renew it", file, day)
-			return
+	ring.Each(func(source int, f keys.Files, leaf *x509.Certificate) {
+		if text := validity(f.Cert, leaf, now); text != "" {
+			b.Warnf(s.at[source], "%s", text)
 		}
-		b.Warnf(s.at[source], "%s expires on %s: renew it; a new one is used without a reload", file, day)
+		if text := f.Exposed(); text != "" {
+			b.Warnf(s.at[source], "%s", text)
+		}
 	})
 	for i, source := range s.list {
 		for _, name := range source.Names {
@@ -152,6 +178,21 @@ func (s *sources) warn(b host.Builder, ring *keys.Ring) {
 			}
 		}
 	}
+}
+
+// validity says what is wrong with the time in which a certificate is valid, or
+// returns "".
+func validity(file string, leaf *x509.Certificate, now time.Time) string {
+	ends := leaf.NotAfter.Format(time.DateOnly)
+	switch {
+	case leaf.NotAfter.Before(now):
+		return fmt.Sprintf("%s has expired on %s: clients refuse it, renew it", file, ends)
+	case leaf.NotBefore.After(now):
+		return fmt.Sprintf("%s is not valid before %s: clients refuse it until then", file, leaf.NotBefore.Format(time.RFC3339))
+	case leaf.NotAfter.Before(now.Add(expirySoon)):
+		return fmt.Sprintf("%s expires on %s: renew it; a new one is used without a reload", file, ends)
+	}
+	return ""
 }
 
 // checkCertificates looks at all directives certificate at once.

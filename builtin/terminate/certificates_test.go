@@ -7,7 +7,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -246,7 +248,7 @@ func TestFaultsInAConfigurationAreErrorsWithTheirPlace(t *testing.T) {
 	k.pair("b", "b.example")
 	k.trust("ca.pem")
 	certtest.Put(t, filepath.Join(k.dir, "sub", "alone.crt"), nil)
-	certtest.Put(t, filepath.Join(k.dir, "sub", "keyless.pem"), k.ca.PEM)
+	certtest.Put(t, filepath.Join(k.dir, "sub", "keyless.pem"), k.ca.Issue(t, certtest.Leaf{Names: []string{"a.example"}}).CertPEM)
 	for name, c := range map[string]struct{ config, want string }{
 		"a missing directory": {
 			"{\ncertificate DIR/absent\n}\nroute {\ntls\n}",
@@ -254,8 +256,8 @@ func TestFaultsInAConfigurationAreErrorsWithTheirPlace(t *testing.T) {
 		},
 		"a directory with two faults": {
 			"{\ncertificate DIR/sub\n}\nroute {\ntls\n}",
-			"Dwaarfile:2:13: certificate: reading DIR/sub/alone.crt: its key is missing, it belongs into DIR/sub/alone.key\n" +
-				"Dwaarfile:2:13: certificate: reading DIR/sub/keyless.pem: it holds a certificate and no key: add the key, or put it into DIR/sub/keyless.key",
+			"Dwaarfile:2:13: certificate: DIR/sub/alone.crt is passed over: no certificate in PEM can be read from it\n" +
+				"Dwaarfile:2:13: certificate: DIR/sub/keyless.pem is passed over: there is no key for it, put it into DIR/sub/keyless.key",
 		},
 		"a missing file": {
 			"{\ncertificate a.example DIR/absent.crt DIR/a.key\n}\nroute {\ntls\n}",
@@ -315,8 +317,7 @@ func TestFaultsInAConfigurationAreErrorsWithTheirPlace(t *testing.T) {
 		},
 		"a serial number in hex": {
 			"route {\ntls {\ncert DIR/a.crt\nkey DIR/a.key\nconnection_policy {\ncert_selection {\nserial_number 0x1A\n}\n}\n}\n}",
-			"Dwaarfile:6:1: cert_selection selects nothing: add serial_number NUMBER or public_key_algorithm KIND\n" +
-				"Dwaarfile:7:15: serial_number 0x1A: write the number in decimal (openssl x509 -serial prints it in hex)",
+			"Dwaarfile:7:15: serial_number 0x1A: write the number in decimal (openssl x509 -serial prints it in hex)",
 		},
 		"no deadline": {
 			"route {\ntls {\ncert DIR/a.crt\nkey DIR/a.key\nhandshake_timeout 0s\n}\n}",
@@ -355,5 +356,59 @@ func TestACertificateIsKeptAsLongAsAConfigurationNamesIt(t *testing.T) {
 	}
 	if diff := cmp.Diff([]int{3, 0}, released); diff != "" {
 		t.Errorf("values kept (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhatLiesBesideThePairsIsNoFaultAndAKeyThatOthersReadIsSaid(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	k.pair("a", "a.example")
+	k.trust("a.issuer.crt")
+	certtest.Put(t, filepath.Join(k.dir, "b.crt"), k.ca.Issue(t, certtest.Leaf{Names: []string{"b.example"}}).CertPEM)
+	k.ca.Issue(t, certtest.Leaf{Names: []string{"c.example"}, Begins: time.Now().Add(time.Hour)}).Write(t, k.dir, "c")
+	if err := os.Chmod(filepath.Join(k.dir, "a.key"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(filepath.Join(k.dir, "d.pem"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const config = "{\ncertificate DIR\n}\nroute {\ntls\n}"
+	for range 2 { // a reload is no other
+		_, b, err := k.load(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := strings.ReplaceAll(b.Warnings.Err().Error(), k.dir, "DIR")
+		got = regexp.MustCompile(`before \S+:`).ReplaceAllString(got, "before LATER:")
+		want := strings.Join([]string{
+			"Dwaarfile:2:13: DIR/d.pem is passed over: it is a FIFO",
+			"Dwaarfile:2:13: DIR/b.crt is passed over: there is no key for it, put it into DIR/b.key",
+			"Dwaarfile:2:13: the key in DIR/a.key can be read by everybody (mode 0644), who can pass for this server with it: chmod 600 it",
+			"Dwaarfile:2:13: DIR/c.crt is not valid before LATER: clients refuse it until then",
+		}, "\n")
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}
+
+func TestACertificateThatIsAFIFOIsAFaultAndNoWait(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	k.pair("a", "a.example")
+	if err := syscall.Mkfifo(filepath.Join(k.dir, "fifo"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const what = "reading DIR/fifo: it is a FIFO: name a regular file"
+	for config, want := range map[string]string{
+		"{\ncertificate a.example DIR/fifo DIR/a.key\n}\nroute {\ntls\n}": "Dwaarfile:2:23: certificate: " + what,
+		"{\ncertificate a.example DIR/a.crt DIR/fifo\n}\nroute {\ntls\n}": "Dwaarfile:2:23: certificate: " + what,
+		"route {\ntls {\ncert DIR/fifo\n}\n}":                             "Dwaarfile:3:6: certificate: " + what,
+		own + "client_auth {\ntrust_pool DIR/fifo\n}\n}\n}":               "Dwaarfile:6:1: trust_pool: " + what,
+	} {
+		_, _, err := k.load(config)
+		if err == nil || strings.ReplaceAll(err.Error(), k.dir, "DIR") != want {
+			t.Errorf("%v, want %s", err, want)
+		}
 	}
 }

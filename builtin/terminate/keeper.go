@@ -24,9 +24,9 @@ type keeper struct {
 }
 
 // newKeeper reads the certificates that a handler uses.
-func newKeeper(b host.Builder, n *sdk.Node) (*keeper, error) {
-	if own := n.All("cert"); len(own) > 0 || n.Find("key") != nil {
-		return ownKeeper(b, n, own)
+func newKeeper(b host.Builder, n *sdk.Node, own *settings) (*keeper, error) {
+	if own.certs != nil || own.keys != nil {
+		return ownKeeper(b, own.certs, own.keys, own.keyLine)
 	}
 	s, errs := globalSources(b)
 	if err := errs.Err(); err != nil {
@@ -46,23 +46,22 @@ func newKeeper(b host.Builder, n *sdk.Node) (*keeper, error) {
 	return k, nil
 }
 
-// ownKeeper reads the cert and key of the handler's block.
-func ownKeeper(b host.Builder, n *sdk.Node, certs []*sdk.Node) (*keeper, error) {
-	private := n.All("key")
+// ownKeeper reads the cert and key lines of the handler's block. keyLine is the place
+// of the last key.
+func ownKeeper(b host.Builder, certs, private []sdk.Word, keyLine sdk.Pos) (*keeper, error) {
 	switch {
 	case len(certs) == 0:
-		return nil, sdk.Errorf(private[0].Pos, "key without cert: write cert FILE beside it")
+		return nil, sdk.Errorf(keyLine, "key without cert: write cert FILE beside it")
 	case len(private) != 0 && len(private) != len(certs):
-		return nil, sdk.Errorf(private[len(private)-1].Pos, "%d key and %d cert: write one key for each cert, in the same order", len(private), len(certs))
+		return nil, sdk.Errorf(keyLine, "%d key and %d cert: write one key for each cert, in the same order", len(private), len(certs))
 	}
 	var s sources
-	for i, c := range certs {
-		w := c.Args[0]
-		files := keys.Files{Cert: w.Text, Key: w.Text}
+	for i, w := range certs {
+		pair := keys.Files{Cert: w.Text, Key: w.Text}
 		if len(private) > 0 {
-			files.Key = private[i].Args[0].Text
+			pair.Key = private[i].Text
 		}
-		s.add(w.Pos, keys.Source{Files: []keys.Files{files}})
+		s.add(w.Pos, keys.Source{Files: []keys.Files{pair}})
 	}
 	ring, err := s.open(b)
 	if err != nil {
@@ -84,6 +83,9 @@ func caKeeper(b host.Builder, n *sdk.Node) (*keeper, error) {
 			"as neither $STATE_DIRECTORY, $XDG_DATA_HOME nor $HOME says where to keep the CA: configure certificate NAME CERT KEY")
 	} else {
 		b.Warnf(n.Pos, "no certificate is configured: tls makes its own, for development: let clients trust %s, or configure certificate NAME CERT KEY", ca.File())
+	}
+	if text := (keys.Files{Key: ca.KeyFile()}).Exposed(); text != "" {
+		b.Warnf(n.Pos, "%s", text)
 	}
 	return &keeper{ca: ca}, nil
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -338,5 +340,80 @@ func TestAReplacedTrustPoolCountsFromTheNextHandshake(t *testing.T) {
 	}
 	if _, err := talk(t, s.Addr, c); err == nil {
 		t.Error("a client of the old authority is served")
+	}
+}
+
+func TestADroppedClientGetsNoLaterPolicyAndAWildcardIsOneLabel(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	k.pair("a", "a.example", "b.a.example", "c.b.a.example", "example")
+	s := k.serve(`{
+		certificate DIR
+	}
+	route {
+		tls {
+			connection_policy {
+				match {
+					sni *.a.example
+				}
+				drop
+			}
+			connection_policy {
+			}
+		}
+	}`, nil)
+	got := map[string]bool{}
+	for _, name := range []string{"a.example", "b.a.example", "B.A.Example", "c.b.a.example", "example"} {
+		_, err := talk(t, s.Addr, k.config(name))
+		got[name] = err == nil
+	}
+	want := map[string]bool{
+		"b.a.example": false, "B.A.Example": false, // the later policy would fit
+		"a.example": true, "c.b.a.example": true, "example": true, // no label, two, another parent
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("served (-want +got):\n%s", diff)
+	}
+}
+
+func TestAWildcardCertificateIsForOneLabel(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	k.pair("w", "*.example")
+	s := k.serve("{\ncertificate DIR\n}\nroute {\ntls\n}", nil)
+	got := map[string]bool{}
+	for _, name := range []string{"a.example", "a.b.example", "example"} {
+		_, err := talk(t, s.Addr, k.anyName(name))
+		got[name] = err == nil
+	}
+	if diff := cmp.Diff(map[string]bool{"a.example": true, "a.b.example": false, "example": false}, got); diff != "" {
+		t.Errorf("served (-want +got):\n%s", diff)
+	}
+}
+
+func TestAClientThatSpeaksOnlyRSAGetsTheWildcardBehindAnExactECDSAOne(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	k.pair("exact", "a.example")
+	k.ca.Issue(t, certtest.Leaf{Names: []string{"*.example"}, Kind: "rsa"}).Write(t, k.dir, "wild")
+	k.ca.Issue(t, certtest.Leaf{Names: []string{"old.example"}, Ends: time.Now().Add(-time.Hour)}).Write(t, k.dir, "old")
+	s := k.serve("{\ncertificate DIR\n}\nroute {\ntls\n}", nil)
+	rsa := k.config("a.example")
+	rsa.MaxVersion = tls.VersionTLS12
+	rsa.CipherSuites = []uint16{tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256}
+	for name, tc := range map[string]struct {
+		client *tls.Config
+		want   x509.PublicKeyAlgorithm
+	}{
+		"one that speaks both":               {k.config("a.example"), x509.ECDSA},
+		"one that speaks only RSA":           {rsa, x509.RSA},
+		"one whose exact one is out of date": {k.config("old.example"), x509.RSA},
+	} {
+		state, err := talk(t, s.Addr, tc.client)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if got := state.PeerCertificates[0].PublicKeyAlgorithm; got != tc.want {
+			t.Errorf("%s gets %v, want %v", name, got, tc.want)
+		}
 	}
 }

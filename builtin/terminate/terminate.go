@@ -47,31 +47,39 @@ import (
 // the internal CA, if it is used and does not exist, is made when the configuration
 // is loaded.
 func New(b host.Builder, n *sdk.Node) (host.Handler, error) {
-	r := &reader{b: b}
-	h := &Handler{timeout: r.timeout(n)}
-	base := r.options(n)
-	keeper, err := newKeeper(b, n)
-	r.errs.Add(n.Pos, err)
+	var errs sdk.Errors
+	s := &settings{spoken: spoken{b: b}, timeout: defaultTimeout}
+	errs.Add(n.Pos, sdk.Apply(s, n.Block, handlerTable()))
+	s.warn(n)
+	keeper, err := newKeeper(b, n, s)
+	errs.Add(n.Pos, err)
 	shared, err := sharedTickets(b)
-	r.errs.Add(n.Pos, err)
-	h.turns, err = sharedTurns(b)
-	r.errs.Add(n.Pos, err)
-
-	for _, line := range n.All("connection_policy") {
-		h.policies = append(h.policies, r.policy(line, base))
+	errs.Add(n.Pos, err)
+	turns, err := sharedTurns(b)
+	errs.Add(n.Pos, err)
+	if err := errs.Err(); err != nil {
+		return nil, err
 	}
-	if h.policies == nil {
-		h.policies = []*policy{{options: base}}
-	}
+	h := &Handler{timeout: s.timeout, policies: s.build(), turns: turns, refusal: refusal()}
 	for _, p := range h.policies {
 		p.keeper, p.tickets = keeper, shared
 	}
-	if err := r.errs.Err(); err != nil {
-		return nil, err
-	}
-	h.refusal = refusal()
 	h.config = &tls.Config{MinVersion: tls.VersionTLS12, GetConfigForClient: h.choose}
 	return h, nil
+}
+
+// build returns the policies, each with what it leaves to the block around it; without
+// any, that block is one.
+func (s *settings) build() []*policy {
+	if s.policies == nil {
+		return []*policy{{options: s.options}}
+	}
+	all := make([]*policy, len(s.policies))
+	for i, p := range s.policies {
+		p.policy.options = p.options.over(s.options)
+		all[i] = p.policy
+	}
+	return all
 }
 
 // turnsPerProcessor is more than one, as a turn is also held for a moment while the

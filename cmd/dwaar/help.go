@@ -22,26 +22,22 @@ type group struct {
 	specs []sdk.Spec
 }
 
-// serverName stands for the directive of a server, which begins with an address.
-const serverName = "ADDRESS"
+// addressName is what help calls a server, which has no name of its own.
+const addressName = "ADDRESS"
 
-// addressForms are what can stand for a server's ADDRESS and ADDR.
-const addressForms = `An address is one of
-
-  :443                  every address of this machine
-  192.0.2.1:443         one of them; an IPv6 address stands in brackets: [2001:db8::1]:443
-  localhost:443         127.0.0.1
-  192.0.2.1:8000-8010   a range of ports, a listener each
-  tcp4/:443 tcp6/:443   IPv4 or IPv6 only
-  unix//run/app.sock    a Unix socket; unix/@app is one in Linux's abstract namespace
-  fd/3                  a socket that systemd passes, by its number
-`
+// addressForms prints every way to write an address to listen on.
+func addressForms(w io.Writer) {
+	fmt.Fprint(w, "\nAn address is one of:\n")
+	for _, f := range graph.AddressForms() {
+		fmt.Fprintf(w, "  %-20s %s\n", f.Example, f.Doc)
+	}
+}
 
 // groups returns everything that can be written, by place, in the order in which
 // somebody who learns it meets it.
 func groups(g *sdk.Grammar) []group {
 	server, global := g.Server, g.Global
-	server.Name = serverName
+	server.Name = addressName
 	return []group{
 		{"", "Structure", "What a Dwaarfile consists of.", append(slices.Clone(g.Top), server, g.Route)},
 		{"matcher", "Matchers", "They stand in a set, `@name matcher…` or `@name { … }`, where all must match; `route @name` uses it.", g.Matchers},
@@ -122,14 +118,11 @@ func (a *app) help(root *cobra.Command, args []string) error {
 // explainName prints everything of that name, wherever it can stand.
 func (a *app) explainName(name string) error {
 	if strings.EqualFold(name, "server") {
-		name = serverName
+		name = addressName
 	}
 	found, err := a.explainDirective(name)
 	if err != nil {
 		return err
-	}
-	if name == serverName {
-		fmt.Fprint(a.out, "\n"+addressForms)
 	}
 	if !found && !a.explainOption(name) {
 		return usageError{fmt.Sprintf("there is nothing to say about %q: %s", name, didYouMean(name, a.topics(), "`dwaar help directives` lists what there is"))}
@@ -150,7 +143,7 @@ func (a *app) explainDirective(name string) (found bool, err error) {
 		if g.role != "" {
 			fmt.Fprintf(a.out, "%s\n\n", strings.ToUpper(g.role))
 		}
-		if err := schema.Help(a.out, spec); err != nil {
+		if err := a.explainSpec(spec); err != nil {
 			return found, err
 		}
 		found = true
@@ -175,6 +168,15 @@ func (a *app) topics() []string {
 		}
 	}
 	return topics
+}
+
+// explainSpec prints a description, and how an address is written behind that of a server.
+func (a *app) explainSpec(spec *sdk.Spec) error {
+	if err := schema.Help(a.out, spec); err != nil || spec.Name != addressName {
+		return err
+	}
+	addressForms(a.out)
+	return nil
 }
 
 // explainOption says of which directives name is an option, and what it does there.

@@ -27,9 +27,6 @@ func writeReference(w io.Writer) error {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n", g.title, g.doc)
 		for i := range g.specs {
 			referenceEntry(&b, &g.specs[i])
-			if g.specs[i].Name == serverName {
-				b.WriteString("\n" + fencedForms() + "\n")
-			}
 		}
 	}
 	b.WriteString("\n## Placeholders\n\n" + placeholdersHelp + "\nEvery connection has, as far as its network does: ")
@@ -42,12 +39,6 @@ func writeReference(w io.Writer) error {
 	b.WriteString(".\n")
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// fencedForms is addressForms as Markdown.
-func fencedForms() string {
-	head, forms, _ := strings.Cut(addressForms, "\n\n")
-	return head + "\n\n```\n" + strings.TrimSuffix(forms, "\n") + "\n```"
 }
 
 func referenceEntry(b *strings.Builder, s *sdk.Spec) {
@@ -63,6 +54,12 @@ func referenceEntry(b *strings.Builder, s *sdk.Spec) {
 			b.WriteByte('\n')
 		}
 		referenceOptions(b, s.Block, "")
+	}
+	if s.Name == addressName {
+		b.WriteString("\n| address | |\n|---|---|\n")
+		for _, f := range graph.AddressForms() {
+			fmt.Fprintf(b, "| `%s` | %s |\n", f.Example, prose(f.Doc))
+		}
 	}
 	for i, f := range s.Facts {
 		if i == 0 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"dwaar.dev/dwaar/cmd/dwaar/internal/process"
 	"dwaar.dev/dwaar/host/control"
 	"dwaar.dev/dwaar/host/engine"
+	"dwaar.dev/dwaar/host/files"
 	"dwaar.dev/dwaar/host/loop"
 	"dwaar.dev/dwaar/host/share"
 )
@@ -173,8 +175,21 @@ func inSeconds(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// newServer prepares what needs no file.
+// rereadable refuses a configuration that a reload cannot read again: what came through
+// a pipe is gone, and whoever opens a FIFO waits for somebody who writes.
+func rereadable(config string) error {
+	info, err := os.Stat(config)
+	if err != nil || info.Mode().IsRegular() {
+		return nil // reading it says more
+	}
+	return usageError{fmt.Sprintf("serve reads its configuration again at every reload, and %s is %s: name a regular file", config, files.Kind(info.Mode()))}
+}
+
+// newServer prepares what needs no file but the one that is named.
 func newServer(a *app, o serveOptions, with engine.Options) (*server, error) {
+	if err := rereadable(cmp.Or(o.config, a.getenv("DWAAR_CONFIG"))); err != nil {
+		return nil, err
+	}
 	inherited, err := engine.Inherited(a.getenv)
 	if err != nil {
 		return nil, fmt.Errorf("reading what systemd passes: %w", err)
@@ -197,8 +212,8 @@ func (s *server) socket() (*control.Socket, error) {
 		return nil, nil
 	case "":
 		socket, err := control.ListenFirst(control.Paths(s.getenv))
-		if errors.Is(err, os.ErrPermission) || errors.Is(err, os.ErrNotExist) {
-			s.log.Warn("there is no control socket: no usual directory can hold it; name one with --control PATH", slog.Any(keyError, err))
+		if errors.Is(err, control.ErrNoPlace) {
+			s.log.Warn("there is no control socket: name one with --control PATH", slog.Any(keyError, err))
 			return nil, nil
 		}
 		return socket, taken(err)

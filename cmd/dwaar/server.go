@@ -162,6 +162,9 @@ func (s *server) source() (source, error) {
 	if s.config == defaultName {
 		return builtIn(), nil
 	}
+	if err := rereadable(s.config); err != nil {
+		return source{}, err
+	}
 	return s.readFile(s.config)
 }
 

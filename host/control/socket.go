@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"dwaar.dev/dwaar/host/files"
 )
 
 // ErrTaken is why [Listen] fails where another dwaar has the socket.
@@ -63,23 +65,23 @@ func (s *Socket) Close() error {
 	return errors.Join(s.UnixListener.Close(), s.lock.Close())
 }
 
+// ErrNoPlace is why [ListenFirst] fails where none of the directories can hold a socket:
+// they are not there, are another user's, or are read-only. A program can do without.
+var ErrNoPlace = errors.New("no usual directory can hold the control socket")
+
 // ListenFirst makes the socket at the first path whose directory can hold it. The
-// error is that of the last path, or the first one that has another reason.
+// error is ErrNoPlace with the reason of each path, or the first one that has another
+// reason.
 func ListenFirst(paths []string) (*Socket, error) {
-	var last error
+	reasons := []error{ErrNoPlace}
 	for _, p := range paths {
 		s, err := Listen(p)
-		if err == nil || !unusable(err) {
+		if err == nil || !files.NoPlace(err) {
 			return s, err
 		}
-		last = err
+		reasons = append(reasons, err)
 	}
-	return nil, last
-}
-
-// unusable says whether a directory is not there, or not ours.
-func unusable(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.ENOTDIR)
+	return nil, errors.Join(reasons...)
 }
 
 // Listen makes a control socket at path that only this user may open. A socket
@@ -99,7 +101,7 @@ func Listen(path string) (*Socket, error) {
 }
 
 func lockFile(name string) (*os.File, error) {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, ownerOnly)
+	f, err := files.Lock(name)
 	if err != nil {
 		return nil, err
 	}

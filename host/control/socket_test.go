@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -141,6 +142,71 @@ func TestTheFirstUsablePathIsTaken(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAClientLooksForASocketAndTakesNoOtherFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	plain, socket := filepath.Join(dir, "plain"), filepath.Join(dir, "socket")
+	if err := os.WriteFile(plain, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := control.Listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if got := control.Find([]string{filepath.Join(dir, "absent"), plain, dir, socket}); got != socket {
+		t.Errorf("it looks at %s", got)
+	}
+	if got := control.Find([]string{plain, filepath.Join(dir, "absent")}); got != plain {
+		t.Errorf("where there is none, it looks at %s, not at the first place", got)
+	}
+}
+
+// A socket of datagrams refuses a stream for another reason than that nobody is there.
+func TestASocketThatFailsForAnotherReasonIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "s")
+	other, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if s, err := control.Listen(path); !errors.Is(err, syscall.EPROTOTYPE) {
+		t.Errorf("listening: %v, %v", s, err)
+	}
+	if _, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"}); err != nil {
+		t.Errorf("it was removed: %v", err)
+	}
+}
+
+func TestALockThatIsALinkIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, target := filepath.Join(dir, "s"), filepath.Join(dir, "target")
+	if err := os.Symlink(target, path+".lock"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := control.Listen(path); err == nil || !strings.Contains(err.Error(), "it is a link") {
+		t.Errorf("listening: %v", err)
+	}
+	if _, err := os.Lstat(target); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what the link leads to was made: %v", err)
+	}
+}
+
+func TestWhereNoDirectoryCanHoldASocketThatIsSaidWithTheReasons(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	plain := filepath.Join(dir, "plain")
+	if err := os.WriteFile(plain, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := control.ListenFirst([]string{filepath.Join(dir, "absent", "s"), filepath.Join(plain, "s")})
+	if !errors.Is(err, control.ErrNoPlace) || !errors.Is(err, fs.ErrNotExist) || !errors.Is(err, syscall.ENOTDIR) {
+		t.Errorf("listening: %v", err)
 	}
 }
 

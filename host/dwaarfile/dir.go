@@ -8,6 +8,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"dwaar.dev/dwaar/host/files"
 )
 
 // Dir lets a configuration import files below a directory: it returns the Open and
@@ -23,14 +25,10 @@ func Dir(root *os.Root) (open func(string) ([]byte, error), glob func(string) ([
 var errNotRegular = errors.New("not a regular file: import text files")
 
 func readIn(root *os.Root, name string) ([]byte, error) {
-	info, err := root.Stat(name)
-	if err != nil {
-		return nil, cause(err)
-	}
-	if !info.Mode().IsRegular() { // a FIFO would block
+	f, err := files.OpenIn(root, name)
+	if errors.Is(err, files.ErrNotRegular) {
 		return nil, errNotRegular
 	}
-	f, err := root.Open(name)
 	if err != nil {
 		return nil, cause(err)
 	}

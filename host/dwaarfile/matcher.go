@@ -151,7 +151,8 @@ func (p *parser) inlineWord(m *matching, l *line) (done bool) {
 }
 
 // another says that the matcher ends before t, which fits nowhere in it. If
-// nothing else can begin with t either, that is an error and t is skipped.
+// nothing else can begin with t either, that is an error: t stands for an argument that
+// is still needed, or is skipped.
 func (p *parser) another(m *matching, t token, l *line) bool {
 	if p.endsLine(l) || p.isMatcher(t.text) {
 		p.missing(m, t, "the next directive")
@@ -162,6 +163,11 @@ func (p *parser) another(m *matching, t token, l *line) bool {
 			m.take(p.next())
 		}
 		return l.many
+	}
+	if a := m.args.missing(); a != nil && !a.AnyOrder && a.Fits(t.text) != nil {
+		p.errorf(sdk.Errorf(t.pos, "%s: %s %q %s", m.last.Name, a.Name, t.text, a.Fits(t.text))) // as the schema says it
+		m.take(p.next())
+		return false
 	}
 	p.errorf(sdk.Errorf(t.pos, "%q is no %s, and no matcher: %s", t.text, m.what(), m.why(p.g, t.text)))
 	m.args.take(p.next().text)

@@ -37,6 +37,9 @@ func (e *Engine) Drain(ctx context.Context) error {
 		e.state = Draining
 	}
 	e.silence()
+	if e.state == Draining {
+		e.refuseIdle()
+	}
 	e.mu.Unlock()
 	select {
 	case <-e.live.zero():
@@ -47,7 +50,7 @@ func (e *Engine) Drain(ctx context.Context) error {
 }
 
 // silence ends all sockets. e.mu is held.
-func (e *Engine) silence() { e.retire(slices.Collect(maps.Keys(e.sockets))) }
+func (e *Engine) silence() { e.retire(slices.Collect(maps.Values(e.sockets))) }
 
 // Shutdown ends everything: it accepts no more connections, waits for those that
 // live as long as grace_period says, and ends what is left. A second call, or the
@@ -61,6 +64,7 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	defer close(e.over)
 	e.mu.Lock()
 	e.silence()
+	e.opener.Rest() // who connects now is for the program that the service manager starts next
 	grace := e.settings().GracePeriod
 	e.mu.Unlock()
 	e.wait(ctx, grace)

@@ -22,7 +22,7 @@ type Options struct {
 	Access    *slog.Logger             // one line per connection; nil: Log
 	Writer    *LogWriter               // what they write to, counted in Stats; nil: something else
 	Getenv    func(name string) string // for {env.NAME}; nil: every variable is empty
-	Inherited []int                    // descriptors of open sockets, from Inherited
+	Inherited []Descriptor             // open sockets, from Inherited
 
 	Loops *loop.Loops // accept, match and relay without goroutines; nil: goroutines do it all. The caller closes them after Shutdown
 
@@ -120,9 +120,12 @@ func New(o Options) *Engine {
 	return e
 }
 
-// Inherited returns the descriptors of listening sockets that systemd passes to
-// this process by the environment, for Options.
-func Inherited(getenv func(string) string) ([]int, error) {
+// Descriptor is a socket that the service manager passed.
+type Descriptor = listen.Descriptor
+
+// Inherited returns the listening sockets that systemd passes to this process by the
+// environment, for Options.
+func Inherited(getenv func(string) string) ([]Descriptor, error) {
 	return listen.Inherited(getenv, os.Getpid())
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 
 	"dwaar.dev/dwaar/host/engine/internal/listen"
@@ -38,6 +39,7 @@ func (e *Engine) Load(ctx context.Context, g *graph.Graph) error {
 	e.eras = append(slices.DeleteFunc(e.eras, func(o *era) bool {
 		return o.conns.Load() == 0 && (old == nil || o != old.era)
 	}), e.current.era)
+	e.opener.Engage(plan.ids()) // before anybody accepts there
 	e.swap(plan)
 	e.state = Serving
 	e.count.loads.Add(1)
@@ -45,6 +47,7 @@ func (e *Engine) Load(ctx context.Context, g *graph.Graph) error {
 		old.cancel()
 	}
 	e.retire(plan.leaving)
+	e.refuseIdle()
 	e.warn(g)
 	return nil
 }
@@ -59,7 +62,7 @@ func (e *Engine) generationNumber() uint64 {
 // plan is what Load will do, with all that can fail done.
 type plan struct {
 	seats   []seat
-	leaving []listen.Spec // sockets that no listener names any more
+	leaving []*socket // that no listener names any more, or that no client can find
 }
 
 // seat is a listener with its socket.
@@ -86,13 +89,13 @@ func (e *Engine) plan(ctx context.Context, g *graph.Graph) (*plan, error) {
 		for i := range server.Listeners {
 			at := &server.Listeners[i]
 			spec := listen.Spec{Network: at.Network, Addr: at.Addr, Path: at.Path, FD: at.FD}
-			p.seats = append(p.seats, seat{server: server, listener: at, spec: spec, socket: e.sockets[spec]})
+			p.seats = append(p.seats, seat{server: server, listener: at, spec: spec, socket: e.standing(spec)})
 			named[spec] = true
 		}
 	}
-	for spec := range e.sockets {
-		if !named[spec] {
-			p.leaving = append(p.leaving, spec)
+	for spec, s := range e.sockets {
+		if !named[spec] || s.ln.Gone() {
+			p.leaving = append(p.leaving, s)
 		}
 	}
 	if err := e.open(ctx, p); err != nil {
@@ -105,8 +108,8 @@ func (e *Engine) plan(ctx context.Context, g *graph.Graph) (*plan, error) {
 // open gives every seat a socket, and says of all that cannot have one why.
 func (e *Engine) open(ctx context.Context, p *plan) error {
 	var leaving []*listen.Socket
-	for _, spec := range p.leaving {
-		leaving = append(leaving, e.sockets[spec].ln)
+	for _, s := range p.leaving {
+		leaving = append(leaving, s.ln)
 	}
 	var errs sdk.Errors
 	specs, ids := map[listen.Spec]bool{}, map[uint64]string{}
@@ -121,6 +124,9 @@ func (e *Engine) open(ctx context.Context, p *plan) error {
 			errs.Add(s.listener.Pos, fmt.Errorf("listening on %s: %w", s.listener.Name, err))
 		}
 	}
+	if errs == nil {
+		return p.grant()
+	}
 	return errs.Err()
 }
 
@@ -131,7 +137,7 @@ var errTwice = errors.New("it is named twice: name it once")
 // number and once by its address.
 func (e *Engine) occupy(ctx context.Context, s *seat, leaving []*listen.Socket, ids map[uint64]string) error {
 	if s.socket == nil {
-		ln, err := e.opener.Open(ctx, s.spec, leaving)
+		ln, err := e.opener.Open(ctx, s.spec, listen.Access(s.listener.Access), leaving)
 		if err != nil {
 			return err
 		}
@@ -205,15 +211,15 @@ func (e *Engine) assignCaps(p *plan) map[*graph.Server]*caps {
 
 // retire ends sockets: what the kernel has accepted for them is still served.
 // e.mu is held.
-func (e *Engine) retire(specs []listen.Spec) {
-	for _, spec := range specs {
-		e.sockets[spec].leave()
+func (e *Engine) retire(sockets []*socket) {
+	for _, s := range sockets {
+		s.leave()
 	}
-	for _, spec := range specs {
-		<-e.sockets[spec].done
-		delete(e.sockets, spec)
+	for _, s := range sockets {
+		<-s.done
+		maps.DeleteFunc(e.sockets, func(_ listen.Spec, kept *socket) bool { return kept == s })
 	}
-	if len(specs) > 0 {
+	if len(sockets) > 0 {
 		e.own.Store(e.addresses())
 	}
 }

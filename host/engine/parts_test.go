@@ -224,7 +224,7 @@ func TestTheSamplerNeverLosesCount(t *testing.T) {
 func TestASocketThatIsToGoIsNotPutToSleepAgain(t *testing.T) {
 	t.Parallel()
 	var o listen.Opener
-	ln, err := o.Open(t.Context(), listen.Spec{Network: "tcp", Addr: netip.MustParseAddrPort("127.0.0.1:0")}, nil)
+	ln, err := o.Open(t.Context(), listen.Spec{Network: "tcp", Addr: netip.MustParseAddrPort("127.0.0.1:0")}, listen.Access{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

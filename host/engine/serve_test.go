@@ -115,7 +115,7 @@ func inherit(t *testing.T) (ln *net.TCPListener, fd int) {
 func TestAnInheritedSocketIsServedByNumberAndByAddress(t *testing.T) {
 	noLeak(t)
 	ln, fd := inherit(t)
-	f := start(t, func(o *engine.Options) { o.Inherited = []int{fd} })
+	f := start(t, func(o *engine.Options) { o.Inherited = []engine.Descriptor{{FD: fd}} })
 	addr := ln.Addr().String()
 	byNumber := "layer4 {\nfd/" + strconv.Itoa(fd) + " {\nroute {\nsay number\n}\n}\n}\n"
 	byAddress := "layer4 {\n" + addr + " {\nroute {\nsay address\n}\n}\n}\n"

@@ -41,6 +41,7 @@ func Build(tree []sdk.Node, r *host.Registry, o Options) (g *Graph, err error) {
 	defer host.Contain(&b.at, &err)
 	b.faults = schema.Check(tree, b.words, o.Env)
 	b.errs = append(b.errs, b.faults.Errors...)
+	b.warnings = append(b.warnings, b.faults.Warnings...)
 	b.graph.Settings = Settings{GracePeriod: DefaultGracePeriod}
 	b.tree(tree)
 	b.overlaps()
@@ -147,6 +148,7 @@ func (b *builder) server(n *sdk.Node) *Server {
 		}
 		s.Listeners = append(s.Listeners, ls...)
 	}
+	b.socketOwner(n, s)
 	b.graph.Servers = append(b.graph.Servers, s)
 	return s
 }
@@ -157,23 +159,6 @@ func (b *builder) routes(s pending) {
 	s.Server.routes = sc.routes(s.node, s.Limits, false)
 	if len(s.Server.routes.list.routes) == 0 {
 		b.warnf(s.Pos, "%s has no route: it accepts connections and closes them", s.node.Name)
-	}
-}
-
-// overlaps refuses two listeners that want the same connections: with both bound,
-// the kernel would share them out at random.
-func (b *builder) overlaps() {
-	var all []Listener
-	for _, s := range b.graph.Servers {
-		for _, l := range s.Listeners {
-			for i := range all {
-				if all[i].overlaps(&l) {
-					b.errorf(l.Pos, "%s overlaps %s at %s: name each address once", l.Name, all[i].Name, all[i].Pos)
-					break
-				}
-			}
-			all = append(all, l)
-		}
 	}
 }
 

@@ -10,6 +10,7 @@
 package graph
 
 import (
+	"io/fs"
 	"net/netip"
 	"sync"
 	"time"
@@ -62,11 +63,18 @@ type Limits struct {
 // Listener is one socket to accept connections on.
 type Listener struct {
 	Name    string         // as configured, one of a range's: ":443", "unix//run/a.sock"
-	Network string         // "tcp", "tcp4", "tcp6", "unix", "unixpacket" or "fd"
+	Network string         // "tcp", "tcp4", "tcp6", "unix", "unixpacket" or "fd"; "tcp" takes both families
 	Addr    netip.AddrPort // tcp; an invalid address is every address of the network
-	Path    string         // unix
+	Path    string         // unix: where; fd: the name of an inherited descriptor, where FD is 0
 	FD      int            // fd: the number of an inherited descriptor
+	Access  Access         // unix: who may connect
 	Pos     sdk.Pos
+}
+
+// Access says to whom the file of a Unix socket belongs, and who may connect to it.
+type Access struct {
+	Mode         fs.FileMode // 0: what the umask leaves
+	Owner, Group int         // their numbers; -1: those that the file is made with
 }
 
 // Routes are the server's routes: what a session begins with, and what can be picked

@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -32,19 +33,40 @@ func parseListen(text string, p sdk.Pos) ([]Listener, *sdk.Error) {
 	return nil, sdk.Errorf(p, "unknown network %q in %q: write tcp/, tcp4/, tcp6/, unix/ or fd/", network, text)
 }
 
-func parseUnix(text, path string, p sdk.Pos) ([]Listener, *sdk.Error) {
+// parseUnix reads a path and, behind a bar, the mode of its file, as caddy-l4 has it:
+// unix//run/app.sock|0660.
+func parseUnix(text, rest string, p sdk.Pos) ([]Listener, *sdk.Error) {
+	path, mode, withMode := strings.Cut(rest, "|")
 	if !strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "@") {
 		return nil, sdk.Errorf(p, "%q names a Unix socket by a relative path: write unix//run/app.sock", text)
 	}
-	return []Listener{{Name: text, Network: "unix", Path: path, Pos: p}}, nil
+	l := Listener{Name: strings.TrimSuffix(text, "|"+mode), Network: "unix", Path: path, Pos: p, Access: Access{Owner: -1, Group: -1}}
+	if !withMode {
+		return []Listener{l}, nil
+	}
+	if path[0] == '@' {
+		return nil, sdk.Errorf(p, "%q: a name in the abstract namespace has no file and no mode: leave |%s out, or write a path", text, mode)
+	}
+	bits, err := strconv.ParseUint(mode, 8, 16)
+	if err != nil || bits > 0o777 || bits&0o222 == 0 {
+		return nil, sdk.Errorf(p, "%q: %q is no mode of a socket, which needs w for whoever connects: write |0660 for its user and group, |0666 for everybody", text, mode)
+	}
+	l.Access.Mode = fs.FileMode(bits)
+	return []Listener{l}, nil
 }
 
-func parseFD(text, number string, p sdk.Pos) ([]Listener, *sdk.Error) {
-	fd, err := strconv.Atoi(number)
-	if err != nil || fd < 3 {
-		return nil, sdk.Errorf(p, "%q names no inherited descriptor: write fd/3 for the first one systemd passes", text)
+// parseFD reads an inherited descriptor: its number, or the name that the service
+// manager gives it.
+func parseFD(text, name string, p sdk.Pos) ([]Listener, *sdk.Error) {
+	const first = 3 // behind standard input, output and error (sd_listen_fds(3))
+	fd, err := strconv.Atoi(name)
+	switch {
+	case err == nil && fd >= first:
+		return []Listener{{Name: text, Network: "fd", FD: fd, Pos: p}}, nil
+	case err == nil || name == "" || strings.ContainsAny(name, ":/"):
+		return nil, sdk.Errorf(p, "%q names no inherited descriptor: write fd/3 for the first one systemd passes, or fd/NAME with its FileDescriptorName=", text)
 	}
-	return []Listener{{Name: text, Network: "fd", FD: fd, Pos: p}}, nil
+	return []Listener{{Name: text, Network: "fd", Path: name, Pos: p}}, nil
 }
 
 func parseTCP(text, network, rest string, p sdk.Pos) ([]Listener, *sdk.Error) {
@@ -62,13 +84,27 @@ func parseTCP(text, network, rest string, p sdk.Pos) ([]Listener, *sdk.Error) {
 	}
 	var ls []Listener
 	for port := first; port <= last; port++ {
-		l := Listener{Name: text, Network: network, Addr: netip.AddrPortFrom(addr, uint16(port)), Pos: p}
+		l := Listener{Name: text, Network: family(network, addr), Addr: netip.AddrPortFrom(addr, uint16(port)), Pos: p}
 		if first != last {
 			l.Name = strings.TrimSuffix(text, ports) + strconv.Itoa(port)
 		}
 		ls = append(ls, l)
 	}
 	return ls, nil
+}
+
+// family narrows a network to what an address in it is of. Everybody who asks which
+// connections a listener takes, and the kernel, goes by what is decided here: an IPv4
+// address takes IPv4, an IPv6 address, [::] as well, takes IPv6, and no address at all
+// takes both.
+func family(network string, addr netip.Addr) string {
+	switch {
+	case network != "tcp" || !addr.IsValid():
+		return network
+	case addr.Is4():
+		return "tcp4"
+	}
+	return "tcp6"
 }
 
 // cutPort cuts host:ports at the colon behind which there is no bracket.
@@ -95,11 +131,18 @@ func listenAddr(host, network string) (netip.Addr, error) {
 		return netip.Addr{}, fmt.Errorf("%q is no address of this machine: write an IP address, or nothing for all of them", host)
 	}
 	addr = addr.Unmap()
+	if needsZone(addr) {
+		return netip.Addr{}, fmt.Errorf("%s is a link-local address, and every interface may have it: write the interface as well, [%[1]s%%eth0]", addr)
+	}
 	if wrong := map[string]bool{"tcp6": addr.Is4(), "tcp4": addr.Is6()}; wrong[network] {
 		return netip.Addr{}, fmt.Errorf("%s is no address of %s", addr, network)
 	}
 	return addr, nil
 }
+
+// needsZone reports whether an address means nothing without the interface it is of (RFC
+// 4007, section 6).
+func needsZone(a netip.Addr) bool { return a.Is6() && a.IsLinkLocalUnicast() && a.Zone() == "" }
 
 func parsePorts(ports string) (first, last int, err error) {
 	from, to, ranged := strings.Cut(ports, "-")
@@ -111,6 +154,8 @@ func parsePorts(ports string) (first, last int, err error) {
 	switch {
 	case errA != nil || errB != nil:
 		return 0, 0, fmt.Errorf("%q is no port: write a number from 0 to 65535, or a range 1000-1010", ports)
+	case ranged && a == 0:
+		return 0, 0, fmt.Errorf("the range %s begins with 0, which is any free port: begin with 1", ports)
 	case a > b:
 		return 0, 0, fmt.Errorf("the range %s runs backwards: write %d-%d", ports, b, a)
 	case b-a >= maxRange:
@@ -119,38 +164,20 @@ func parsePorts(ports string) (first, last int, err error) {
 	return int(a), int(b), nil
 }
 
-// overlaps says whether two listeners would want the same connections: the same
-// port, and equal addresses or one of them every address of its family.
-func (l *Listener) overlaps(o *Listener) bool {
-	if !l.tcp() || !o.tcp() {
-		return l.Network == o.Network && l.Path == o.Path && l.FD == o.FD
-	}
-	if l.Addr.Port() != o.Addr.Port() || l.Addr.Port() == 0 || !l.sharesFamily(o) {
-		return false
-	}
-	a, b := l.Addr.Addr(), o.Addr.Addr()
-	return wildcard(a) || wildcard(b) || a == b
+// families says which IP versions a listener takes connections of.
+func (l *Listener) families() (v4, v6 bool) { return l.Network != "tcp6", l.Network != "tcp4" }
+
+// takes reports whether an address is of a family that the listener takes.
+func (l *Listener) takes(a netip.Addr) bool {
+	v4, v6 := l.families()
+	return a.Is4() && v4 || a.Is6() && v6
 }
 
 func (l *Listener) tcp() bool { return strings.HasPrefix(l.Network, "tcp") }
 
-func (l *Listener) sharesFamily(o *Listener) bool {
-	v4, v6 := l.families()
-	o4, o6 := o.families()
-	return v4 && o4 || v6 && o6
-}
-
-// families says which IP versions a listener takes connections of.
-func (l *Listener) families() (v4, v6 bool) {
-	a := l.Addr.Addr()
-	switch {
-	case l.Network == "tcp4" || a.Is4():
-		return true, false
-	case l.Network == "tcp6" || a.IsValid() && a != netip.IPv6Unspecified():
-		return false, true
-	}
-	return true, true
-}
+// everyAddress reports whether a listener takes connections to every address of its
+// families.
+func (l *Listener) everyAddress() bool { return wildcard(l.Addr.Addr()) }
 
 func wildcard(a netip.Addr) bool { return !a.IsValid() || a.IsUnspecified() }
 
@@ -162,7 +189,10 @@ func (l *Listener) Dials(addr netip.AddrPort) bool {
 		return false
 	}
 	a := addr.Addr().Unmap()
-	if wildcard(l.Addr.Addr()) {
+	if !l.takes(a) {
+		return false
+	}
+	if l.everyAddress() {
 		return a.IsLoopback() || a.IsUnspecified()
 	}
 	return l.Addr.Addr() == a || a.IsUnspecified() && l.Addr.Addr().IsLoopback()

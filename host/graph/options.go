@@ -57,8 +57,22 @@ func serverOptions() []sdk.Option[Limits] {
 			Name: "max_matching", Doc: "How many connections may be undecided at a time; by default half of max_connections. When it is reached the oldest silent one gives way",
 			Args: []sdk.Arg{sdk.One("N", sdk.Int)},
 		}, setCap(func(l *Limits) *int { return &l.MaxMatching })),
+		sdk.Line[Limits](sdk.Spec{
+			Name: ownerName, Doc: "The user, a name or a number, to whom the server's Unix sockets belong; their mode is behind the path, unix//run/app.sock|0660",
+			Args: []sdk.Arg{sdk.One("USER", sdk.Free)}, Default: "the one dwaar runs as",
+		}, nil),
+		sdk.Line[Limits](sdk.Spec{
+			Name: groupName, Doc: "The group, a name or a number, to which they belong",
+			Args: []sdk.Arg{sdk.One("GROUP", sdk.Free)}, Default: "the one dwaar runs as",
+		}, nil),
 	)
 }
+
+// The options that say whose the files of Unix listeners are; socketOwner reads them.
+const (
+	ownerName = "socket_owner"
+	groupName = "socket_group"
+)
 
 // setLimit sets a field to a duration, which may be 0, as off is.
 func setLimit[S any](field func(*S) *time.Duration) func(*S, *sdk.Node) error {

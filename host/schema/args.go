@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"net/netip"
 	"strings"
 
 	"dwaar.dev/dwaar/sdk"
@@ -63,7 +64,19 @@ func (c *checker) word(w *sdk.Word, n *sdk.Node, arg sdk.Arg) {
 	}
 	if err := arg.Fits(w.Text); err != nil {
 		c.add(sdk.Errorf(w.Pos, "%s: %s %q %s%s", n.Name, arg.Name, w.Text, err, meant(w.Text, arg.Words)))
+	} else if arg.Shape == sdk.CIDR {
+		c.hostBits(w, n)
 	}
+}
+
+// hostBits warns of an address inside of the range that it stands for: maybe it alone is
+// meant.
+func (c *checker) hostBits(w *sdk.Word, n *sdk.Node) {
+	p, err := netip.ParsePrefix(w.Text)
+	if err != nil || p == p.Masked() {
+		return
+	}
+	c.Warnings = append(c.Warnings, sdk.Errorf(w.Pos, "%s %s is all of %s: write that, or %s for the one address", n.Name, w.Text, p.Masked(), p.Addr()))
 }
 
 func (c *checker) fillEnv(w *sdk.Word) {

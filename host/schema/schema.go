@@ -17,8 +17,9 @@ import (
 // Faults are what is wrong with a tree: each fault, and the directives that have one
 // in them, so that the sound ones can be looked at further.
 type Faults struct {
-	Errors sdk.Errors
-	nodes  map[*sdk.Node]bool
+	Errors   sdk.Errors
+	Warnings sdk.Errors // what is allowed and probably not meant
+	nodes    map[*sdk.Node]bool
 }
 
 // In says whether a directive of the checked tree, or something in its block, has

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/tetratelabs/wazero"
+
+	"dwaar.dev/dwaar/host/files"
 )
 
 // dirPrefix is how the names of directories for compiled modules begin.
@@ -35,7 +37,7 @@ func (h *Host) makeDir() error {
 func newDir() (dir string, lock *os.File, err error) {
 	const tries = 8
 	for range tries {
-		if dir, err = os.MkdirTemp("", dirPrefix); err != nil {
+		if dir, err = tempDir(places()...); err != nil {
 			return "", nil, err
 		}
 		lock, err = lockDir(dir)
@@ -46,13 +48,37 @@ func newDir() (dir string, lock *os.File, err error) {
 	return "", nil, fmt.Errorf("keeping one: %w", err)
 }
 
+// places are where the directory may be: all but the last are often read-only in a
+// container.
+func places() []string { return []string{os.TempDir(), "/run", "/dev/shm"} }
+
+// tempDir makes a directory for this user in the first of the places that can hold it.
+// The error is that of the first.
+func tempDir(places ...string) (string, error) {
+	var first error
+	for _, place := range places {
+		dir, err := os.MkdirTemp(place, dirPrefix)
+		if err == nil || !files.NoPlace(err) {
+			return dir, err
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return "", first
+}
+
 // errNotOurs is the error of a directory that another process has locked or removed.
 var errNotOurs = errors.New("another process has locked or removed it")
 
 // sweepDirs removes the directories of processes that were killed and could not do it: those
 // of this user that nobody has locked.
 func sweepDirs() {
-	dirs, _ := filepath.Glob(filepath.Join(os.TempDir(), dirPrefix+"*")) // the pattern is well-formed
+	var dirs []string
+	for _, place := range places() {
+		found, _ := filepath.Glob(filepath.Join(place, dirPrefix+"*")) // the pattern is well-formed
+		dirs = append(dirs, found...)
+	}
 	for _, dir := range dirs {
 		if info, err := os.Lstat(dir); err != nil || !info.IsDir() || !ours(info) {
 			continue

@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
+
+	"dwaar.dev/dwaar/host/files"
 )
 
 // read reads a module's file, once: what was hashed is what is compiled. It is one of
@@ -23,14 +24,7 @@ func (h *Host) read(path string) ([]byte, error) {
 
 // readModule reads the file of a module, on this machine.
 func readModule(path string) ([]byte, error) {
-	info, err := os.Stat(path) // before it is opened: a pipe would wait for somebody
-	if err != nil {
-		return nil, fmt.Errorf("reading the module: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("reading the module: %s is no file", path)
-	}
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the module: %w", err)
 	}

@@ -33,7 +33,7 @@ func TestDirectivesThatAreWrongAreRefused(t *testing.T) {
 		"the environment":         {declare(path, "reads conn.* env.HOME"), "no plugin sees the environment"},
 		"stars in the middle":     {declare(path, "reads tls.*.x"), "is no fact"},
 		"no file":                 {declare(path + ".gone"), "no such file or directory"},
-		"a directory":             {declare(t.TempDir()), "is no file"},
+		"a directory":             {declare(t.TempDir()), "it is a directory"},
 		"no module":               {declare(broken), "does not begin with \\0asm"},
 		"a name with a dot":       {[]sdk.Node{{Block: []sdk.Node{words("plugin a.b " + path)}}}, `"a.b" cannot be the name of a plugin`},
 		"a name that is taken":    {[]sdk.Node{{Block: []sdk.Node{words("plugin not " + path)}}}, `"not" cannot be the name of a plugin`},

@@ -17,8 +17,6 @@ package watch
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"time"
@@ -57,18 +55,20 @@ func (s Stamp) Same(t Stamp) bool {
 		return false
 	}
 	for i, a := range s {
-		if !sameFile(a, t[i]) {
+		if !SameFile(a, t[i]) {
 			return false
 		}
 	}
 	return true
 }
 
-func sameFile(a, b os.FileInfo) bool {
+// SameFile reports whether a file was neither replaced nor written to, and may be read
+// by the same users. nil is a file that does not exist.
+func SameFile(a, b os.FileInfo) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && a.Mode() == b.Mode()
 }
 
 // Watched is a value that is read from files, and read again when they change. One
@@ -116,7 +116,13 @@ func (w *Watched[T]) Err() error { return w.err }
 
 // Look reads the files if they have changed, and reports whether there is a new
 // value. The old one stays if they cannot be read.
-func (w *Watched[T]) Look() (changed bool) {
+func (w *Watched[T]) Look() (changed bool) { return w.look(false) }
+
+// LookAgain is Look, and tries files again that could not be read although they have not
+// changed since: a directory on the way may have been the reason.
+func (w *Watched[T]) LookAgain() (changed bool) { return w.look(true) }
+
+func (w *Watched[T]) look(again bool) (changed bool) {
 	now := Of(w.files...)
 	before := w.seen
 	w.seen = now
@@ -124,7 +130,7 @@ func (w *Watched[T]) Look() (changed bool) {
 	case now.Same(w.at):
 		w.err = nil
 		return false
-	case w.err != nil && now.Same(w.bad):
+	case w.err != nil && !again && now.Same(w.bad):
 		w.state = max(w.state, settled)
 		return false
 	case w.settle && before != nil && !now.Same(before):
@@ -132,7 +138,10 @@ func (w *Watched[T]) Look() (changed bool) {
 	}
 	value, err := w.read()
 	if err != nil {
-		w.err, w.bad, w.state = err, now, fresh
+		if w.err == nil || !now.Same(w.bad) {
+			w.state = fresh
+		}
+		w.err, w.bad = err, now
 		return false
 	}
 	w.value, w.at, w.err = value, now, nil
@@ -164,20 +173,3 @@ func Poll(ctx context.Context, look func()) error {
 }
 
 func pause() time.Duration { return every + rand.N(jitter) }
-
-// ReadFile reads a file of at most limit bytes. The error names the file.
-func ReadFile(name string, limit int64) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(b)) > limit {
-		return nil, fmt.Errorf("reading %s: it is longer than %d bytes", name, limit)
-	}
-	return b, nil
-}

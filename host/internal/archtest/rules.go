@@ -71,8 +71,13 @@ func configRules() []rule {
 			why:      "host is the contract of handlers: whoever fulfils it imports host, never the other way round",
 		},
 		{
+			packages: []string{"host/files"},
+			tests:    []string{"host/realtest"},
+			why:      "host/files opens files, with the standard library alone: who reads them and what is in them is not its business",
+		},
+		{
 			packages: []string{"host/dwaarfile"},
-			imports:  []string{"sdk"},
+			imports:  []string{"sdk", "host/files"},
 			modules:  []string{"github.com/BurntSushi/toml"},
 			tests:    anyPart(),
 			why:      "host/dwaarfile turns text into the directive tree: it knows syntax, and what a directive means is the graph's",
@@ -122,18 +127,19 @@ func pluginRules() []rule {
 	return []rule{
 		{
 			packages: []string{"host/wasm"},
-			imports:  []string{"host", "host/watch", "sdk", "sdk/abi", "host/wasm/rewrite", "host/wasm/record", "host/wasm/codecache"},
+			imports:  []string{"host", "host/files", "host/watch", "sdk", "sdk/abi", "host/wasm/rewrite", "host/wasm/record", "host/wasm/codecache"},
 			modules:  []string{"github.com/tetratelabs/wazero"},
 			tests:    anyPart(),
 			why:      "host/wasm is one more implementation of sdk.Matcher: the graph gets it from the Registry and it never sees the graph",
 		},
 		{
 			packages: []string{"host/wasm/codecache"},
-			why:      "host/wasm/codecache keeps bytes in files, with the standard library alone: what they are is host/wasm's",
+			imports:  []string{"host/files"},
+			why:      "host/wasm/codecache keeps bytes in files, whose owners it asks for: what they are is host/wasm's",
 		},
 		{
 			packages: []string{"host/wasm/record"},
-			imports:  []string{"sdk/abi"},
+			imports:  []string{"sdk/abi", "host/files"},
 			why:      "host/wasm/record is a file format: who evaluates is host/wasm, and it tells what came of it",
 		},
 		{
@@ -200,7 +206,7 @@ func runningRules() []rule {
 		},
 		{
 			packages: []string{"host/control"},
-			imports:  []string{"host", "host/engine", "host/upstream", "sdk"},
+			imports:  []string{"host", "host/engine", "host/files", "host/upstream", "sdk"},
 			modules:  []string{"github.com/prometheus/client_golang", "golang.org/x/sys"},
 			tests:    anyPart(),
 			why:      "host/control speaks for a running engine: what reads a configuration is handed to it by cmd/dwaar",
@@ -256,7 +262,7 @@ func builtinRules() []rule {
 	}
 	handler := rule{
 		packages: handlers(),
-		imports:  []string{"sdk", "host", "host/relay", "host/upstream", "host/watch", "builtin/internal/..."},
+		imports:  []string{"sdk", "host", "host/files", "host/relay", "host/upstream", "host/watch", "builtin/internal/..."},
 		tests:    []string{"sdk/...", "host/...", "builtin/..."},
 		why:      "builtin never imports graph, engine or wasm: a handler that holds routes gets them from its Builder",
 	}
@@ -266,7 +272,7 @@ func builtinRules() []rule {
 	openvpn.packages, openvpn.modules = []string{"builtin/openvpn"}, []string{"golang.org/x/crypto/blake2b", "golang.org/x/crypto/blake2s"}
 	addresses.packages, addresses.modules = []string{"builtin/remoteip", "builtin/localip"}, []string{"github.com/gaissmai/bart"}
 	list.packages, list.modules = []string{"builtin/remoteiplist"}, addresses.modules
-	list.imports = append([]string{"host", "host/watch"}, matcher.imports...)
+	list.imports = append([]string{"host", "host/files", "host/watch"}, matcher.imports...)
 	list.why = "builtin/remoteiplist is an actor beside its matcher: it follows a file and logs as actors do, and routes and runs nothing"
 	return []rule{
 		{

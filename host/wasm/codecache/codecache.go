@@ -11,6 +11,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"dwaar.dev/dwaar/host/files"
 )
 
 // ErrMissing is what Get returns where there is no entry, and ErrDamaged where there
@@ -90,7 +92,7 @@ func (d *Dir) read(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() || info.Mode().Perm()&0o022 != 0 || !ours(info) {
+	if !info.Mode().IsRegular() || info.Mode().Perm()&0o022 != 0 || !files.Mine(info) {
 		return nil, nil
 	}
 	return io.ReadAll(io.LimitReader(f, d.limit+int64(overhead)))

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"dwaar.dev/dwaar/host/files"
 )
 
 // open makes sure of a directory and opens it.
@@ -44,7 +46,7 @@ func safe(path string) (leaf fs.FileInfo, err error) {
 	switch {
 	case !leaf.IsDir():
 		return nil, fmt.Errorf("%s is no directory", path)
-	case !ours(leaf):
+	case !files.Mine(leaf):
 		return nil, fmt.Errorf("%s belongs to another user", path)
 	case leaf.Mode().Perm()&0o077 != 0:
 		return nil, fmt.Errorf("%s has the mode %04o: what is in it is run, chmod 700 it", path, leaf.Mode().Perm())
@@ -64,7 +66,7 @@ func above(path string) error {
 	switch {
 	case err != nil:
 		return err
-	case !ours(info) && !roots(info):
+	case !files.Mine(info) && !files.Roots(info):
 		return fmt.Errorf("%s belongs to another user, who could exchange what is in it", path)
 	case info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0:
 		return fmt.Errorf("%s has the mode %04o: others could exchange what is in it, chmod go-w it", path, info.Mode().Perm())

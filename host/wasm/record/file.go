@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"dwaar.dev/dwaar/host/files"
 )
 
 // ErrFull is what Write returns when a record would make the file longer than it may
@@ -59,7 +61,7 @@ func endLine(path string, f *os.File, size int64) error {
 	if size == 0 {
 		return nil
 	}
-	r, err := os.Open(path)
+	r, err := files.Open(path)
 	if err != nil {
 		return err
 	}

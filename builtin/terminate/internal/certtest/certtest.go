@@ -38,6 +38,7 @@ type Leaf struct {
 	Names  []string  // host names and addresses
 	Kind   string    // of key: "ecdsa", which "" is too, "ed25519" or "rsa"
 	Client string    // the common name; "": it is for a server
+	Begins time.Time // zero: two days ago
 	Ends   time.Time // zero: in 90 days
 	Serial int64     // 0: one that no other has
 }
@@ -78,6 +79,9 @@ func (ca *CA) Issue(t testing.TB, l Leaf) *Issued {
 	}
 	if l.Ends.IsZero() {
 		template.NotAfter = time.Now().Add(90 * 24 * time.Hour)
+	}
+	if !l.Begins.IsZero() {
+		template.NotBefore, template.NotAfter = l.Begins, l.Begins.Add(120*24*time.Hour)
 	}
 	if l.Client != "" {
 		template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}

@@ -71,6 +71,14 @@ func (ca *CA) File() string {
 	return certFile(ca.dir)
 }
 
+// KeyFile is the private key of the root; "" if it is in memory only.
+func (ca *CA) KeyFile() string {
+	if ca.dir == "" {
+		return ""
+	}
+	return keyFile(ca.dir)
+}
+
 // Run makes the root if there is none, so that its file exists when the program
 // says that it serves, and returns when ctx is done.
 func (ca *CA) Run(ctx context.Context) error {

@@ -270,3 +270,42 @@ func TestDirFollowsTheEnvironment(t *testing.T) {
 		}
 	}
 }
+
+func TestARootThatAnotherUserCouldHavePutThereIsRefused(t *testing.T) {
+	t.Parallel()
+	made := func(t *testing.T) string {
+		dir := filepath.Join(t.TempDir(), "state")
+		if _, err := open(t, dir).ForName("a.localhost"); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	for what, tc := range map[string]struct {
+		spoil func(dir string) error
+		want  string
+	}{
+		"a directory of another user": {func(dir string) error { return os.Chown(dir, 4711, -1) }, "state belongs to another user"},
+		"a key of another user":       {func(dir string) error { return os.Chown(keyFile(dir), 4711, -1) }, "ca.key belongs to another user"},
+		"a certificate of another":    {func(dir string) error { return os.Chown(certFile(dir), 4711, -1) }, "ca.crt belongs to another user"},
+		"an open directory":           {func(dir string) error { return os.Chmod(dir, 0o777) }, "others can write to"},
+		"an open key":                 {func(dir string) error { return os.Chmod(keyFile(dir), 0o620) }, "others can write to"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			dir := made(t)
+			if err := tc.spoil(dir); os.Geteuid() != 0 && err != nil {
+				t.Skip("only root can give a file away")
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("opening: %v, want %q", err, tc.want)
+			}
+		})
+	}
+	dir := made(t)
+	if err := os.Chmod(dir, 0o777|os.ModeSticky); err != nil {
+		t.Fatal(err)
+	}
+	open(t, dir) // as in /tmp: nobody can exchange what is in it
+}

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"dwaar.dev/dwaar/host/files"
 )
 
 // Dir returns where the root is kept: $STATE_DIRECTORY, which systemd sets, else
@@ -43,6 +45,9 @@ func load(dir string) (*root, error) {
 	if dir == "" {
 		return nil, nil
 	}
+	if err := safe(dir); err != nil {
+		return nil, err
+	}
 	keyDER, err := readBlock(keyFile(dir), keyBlock)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, orphan(dir)
@@ -72,6 +77,26 @@ func load(dir string) (*root, error) {
 	return join(dir, key, certDER)
 }
 
+// safe returns an error where another user could have put the root there: whoever
+// trusts it would trust that user. What is not there yet is made for this user alone.
+func safe(dir string) error {
+	for _, path := range []string{dir, keyFile(dir), certFile(dir)} {
+		info, err := os.Stat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return fmt.Errorf("reading the internal CA: %w", err)
+		case files.Owner(info) < 0: // where files have no owners
+		case !files.Mine(info) && !files.Roots(info):
+			return fmt.Errorf("reading the internal CA: %s belongs to another user, who could sign for every site: "+
+				"move it away, or name another directory with $STATE_DIRECTORY", path)
+		case info.Mode().Perm()&0o022 != 0 && info.Mode()&fs.ModeSticky == 0:
+			return fmt.Errorf("reading the internal CA: others can write to %s (mode %04o): chmod go-w it", path, info.Mode().Perm())
+		}
+	}
+	return nil
+}
+
 // orphan complains of a certificate without its key: somebody trusts it, and
 // nothing can be signed for him any more.
 func orphan(dir string) error {
@@ -94,7 +119,7 @@ func join(dir string, key *ecdsa.PrivateKey, der []byte) (*root, error) {
 }
 
 func readBlock(name, kind string) ([]byte, error) {
-	text, err := os.ReadFile(name)
+	text, err := files.ReadPEM(name)
 	if err != nil {
 		return nil, err // it names the file
 	}

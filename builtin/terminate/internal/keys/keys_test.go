@@ -3,7 +3,6 @@ package keys
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"log/slog"
 	"os"
@@ -128,18 +127,18 @@ func TestDirectoriesAreReadAsPeopleAndCertbotKeepThem(t *testing.T) {
 	for _, passed := range []string{"README", ".hidden.crt", "dhparam.pem", "request.csr"} {
 		certtest.Put(t, filepath.Join(k.dir, passed), []byte("nothing"))
 	}
-	files, err := List(k.dir)
+	found, err := NewDir(k.dir).List()
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := k.open(Source{Files: files, Dir: k.dir}).Names()
+	got := k.open(Source{Files: found.Pairs, Dir: NewDir(k.dir)}).Names()
 	want := []string{"five.example", "four.example", "one.example", "three.example", "two.example"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	files, err = List(filepath.Join(k.dir, "four.example"))
-	if err != nil || len(files) != 1 {
-		t.Errorf("one of certbot's directories itself: %v, %v", files, err)
+	found, err = NewDir(filepath.Join(k.dir, "four.example")).List()
+	if err != nil || len(found.Pairs) != 1 || found.Pairs[0].Name != "four.example" {
+		t.Errorf("one of certbot's directories itself: %v, %v", found, err)
 	}
 }
 
@@ -152,7 +151,7 @@ func TestWhatCannotBeReadIsSaidWithItsFile(t *testing.T) {
 	locked := filepath.Join(k.dir, "locked")
 	certtest.Put(t, locked, []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\n"))
 	long := filepath.Join(k.dir, "long")
-	certtest.Put(t, long, bytes.Repeat([]byte("x"), maxFile+1))
+	certtest.Put(t, long, bytes.Repeat([]byte("x"), 1<<20+1))
 	for want, f := range map[string]Files{
 		"no such file":           {Cert: filepath.Join(k.dir, "absent"), Key: good.Key},
 		"the key does not belon": {Cert: good.Cert, Key: other.Key},
@@ -167,14 +166,17 @@ func TestWhatCannotBeReadIsSaidWithItsFile(t *testing.T) {
 		}
 	}
 	for want, prepare := range map[string]func(dir string){
-		"no certificate: put":  func(string) {},
-		"its key is missing":   func(dir string) { certtest.Put(t, filepath.Join(dir, "a.crt"), nil) },
-		"a certificate and no": func(dir string) { certtest.Put(t, filepath.Join(dir, "a.pem"), k.ca.PEM) },
-		"no such file":         func(dir string) { _ = os.Remove(dir) },
+		"no certificate: put":   func(string) {},
+		"no certificate in PEM": func(dir string) { certtest.Put(t, filepath.Join(dir, "a.crt"), nil) },
+		"put it into ": func(dir string) {
+			certtest.Put(t, filepath.Join(dir, "a.pem"), k.ca.Issue(t, certtest.Leaf{Names: []string{"a.example"}}).CertPEM)
+		},
+		"it holds no certificate": func(dir string) { certtest.Put(t, filepath.Join(dir, "ca.pem"), k.ca.PEM) },
+		"no such file":            func(dir string) { _ = os.Remove(dir) },
 	} {
 		dir := t.TempDir()
 		prepare(dir)
-		if _, err := List(dir); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := NewDir(dir).List(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v", want, err)
 		}
 	}
@@ -233,11 +235,11 @@ func TestABrokenPairKeepsTheOldOneAndIsSaidOnce(t *testing.T) {
 func TestFilesThatGoKeepTheirCertificate(t *testing.T) {
 	k := newKit(t)
 	f := k.pair("a", certtest.Leaf{Names: []string{"a.example"}, Serial: 1})
-	files, err := List(k.dir)
+	found, err := NewDir(k.dir).List()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := k.open(Source{Files: files, Dir: k.dir})
+	r := k.open(Source{Files: found.Pairs, Dir: NewDir(k.dir)})
 	if err := os.Remove(f.Cert); err != nil {
 		t.Fatal(err)
 	}
@@ -251,11 +253,11 @@ func TestFilesThatGoKeepTheirCertificate(t *testing.T) {
 func TestPairsThatAppearInADirectoryAreUsed(t *testing.T) {
 	k := newKit(t)
 	k.pair("a", certtest.Leaf{Names: []string{"a.example"}, Serial: 1})
-	files, err := List(k.dir)
+	found, err := NewDir(k.dir).List()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := k.open(Source{Files: files, Dir: k.dir})
+	r := k.open(Source{Files: found.Pairs, Dir: NewDir(k.dir)})
 	k.pair("b", certtest.Leaf{Names: []string{"b.example"}, Serial: 2})
 	k.look(r)
 	if got := [2]int64{serial(r, "a.example"), serial(r, "b.example")}; got != [2]int64{1, 2} {
@@ -318,27 +320,4 @@ func TestTheWatchersLookUntilTheyAreToldToStop(t *testing.T) {
 			t.Error(err)
 		}
 	})
-}
-
-func TestPickTakesWhatTheClientSupports(t *testing.T) {
-	k := newKit(t)
-	r := k.open(Source{Files: []Files{
-		k.pair("e", certtest.Leaf{Names: []string{"a.example"}, Serial: 1}),
-		k.pair("r", certtest.Leaf{Names: []string{"a.example"}, Kind: "rsa", Serial: 2}),
-	}})
-	hello := func(schemes ...tls.SignatureScheme) *tls.ClientHelloInfo {
-		return &tls.ClientHelloInfo{
-			ServerName: "a.example", SupportedVersions: []uint16{tls.VersionTLS13},
-			SignatureSchemes: schemes, SupportedCurves: []tls.CurveID{tls.CurveP256},
-			CipherSuites: []uint16{tls.TLS_AES_128_GCM_SHA256},
-		}
-	}
-	got := []int64{
-		Pick(hello(tls.ECDSAWithP256AndSHA256, tls.PSSWithSHA256), r.Find("a.example")).Leaf.SerialNumber.Int64(),
-		Pick(hello(tls.PSSWithSHA256), r.Find("a.example")).Leaf.SerialNumber.Int64(),
-		Pick(hello(tls.Ed25519), r.Find("a.example")).Leaf.SerialNumber.Int64(),
-	}
-	if diff := cmp.Diff([]int64{1, 2, 1}, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
 }

@@ -6,14 +6,11 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/netip"
+	"os"
 	"strings"
 
-	"dwaar.dev/dwaar/host/watch"
+	"dwaar.dev/dwaar/host/files"
 )
-
-// maxFile bounds what is read of one file: a chain of a hundred certificates is
-// far below it.
-const maxFile = 1 << 20
 
 // Files are a certificate chain and its private key. They may be one file.
 type Files struct {
@@ -31,13 +28,13 @@ func (f Files) list() []string {
 
 // Read reads a pair. The error names the file and what to do.
 func (f Files) Read() (*tls.Certificate, error) {
-	chain, err := readFile(f.Cert)
+	chain, err := files.ReadPEM(f.Cert)
 	if err != nil {
 		return nil, err
 	}
 	key := chain
 	if f.Key != f.Cert {
-		if key, err = readFile(f.Key); err != nil {
+		if key, err = files.ReadPEM(f.Key); err != nil {
 			return nil, err
 		}
 	}
@@ -49,6 +46,20 @@ func (f Files) Read() (*tls.Certificate, error) {
 		return nil, f.explain(err)
 	}
 	return &c, nil
+}
+
+// Exposed says what is wrong with the mode of the key's file, or returns "": whoever
+// has the key can pass for the server.
+func (f Files) Exposed() string {
+	info, err := os.Stat(f.Key)
+	if err != nil {
+		return "" // reading it says more
+	}
+	who := files.Readers(f.Key, info)
+	if who == "" {
+		return ""
+	}
+	return fmt.Sprintf("the key in %s can be read by %s (mode %04o), who can pass for this server with it: chmod 600 it", f.Key, who, info.Mode().Perm())
 }
 
 // explain says which of the two files an error of crypto/tls is about.
@@ -92,5 +103,3 @@ func Covers(leaf *x509.Certificate, name string) bool {
 	}
 	return leaf.VerifyHostname(name) == nil
 }
-
-func readFile(name string) ([]byte, error) { return watch.ReadFile(name, maxFile) }

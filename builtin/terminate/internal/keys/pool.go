@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/files"
 	"dwaar.dev/dwaar/host/watch"
 )
 
@@ -29,19 +30,19 @@ type Authorities struct {
 }
 
 // OpenPool reads the files, each of which holds at least one certificate in PEM.
-func OpenPool(files []string) (*Pool, error) {
-	p := &Pool{files: watch.New(func() (*Authorities, error) { return readAuthorities(files) }, files...)}
+func OpenPool(names []string) (*Pool, error) {
+	p := &Pool{files: watch.New(func() (*Authorities, error) { return readAuthorities(names) }, names...)}
 	if err := p.Refresh(); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-func readAuthorities(files []string) (*Authorities, error) {
+func readAuthorities(names []string) (*Authorities, error) {
 	a := &Authorities{Pool: x509.NewCertPool()}
 	digest := sha256.New()
-	for _, name := range files {
-		text, err := readFile(name)
+	for _, name := range names {
+		text, err := files.ReadPEM(name)
 		if err != nil {
 			return nil, err
 		}
@@ -61,7 +62,7 @@ func (p *Pool) Now() *Authorities { return p.now.Load() }
 func (p *Pool) Refresh() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.files.Look() {
+	if p.files.LookAgain() {
 		p.now.Store(p.files.Value())
 	}
 	return p.files.Err()

@@ -13,6 +13,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/tls"
+	"crypto/x509"
 	"log/slog"
 	"maps"
 	"slices"
@@ -29,7 +30,7 @@ import (
 type Source struct {
 	Names []string // whom the pairs are for; nil: the names in the certificates
 	Files []Files
-	Dir   string // where Files were found; pairs that appear there later are used too
+	Dir   *Dir // where Files were found; pairs that appear there later are used too; nil: nowhere
 }
 
 // Ring finds certificates by name. Its methods may be called from any goroutine.
@@ -39,7 +40,7 @@ type Ring struct {
 	mu      sync.Mutex // one look at a time
 	sources []Source
 	pairs   []*pair
-	dirErr  []string // what was said of each source's directory last
+	said    []string // of each source's directory, the last time
 }
 
 // pair is a pair of files and what was read from them last.
@@ -78,7 +79,7 @@ func (fs Faults) Error() string {
 
 // Open reads every pair, and returns all faults if there is one.
 func Open(sources []Source) (*Ring, Faults) {
-	r := &Ring{sources: sources, dirErr: make([]string, len(sources))}
+	r := &Ring{sources: sources, said: make([]string, len(sources))}
 	for i, s := range sources {
 		for _, f := range s.Files {
 			r.pairs = append(r.pairs, newPair(f, i))
@@ -106,7 +107,7 @@ func (r *Ring) Refresh() Faults {
 	var faults Faults
 	changed := false
 	for _, p := range r.pairs {
-		changed = p.Look() || changed
+		changed = p.LookAgain() || changed
 		if err := p.Err(); err != nil {
 			faults = append(faults, Fault{p.source, err})
 		}
@@ -134,6 +135,9 @@ func (r *Ring) look(log *slog.Logger) {
 		if p.Look() {
 			changed = true
 			log.Info("certificate replaced", "file", p.files.Cert, "expires", p.Value().Leaf.NotAfter)
+			if text := p.files.Exposed(); text != "" {
+				log.Warn("a private key is not private", "file", p.files.Key, "warning", text)
+			}
 		}
 		if err := p.News(); err != nil {
 			log.Error("certificate not replaced, the old one stays", "file", p.files.Cert, "error", err)
@@ -152,21 +156,32 @@ func (r *Ring) discover(log *slog.Logger) {
 		known[p.files] = true
 	}
 	for i, s := range r.sources {
-		if s.Dir == "" {
+		if s.Dir == nil {
 			continue
 		}
-		found, err := List(s.Dir)
-		for _, f := range found {
+		found, err := s.Dir.List()
+		for _, f := range found.Pairs {
 			if !known[f] {
 				r.pairs = append(r.pairs, newPair(f, i))
 			}
 		}
-		if text := errText(err); text != r.dirErr[i] {
-			r.dirErr[i] = text
-			if err != nil {
-				log.Error("certificates not found where the configuration says", "dir", s.Dir, "error", err)
-			}
-		}
+		r.say(i, log, found.Notes, err)
+	}
+}
+
+// say logs what is wrong with the directory of a source, unless it was said already.
+func (r *Ring) say(source int, log *slog.Logger, notes []string, err error) {
+	text := strings.Join(notes, "\n") + "\n" + errText(err)
+	if text == r.said[source] {
+		return
+	}
+	r.said[source] = text
+	dir := r.sources[source].Dir.Path
+	if err != nil {
+		log.Error("certificates not found where the configuration says", "dir", dir, "error", err)
+	}
+	for _, note := range notes {
+		log.Warn("a file among the certificates is of no use", "dir", dir, "warning", note)
 	}
 }
 
@@ -203,9 +218,14 @@ func (r *Ring) reindex() {
 }
 
 // prefer orders certificates for one name: cheap signatures first, then those
-// that are valid for longer.
+// that are valid for longer, then those with the longer chain: a program that renews
+// may write the certificate alone before the file that has all of the chain.
 func prefer(a, b *tls.Certificate) int {
-	return cmp.Or(cmp.Compare(rank(a), rank(b)), b.Leaf.NotAfter.Compare(a.Leaf.NotAfter))
+	return cmp.Or(
+		cmp.Compare(rank(a), rank(b)),
+		b.Leaf.NotAfter.Compare(a.Leaf.NotAfter),
+		cmp.Compare(len(b.Certificate), len(a.Certificate)),
+	)
 }
 
 func rank(c *tls.Certificate) int {
@@ -218,17 +238,23 @@ func rank(c *tls.Certificate) int {
 	return 2
 }
 
-// Find returns the certificates for a name in lower case: those for exactly it, or
-// else those for "*." in place of its first label. The caller changes nothing.
+// Find returns the certificates for a name in lower case: those for exactly it, and
+// behind them those for "*." in place of its first label. The caller changes nothing.
 func (r *Ring) Find(name string) []*tls.Certificate {
 	ix := r.index.Load()
-	if certs := ix.byName[name]; certs != nil {
-		return certs
+	exact := ix.byName[name]
+	_, rest, ok := strings.Cut(name, ".")
+	if !ok {
+		return exact
 	}
-	if _, rest, ok := strings.Cut(name, "."); ok {
-		return ix.byName["*."+rest]
+	wild := ix.byName["*."+rest]
+	switch {
+	case wild == nil:
+		return exact
+	case exact == nil:
+		return wild
 	}
-	return nil
+	return slices.Concat(exact, wild)
 }
 
 // Of returns the certificates of one source.
@@ -240,26 +266,46 @@ func (r *Ring) All() []*tls.Certificate { return r.index.Load().all }
 // Names returns every name there is a certificate for, sorted.
 func (r *Ring) Names() []string { return slices.Sorted(maps.Keys(r.index.Load().byName)) }
 
-// Pick returns the first certificate that the client can use, or the first one if
-// it can use none: the handshake then says what is missing. certs is not empty.
+// Pick returns the first certificate that is valid now and that the client can use,
+// by its kind of key. One that has expired, or is not valid yet, is for clients that can
+// use no other: they may not look. If the client can use none it is the first one, and
+// the handshake says what is missing. certs is not empty.
 func Pick(hello *tls.ClientHelloInfo, certs []*tls.Certificate) *tls.Certificate {
-	if len(certs) > 1 {
-		for _, c := range certs {
-			if hello.SupportsCertificate(c) == nil {
-				return c
-			}
+	if len(certs) == 1 {
+		return certs[0]
+	}
+	kind := *hello
+	kind.ServerName = "" // whoever found the certificates knows that they are for it
+	now := time.Now()
+	var last *tls.Certificate
+	for _, c := range certs {
+		switch {
+		case kind.SupportsCertificate(c) != nil:
+		case Valid(c.Leaf, now):
+			return c
+		case last == nil:
+			last = c
 		}
+	}
+	if last != nil {
+		return last
 	}
 	return certs[0]
 }
 
-// Expiring calls warn for every certificate that will have expired at time t.
-func (r *Ring) Expiring(t time.Time, warn func(source int, file string, at time.Time)) {
+// Valid reports whether a certificate is neither expired at t nor not valid yet.
+func Valid(leaf *x509.Certificate, t time.Time) bool {
+	return !t.Before(leaf.NotBefore) && !t.After(leaf.NotAfter)
+}
+
+// Each calls visit for every pair, with its source and the last certificate that could
+// be read.
+func (r *Ring) Each(visit func(source int, f Files, leaf *x509.Certificate)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, p := range r.pairs {
-		if p.Value() != nil && p.Value().Leaf.NotAfter.Before(t) {
-			warn(p.source, p.files.Cert, p.Value().Leaf.NotAfter)
+		if p.Value() != nil {
+			visit(p.source, p.files, p.Value().Leaf)
 		}
 	}
 }

@@ -10,14 +10,7 @@ import (
 
 // explain returns the error of a bind with what to do about it.
 func explain(err error, at Spec) error {
-	cause := err
-	if op := (*net.OpError)(nil); errors.As(err, &op) {
-		cause = op.Err // the address is said by whoever reports it
-	}
-	var sys *os.SyscallError
-	if errors.As(cause, &sys) {
-		cause = sys.Err
-	}
+	cause := causeOf(err)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("%w: %s", cause, holder(at))
@@ -26,6 +19,8 @@ func explain(err error, at Spec) error {
 			"(systemd: AmbientCapabilities=), or let the service manager open the socket and name it fd/N", cause)
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("%w: the directory of %s must be writable for this user", cause, at.Path)
+	case errors.Is(err, syscall.EINVAL) && at.Addr.Addr().Zone() != "":
+		return fmt.Errorf("%w: there is no interface %s with the address %s", cause, at.Addr.Addr().Zone(), at.Addr.Addr().WithZone(""))
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("%w: no interface of this machine has the address %s: correct it, or leave it out to listen on all",
 			cause, at.Addr.Addr())
@@ -33,6 +28,19 @@ func explain(err error, at Spec) error {
 		return fmt.Errorf("%w: make the directory of %s first", cause, at.Path)
 	case errors.Is(err, syscall.EMFILE):
 		return fmt.Errorf("%w: raise the descriptor limit (ulimit -n, systemd: LimitNOFILE=)", cause)
+	}
+	return cause
+}
+
+// causeOf takes the operation and the address off an error: whoever reports it says them.
+func causeOf(err error) error {
+	cause := err
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		cause = op.Err
+	}
+	var sys *os.SyscallError
+	if errors.As(cause, &sys) {
+		cause = sys.Err
 	}
 	return cause
 }

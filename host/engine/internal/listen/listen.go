@@ -2,7 +2,7 @@
 // to do when that fails: who holds the port, which privilege is missing.
 //
 //	opener := listen.Opener{Inherited: fds}
-//	s, err := opener.Open(ctx, listen.Spec{Network: "tcp", Addr: netip.MustParseAddrPort("127.0.0.1:443")}, nil)
+//	s, err := opener.Open(ctx, listen.Spec{Network: "tcp", Addr: netip.MustParseAddrPort("127.0.0.1:443")}, listen.Access{}, nil)
 //	…
 //	conn, err := s.Accept()
 //
@@ -35,6 +35,9 @@ type Spec struct {
 func (at Spec) String() string {
 	switch at.Network {
 	case "fd":
+		if at.Path != "" {
+			return "fd/" + at.Path
+		}
 		return "fd/" + strconv.Itoa(at.FD)
 	case "unix", "unixpacket":
 		return at.Network + "/" + at.Path
@@ -145,21 +148,28 @@ func (s *Socket) close() error {
 
 // Opener opens sockets.
 type Opener struct {
-	Inherited []int // descriptors of sockets that the service manager opened; they stay open
+	Inherited []Descriptor // sockets that the service manager opened; they stay open
+
+	refusers map[int]*refuser // of those that nobody listens on, by descriptor
+	useless  map[int]bool     // descriptors that Refuse has told of
 }
 
 // Open opens the socket that at names: the inherited one with that address if there
-// is one, else a new one. leaving are sockets of this process that will be closed
+// is one, else a new one, whose file is for those that access says. leaving are sockets of this process that will be closed
 // when Open and all after it have succeeded: they do not stand in the way. The
 // error says what to do. The caller closes the socket.
-func (o *Opener) Open(ctx context.Context, at Spec, leaving []*Socket) (*Socket, error) {
+func (o *Opener) Open(ctx context.Context, at Spec, access Access, leaving []*Socket) (*Socket, error) {
 	switch at.Network {
 	case "tcp", "tcp4", "tcp6":
 		return o.openTCP(ctx, at, leaving)
 	case "unix", "unixpacket":
-		return o.openUnix(ctx, at)
+		return o.openUnix(ctx, at, access)
 	case "fd":
-		return fromDescriptor(at.FD)
+		fd, err := o.numbered(at)
+		if err != nil {
+			return nil, err
+		}
+		return fromDescriptor(fd)
 	}
 	return nil, fmt.Errorf("network %q is not served", at.Network)
 }
@@ -175,6 +185,11 @@ func (o *Opener) openTCP(ctx context.Context, at Spec, leaving []*Socket) (*Sock
 		ln, err = handOver(leaving, &config, func() (net.Listener, error) {
 			return config.Listen(ctx, at.Network, at.hostPort())
 		})
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		if text := o.inTheWay(at); text != "" {
+			return nil, fmt.Errorf("%w: %s", syscall.EADDRINUSE, text)
+		}
 	}
 	if err != nil {
 		return nil, explain(err, at)

@@ -23,13 +23,16 @@ func local(port uint16) listen.Spec {
 
 func open(t *testing.T, o *listen.Opener, at listen.Spec, leaving ...*listen.Socket) *listen.Socket {
 	t.Helper()
-	s, err := o.Open(t.Context(), at, leaving)
+	s, err := o.Open(t.Context(), at, asIs(), leaving)
 	if err != nil {
 		t.Fatalf("opening %s: %v", at, err)
 	}
 	t.Cleanup(func() { s.Close() })
 	return s
 }
+
+// asIs is the access of a socket that a configuration says nothing of.
+func asIs() listen.Access { return listen.Access{Owner: -1, Group: -1} }
 
 func dial(t *testing.T, a net.Addr) net.Conn {
 	t.Helper()
@@ -45,7 +48,7 @@ func portOf(s *listen.Socket) uint16 { return s.Addr().(*net.TCPAddr).AddrPort()
 
 func mustFail(t *testing.T, o *listen.Opener, at listen.Spec, want ...string) {
 	t.Helper()
-	s, err := o.Open(t.Context(), at, nil)
+	s, err := o.Open(t.Context(), at, asIs(), nil)
 	if err == nil {
 		s.Close()
 		t.Fatalf("opening %s succeeded", at)
@@ -243,7 +246,7 @@ func TestAnInheritedSocketIsUsedByNumberAndByAddress(t *testing.T) {
 	}
 	defer manager.Close()
 	fd := descriptor(t, manager)
-	o := listen.Opener{Inherited: []int{fd}}
+	o := listen.Opener{Inherited: []listen.Descriptor{{FD: fd}}}
 	port := manager.Addr().(*net.TCPAddr).AddrPort().Port()
 	byNumber := open(t, &o, listen.Spec{Network: "fd", FD: fd})
 	byAddress := open(t, &o, local(port))
@@ -274,7 +277,7 @@ func TestAnInheritedUnixSocketKeepsItsFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer manager.Close()
-	o := listen.Opener{Inherited: []int{descriptor(t, manager)}}
+	o := listen.Opener{Inherited: []listen.Descriptor{{FD: descriptor(t, manager)}}}
 	open(t, &o, listen.Spec{Network: "unix", Path: path}).Close()
 	if _, err := os.Lstat(path); err != nil {
 		t.Errorf("the socket file is gone: %v", err)
@@ -301,22 +304,27 @@ func TestADescriptorThatListensNowhereIsRefused(t *testing.T) {
 func TestTheServiceManagersWordsAreRead(t *testing.T) {
 	t.Parallel()
 	const pid = 1 << 22
-	env := func(pid, fds string) func(string) string {
-		return func(name string) string { return map[string]string{"LISTEN_PID": pid, "LISTEN_FDS": fds}[name] }
+	env := func(pid, fds, names string) func(string) string {
+		return func(name string) string {
+			return map[string]string{"LISTEN_PID": pid, "LISTEN_FDS": fds, "LISTEN_FDNAMES": names}[name]
+		}
 	}
 	for _, tc := range []struct {
-		name, pid, fds string
-		want           []int
-		fails          bool
+		name, pid, fds, names string
+		want                  []listen.Descriptor
+		fails                 bool
 	}{
 		{name: "nothing passed"},
 		{name: "meant for another process", pid: "17", fds: "2"},
-		{name: "none", pid: strconv.Itoa(pid), fds: "0", want: []int{}},
+		{name: "none", pid: strconv.Itoa(pid), fds: "0", want: []listen.Descriptor{}},
 		{name: "no number", pid: strconv.Itoa(pid), fds: "two", fails: true},
 		{name: "negative", pid: strconv.Itoa(pid), fds: "-1", fails: true},
 		{name: "far too many", pid: strconv.Itoa(pid), fds: "1000000", fails: true},
+		{name: "fewer names", pid: strconv.Itoa(pid), fds: "2", names: "web", fails: true},
+		{name: "without names", pid: strconv.Itoa(pid), fds: "1", want: []listen.Descriptor{{FD: 3}}},
+		{name: "with names", pid: strconv.Itoa(pid), fds: "2", names: "web:db", want: []listen.Descriptor{{FD: 3, Name: "web"}, {FD: 4, Name: "db"}}},
 	} {
-		got, err := listen.Inherited(env(tc.pid, tc.fds), pid)
+		got, err := listen.Inherited(env(tc.pid, tc.fds, tc.names), pid)
 		if (err != nil) != tc.fails {
 			t.Errorf("%s: error %v", tc.name, err)
 		}

@@ -2,8 +2,12 @@ package listen
 
 import (
 	"errors"
+	"io/fs"
 	"net"
 	"os"
+	"strconv"
+	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -147,4 +151,31 @@ func reusePort(fd int, on bool) error {
 		value = 1
 	}
 	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, value))
+}
+
+// bear gives a socket the mode that the file has which bind makes of it.
+func bear(fd int, mode uint32) error { return os.NewSyscallError("fchmod", unix.Fchmod(fd, mode)) }
+
+// ids returns to whom a file belongs.
+func ids(info fs.FileInfo) (uid, gid int) {
+	st := info.Sys().(*syscall.Stat_t) // what os.Lstat gives
+	return int(st.Uid), int(st.Gid)
+}
+
+// usualMode is the mode of a socket file that nobody chose: everything but what the
+// umask forbids. There is no way to ask for the umask without changing it, which
+// another goroutine that makes a file would notice, but for proc_pid_status(5).
+func usualMode() fs.FileMode {
+	const otherwise = 0o755
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return otherwise
+	}
+	_, rest, found := strings.Cut(string(status), "\nUmask:\t")
+	text, _, _ := strings.Cut(rest, "\n")
+	umask, err := strconv.ParseUint(text, 8, 16)
+	if !found || err != nil {
+		return otherwise
+	}
+	return fs.ModePerm &^ fs.FileMode(umask)
 }

@@ -4,6 +4,7 @@ package listen
 
 import (
 	"errors"
+	"io/fs"
 	"net"
 	"os"
 	"time"
@@ -60,3 +61,12 @@ func (s *Socket) Bare() (fd int, err error) { return -1, errors.ErrUnsupported }
 func (s *Socket) Use(int) {}
 
 func closeDescriptor(int) error { return errors.ErrUnsupported }
+
+// bear is for Linux.
+func bear(int, uint32) error { return errors.ErrUnsupported }
+
+// ids returns those of the process: whose a file is is not looked at here.
+func ids(fs.FileInfo) (uid, gid int) { return os.Geteuid(), os.Getegid() }
+
+// usualMode is the usual one.
+func usualMode() fs.FileMode { return 0o755 }

@@ -18,11 +18,14 @@ const staleWait = time.Second
 
 // openUnix listens on a path. A socket file that nobody listens on, left by a
 // program that was killed, is removed; anything else in its place is an error.
-func (o *Opener) openUnix(ctx context.Context, at Spec) (*Socket, error) {
+func (o *Opener) openUnix(ctx context.Context, at Spec, access Access) (*Socket, error) {
 	if fd, ok := o.inherited(at); ok {
 		return fromDescriptor(fd)
 	}
 	var config net.ListenConfig
+	if access.Mode != 0 {
+		config.Control = private
+	}
 	ln, err := config.Listen(ctx, at.Network, at.Path)
 	if errors.Is(err, syscall.EADDRINUSE) && !strings.HasPrefix(at.Path, "@") {
 		if err := removeStale(ctx, at); err != nil {
@@ -33,7 +36,14 @@ func (o *Opener) openUnix(ctx context.Context, at Spec) (*Socket, error) {
 	if err != nil {
 		return nil, explain(err, at)
 	}
-	return ownFile(ln.(*net.UnixListener), at.Path)
+	s, err := ownFile(ln.(*net.UnixListener), at.Path)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Grant(access); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
 // ownFile remembers which file is ours, to remove no other one.
@@ -50,6 +60,16 @@ func ownFile(ln *net.UnixListener, path string) (*Socket, error) {
 	ln.SetUnlinkOnClose(false)
 	s.path, s.file = path, file
 	return s, nil
+}
+
+// Gone reports whether the file of a Unix socket is not there any more, so that no
+// client finds it: whoever cleans directories of old files has removed it.
+func (s *Socket) Gone() bool {
+	if s.path == "" {
+		return false
+	}
+	now, err := os.Lstat(s.path)
+	return err != nil || !os.SameFile(now, s.file)
 }
 
 func removeStale(ctx context.Context, at Spec) error {

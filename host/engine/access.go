@@ -10,13 +10,13 @@ import (
 	"dwaar.dev/dwaar/host/session"
 )
 
-// What one access line says of facts at most: they come from clients.
+// The limits of the facts in one access line: their values come from clients.
 const (
 	maxLoggedFacts = 16
 	maxLoggedValue = 128 // bytes
 )
 
-// writeAccess writes the connection's line, unless there are too many.
+// writeAccess writes the access line of a connection, unless the rate is exceeded.
 func (e *Engine) writeAccess(x *conn, o host.Outcome) {
 	ctx, level := context.Background(), accessLevel(o)
 	if !e.access.Enabled(ctx, level) {
@@ -37,8 +37,8 @@ func (e *Engine) writeAccess(x *conn, o host.Outcome) {
 	e.access.LogAttrs(ctx, level, "connection", attrs...)
 }
 
-// accessLevel returns Debug for a client that said nothing, Info for what clients
-// and upstreams do, Warn for what this program could not do, Error for its defects.
+// accessLevel returns Debug for a client without a byte, Info for what clients and
+// upstreams do, Warn for what this program could not do, Error for its defects.
 func accessLevel(o host.Outcome) slog.Level {
 	switch {
 	case o.Code.Why == host.Probe:
@@ -57,7 +57,7 @@ func (x *conn) accessAttrs(o host.Outcome) []slog.Attr {
 	attrs = append(attrs,
 		slog.Uint64(keyConnection, x.ID()),
 		slog.String(keyListener, x.listener),
-		slog.Uint64(keyGeneration, x.era.number),
+		slog.Uint64(keyGeneration, x.generation.number),
 		slog.String(keyCode, o.Code.String()),
 	)
 	if client := x.Proxied(); client != nil {
@@ -91,7 +91,7 @@ func appendText(attrs []slog.Attr, key, text string) []slog.Attr {
 	return append(attrs, slog.String(key, text))
 }
 
-// times returns how long the phases took that the connection came through.
+// times returns how long each phase took that the connection has completed.
 func (x *conn) times(r *session.Record, ended time.Time) []slog.Attr {
 	var attrs []slog.Attr
 	if r.Matched > 0 {
@@ -103,8 +103,8 @@ func (x *conn) times(r *session.Record, ended time.Time) []slog.Attr {
 	return append(attrs, slog.Duration(keyTotal, ended.Sub(x.Accepted())))
 }
 
-// factAttrs returns the latest facts, which are those of inner phases, cut short
-// where they are long.
+// factAttrs returns the latest facts, which are those of inner matching phases. Long
+// values are cut.
 func factAttrs(facts *host.Facts) []slog.Attr {
 	var attrs []slog.Attr
 	for name, value := range facts.All() {
@@ -119,17 +119,18 @@ func factAttrs(facts *host.Facts) []slog.Attr {
 	return attrs
 }
 
-// sampler lets so many lines a second through, and of the rest every hundredth.
+// sampler lets a number of lines a second through, and every hundredth of the others.
 type sampler struct {
 	mu         sync.Mutex
-	second     int64 // Unix time that lines is for
+	second     int64 // Unix time of the second that lines counts
 	lines      int
-	suppressed uint64 // since the last line that was written
+	suppressed uint64 // lines that were not written since the last one that was
 }
 
+// oneIn is the share of lines beyond the rate that are written all the same.
 const oneIn = 100
 
-// take says whether a line may be written, and how many were not before it.
+// take reports whether a line may be written, and how many before it were not.
 func (s *sampler) take(now time.Time, rate int) (suppressed uint64, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,7 +146,7 @@ func (s *sampler) take(now time.Time, rate int) (suppressed uint64, ok bool) {
 	return suppressed, true
 }
 
-// rest returns how many lines were suppressed since the last one.
+// rest returns how many lines were suppressed since the last one that was written.
 func (s *sampler) rest() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,12 +1,13 @@
 package engine
 
 const (
-	// otherDescriptors are what the program needs beside connections: sockets,
-	// watched files, modules, the log, the control socket.
+	// otherDescriptors is how many descriptors the program needs beside those of
+	// connections: sockets, watched files, modules, the log, the control socket.
 	otherDescriptors = 200
-	// perConnection counts the client's and the upstream's.
+	// perConnection is the client's descriptor and the upstream's.
 	perConnection = 2
-	// leastConns is served however low the limit: then accept will pause.
+	// leastConns is the smallest budget, however low the limit is: accept pauses when
+	// descriptors run out.
 	leastConns = 16
 )
 

@@ -16,24 +16,25 @@ const (
 	byConnections refusal = iota // max_connections, or what descriptors allow
 	byAddress                    // max_connections_per_ip
 	byMatching                   // max_matching: an older one had to go
-	byDescriptors                // none was left
+	byDescriptors                // no descriptor was left
 	refusals
 )
 
-// String returns what an operator would change.
+// String returns the name of the option that an operator would change.
 func (r refusal) String() string {
 	return [refusals]string{"max_connections", "max_connections_per_ip", "max_matching", "descriptors"}[r]
 }
 
-// capQuiet is how long no cap has to be hit until the log says that it is over.
+// capQuiet is how long a cap must not have been hit before the log reports that
+// refusing is over.
 const capQuiet = 10 * time.Second
 
-// caps counts what the connections of a server use up.
+// caps counts the connections of a server against its limits.
 type caps struct {
 	mu       sync.Mutex
 	limits   graph.Limits
 	conns    int
-	byPeer   map[netip.Addr]int // also without a cap: the next configuration may have one
+	byPeer   map[netip.Addr]int // counted also without a cap: the next configuration may have one
 	matching crowds
 	spells   [refusals]episode
 }
@@ -42,7 +43,7 @@ func newCaps() *caps {
 	return &caps{byPeer: map[netip.Addr]int{}, matching: newCrowds()}
 }
 
-// set makes limits those that count from now on. Nobody is sent away who is in.
+// set replaces the limits. Connections that were counted in stay.
 func (k *caps) set(limits graph.Limits, budget int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -56,8 +57,8 @@ func (k *caps) set(limits graph.Limits, budget int) {
 	k.limits = limits
 }
 
-// admit counts x in, or says which cap forbids it. Where the server has no cap of
-// its own, what the whole program may have counts.
+// admit counts x in, or returns the cap that forbids x. A server without a cap of its
+// own is bounded by the budget of the whole program.
 func (e *Engine) admit(x *conn, now time.Time) (why refusal, ok bool) {
 	k, peer := x.caps, x.peer.Addr()
 	k.mu.Lock()
@@ -78,6 +79,8 @@ func (e *Engine) admit(x *conn, now time.Time) (why refusal, ok bool) {
 	return 0, true
 }
 
+// room reports whether one more connection of peer fits, or which cap forbids it.
+// k.mu is held.
 func (k *caps) room(peer netip.Addr, e *Engine) (why refusal, ok bool) {
 	most := k.limits.MaxConnections
 	switch per := k.limits.MaxConnectionsPerIP; {
@@ -89,8 +92,8 @@ func (k *caps) room(peer netip.Addr, e *Engine) (why refusal, ok bool) {
 	return 0, true
 }
 
-// tellRecovery says of caps that have not been hit for a while that it is over.
-// k.mu is held.
+// tellRecovery logs the end of refusing for each cap that was not hit for capQuiet.
+// The lock of the caps is held.
 func (e *Engine) tellRecovery(x *conn, now time.Time) {
 	for i := range x.caps.spells {
 		if n, over := x.caps.spells[i].over(now, capQuiet); over {
@@ -100,14 +103,14 @@ func (e *Engine) tellRecovery(x *conn, now time.Time) {
 	}
 }
 
-// refuse counts a connection that a cap forbids.
+// refuse counts a connection that a cap has turned away.
 func (e *Engine) refuse(x *conn, id uint64, why refusal) {
 	x.socket.refused.Add(1)
 	e.count.refused[why].Add(1)
 	e.table.refuse(id, host.Code{By: host.ByProxy, In: host.InAccept, Why: host.Cap})
 }
 
-// leave counts x out.
+// leave counts x out of the connections of its server.
 func (e *Engine) leave(x *conn) {
 	k, peer := x.caps, x.peer.Addr()
 	k.mu.Lock()
@@ -121,9 +124,9 @@ func (e *Engine) leave(x *conn) {
 	e.tellRecovery(x, time.Now())
 }
 
-// enterMatching counts x among the undecided ones. If there are too many, the one
-// that has been undecided longest goes, of the address that has the most of them:
-// an attacker with many slow connections evicts his own.
+// enterMatching counts x among the undecided connections. If there are too many, the
+// oldest connection of the largest crowd is killed: an attacker with many slow
+// connections evicts his own.
 func (e *Engine) enterMatching(x *conn) {
 	k := x.caps
 	k.mu.Lock()
@@ -135,12 +138,13 @@ func (e *Engine) enterMatching(x *conn) {
 				e.log.Warn("undecided connections are closed for new ones: max_matching is reached",
 					keyListener, x.listener, keyConnections, k.conns)
 			}
-			victim.Kill(host.ByProxy, host.Cap) // under the lock: it is still undecided
+			victim.Kill(host.ByProxy, host.Cap) // under the lock: the victim is still undecided
 		}
 	}
 	k.matching.add(x)
 }
 
+// leaveMatching counts x out of the undecided connections.
 func (k *caps) leaveMatching(x *conn) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

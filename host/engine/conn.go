@@ -13,24 +13,24 @@ import (
 	"dwaar.dev/dwaar/sdk"
 )
 
-// conn is a session with what the engine keeps account of. When a relay has it, it
-// refers to no graph.
+// conn is a session with what the engine counts and logs of it. A conn refers to no
+// graph once a relay has the session.
 type conn struct {
 	session.Session
-	*post
+	*account
 	e        *Engine
-	peer     netip.AddrPort // whose address the caps count; zero on Unix sockets
-	decision uint64         // its number in the ring of decisions, 0: none yet
-	place    place          // in the queue of the matching phase, guarded by caps
+	peer     netip.AddrPort // the address that the caps count; zero on Unix sockets
+	decision uint64         // number of the connection's decision in the ring; 0: none yet
+	position position       // in a crowd, during the outer matching phase; guarded by caps.mu
 }
 
-// looped is a conn in an event loop.
+// looped is a conn with the driver of an event loop.
 type looped struct {
 	conn
 	loop.Driver
 }
 
-// welcome begins the session of a connection that was accepted on s.
+// welcome begins the session of a connection that was accepted on s, in a goroutine.
 func (e *Engine) welcome(s *socket, sock net.Conn) {
 	x := new(conn)
 	if !e.begin(x, s, addrPort(sock.LocalAddr()), addrPort(sock.RemoteAddr())) {
@@ -43,7 +43,7 @@ func (e *Engine) welcome(s *socket, sock net.Conn) {
 // begin counts a connection in and makes it a session, unless a cap forbids it.
 func (e *Engine) begin(x *conn, s *socket, local, remote netip.AddrPort) bool {
 	now, t := time.Now(), s.acquire()
-	x.post, x.e, x.peer = t.post, e, remote
+	x.account, x.e, x.peer = t.account, e, remote
 	id := e.ids.Add(1)
 	s.accepted.Add(1)
 	if why, ok := e.admit(x, now); !ok {
@@ -58,7 +58,7 @@ func (e *Engine) begin(x *conn, s *socket, local, remote netip.AddrPort) bool {
 	x.Init(&x.env, x, &session.Begin{ID: id, Flow: f, Routes: t.server.Routes(), Graph: t.gen.graph})
 	e.live.add()
 	x.socket.active.Add(1)
-	x.era.conns.Add(1)
+	x.generation.conns.Add(1)
 	e.table.begin(x)
 	e.enterMatching(x)
 	return true
@@ -72,7 +72,8 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// Decided implements [session.Owner].
+// Decided implements [session.Owner]: the connection leaves its crowd, and its
+// decision is remembered.
 func (x *conn) Decided() {
 	x.caps.leaveMatching(x)
 	r, f, final := x.Record(), x.Flow(), x.Final()
@@ -89,9 +90,10 @@ func (x *conn) Decided() {
 	})
 }
 
+// timedOut reports whether a matching phase ended at its deadline.
 func timedOut(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
-// Ended implements [session.Owner].
+// Ended implements [session.Owner]: everything that begin counted in is counted out.
 func (x *conn) Ended(o host.Outcome) {
 	if o.Code.Why == host.Panicked {
 		x.e.count.panics.Add(1)
@@ -99,16 +101,16 @@ func (x *conn) Ended(o host.Outcome) {
 	x.e.decisions.end(x.decision, o.Code)
 	x.e.writeAccess(x, o)
 	x.e.table.end(x, o)
-	x.era.conns.Add(-1)
+	x.generation.conns.Add(-1)
 	x.socket.active.Add(-1)
 	x.e.leave(x)
 	x.e.live.done()
 }
 
-// phase is the phase that x is in; of one that is just closing it is the last.
+// phase returns the phase that x is in; the last one while x is being closed.
 func (x *conn) phase() host.Phase { return host.Phase(min(x.State(), session.Relaying)) }
 
-// info says where the connection is now, for any goroutine.
+// info describes the connection as it is now. Any goroutine may call info.
 func (x *conn) info() ConnInfo {
 	client := x.peer
 	if p := x.Proxied(); p != nil {
@@ -116,7 +118,7 @@ func (x *conn) info() ConnInfo {
 	}
 	up, down := x.Counts()
 	return ConnInfo{
-		ID: x.ID(), Listener: x.listener, Generation: x.era.number, Accepted: x.Accepted(),
+		ID: x.ID(), Listener: x.listener, Generation: x.generation.number, Accepted: x.Accepted(),
 		Client: client, Route: x.Route(), Upstream: x.Upstream(), Phase: x.phase(), Up: up, Down: down,
 	}
 }

@@ -14,26 +14,26 @@ const remembered = 256
 
 // Decision is the end of a connection's first matching phase.
 type Decision struct {
-	Time     time.Time      // when it was made
-	ID       uint64         // the connection's
+	Time     time.Time      // when the phase ended
+	ID       uint64         // of the connection
 	Client   netip.AddrPort // zero on Unix sockets
 	Listener string         // as configured
 	Route    string         // "": no route took it
-	Bytes    int            // of the head, when it was decided
-	Took     time.Duration  // since it was accepted
-	Final    error          // why no more bytes were waited for; nil: the bytes decided
-	Ended    bool           // the connection is over, and Code says how
-	Code     host.Code      // how it ended, if it has
+	Bytes    int            // length of the head at that time
+	Took     time.Duration  // since the connection was accepted
+	Final    error          // why the head could not grow any more; nil: the bytes decided
+	Ended    bool           // the connection has ended, with Code
+	Code     host.Code      // how the connection ended; valid if Ended
 }
 
-// decisions is the ring of the last ones.
+// decisions is a ring of the last decisions.
 type decisions struct {
 	mu   sync.Mutex
 	last uint64 // the number of the latest one, from 1
 	ring [remembered]Decision
 }
 
-// add returns the decision's number.
+// add remembers a decision and returns its number.
 func (d *decisions) add(one Decision) uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -42,7 +42,7 @@ func (d *decisions) add(one Decision) uint64 {
 	return d.last
 }
 
-// end adds how the connection ended, if its decision is still remembered.
+// end notes in a decision how its connection ended, if the ring still has it.
 func (d *decisions) end(number uint64, code host.Code) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -10,39 +10,32 @@
 //
 // and, for a new configuration, e.Load(ctx, next).
 //
-// # Data flow
+// # Sockets, generations and connections
 //
-//	             Load(g)                          Load(g')
-//	                │ opens new sockets, starts      │
-//	                ▼ actors, then swaps             ▼
-//	socket ──▶ atomic pointer ──▶ target{g, server, caps}      … ──▶ target{g', …}
-//	   │ accept                        │ reference by Retain, or look again
-//	   ▼                               ▼
-//	caps ─no─▶ close, count     conn{id, post} ──▶ table
-//	   └─yes──────────────────────▲    │
-//	                                   ▼ Server.Choose, or Serve in a goroutine
-//	          matching ──▶ handling ──▶ connect ──▶ relay ──▶ (goroutine and
-//	             │ crowded? the oldest    │           │        graph given back)
-//	             ▼ of the most frequent   ▼           ▼
-//	           evicted               ended: counters, access line, decision
+//	Load(g) ── opens new sockets, starts the actors of g, then swaps
+//	                          │
+//	                          ▼
+//	socket ── accept ──▶ target{g, server, account} ──▶ caps ─┬─▶ refused: closed, counted
+//	                                                          └─▶ conn: session, account
 //
-// With reactors the event loops accept, and a connection is a flight in one of them:
-// matched, connected and relayed there if its route has a Planner, and given to a
-// goroutine otherwise. Without them a goroutine accepts and each connection has its
-// own.
+// A socket outlives graphs and holds a reference to the graph of its target. With
+// event loops the loops accept, and each connection begins in one of them, driven by
+// loop.Driver; without loops a goroutine accepts and each connection has a goroutine,
+// driven by [session.Session.Serve]. Package session holds the states of a connection;
+// the engine is the [session.Owner] of all of them.
 //
-// A socket outlives graphs and holds a reference to the one it aims at. A
-// connection holds one from accept until it ends or a relay has it: from then on it
-// pins no graph, no health check, no compiled module. The actors of a graph hold
-// the one that Load was given. The last to let go drops what the graph shared.
+// A connection holds a reference to its graph from accept until it ends or a relay has
+// it. From then on the connection keeps only its account, and no graph, health check or
+// compiled module alive. The actors of a graph hold the reference that Load was given.
+// Whoever releases the last reference has the store close what the graph shared.
 //
 // # What bounds clients
 //
 // max_connections and max_connections_per_ip refuse: the connection is closed and
-// counted, and the log tells of the first one and of the end. max_matching makes
-// room: of the address (for IPv6, of the /64) with the most undecided connections
-// the oldest is closed. Head bytes are bounded in all. When descriptors run out,
-// accept pauses, 5 ms at first and at most a second; clients wait in the kernel's
-// queue, and if it goes on some are turned away with a descriptor that was kept for
-// it.
+// counted, and the log reports the first refusal and the end of refusing. max_matching
+// makes room: in the largest crowd of undecided connections (of one address; for IPv6,
+// of one /64) the oldest is closed. The bytes of all heads together are bounded. When
+// descriptors run out, accept pauses, 5 ms at first and at most a second; clients wait
+// in the queue of the kernel, and if the shortage goes on some are turned away with a
+// descriptor that was kept for that.
 package engine

@@ -12,9 +12,8 @@ import (
 	"dwaar.dev/dwaar/host"
 )
 
-// windUp is how long killed connections may take to notice. A relay closes its
-// sockets within a second; a handler that waits for a dial or a handshake is told
-// by its context.
+// windUp is how long killed connections may take to end. A relay closes its sockets
+// within a second; the context of a handler that waits for a dial or a handshake ends.
 const windUp = 5 * time.Second
 
 // Run serves until ctx ends or Shutdown is called, and then drains: it is an actor
@@ -28,9 +27,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	return e.Shutdown(context.WithoutCancel(ctx))
 }
 
-// Drain accepts no more connections, until the next Load, and waits until none is
-// left or ctx ends. Connections are left alone; those that wait in the kernel are
-// still served.
+// Drain accepts no more connections until the next Load, and waits until none is left
+// or ctx ends. Connections are not ended; those that the kernel has queued are still
+// served.
 func (e *Engine) Drain(ctx context.Context) error {
 	e.mu.Lock()
 	if e.state == Serving {
@@ -74,7 +73,7 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	return errors.Join(err, e.acted())
 }
 
-// acted waits for the actors of all configurations.
+// acted waits until the actors of all generations have returned.
 func (e *Engine) acted() error {
 	timer := time.NewTimer(windUp)
 	defer timer.Stop()
@@ -86,7 +85,8 @@ func (e *Engine) acted() error {
 	}
 }
 
-// beginStopping is true for the first caller; later ones make the first one hurry.
+// beginStopping reports whether the caller is the first. Later callers cut short what
+// the first one waits for.
 func (e *Engine) beginStopping() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -102,7 +102,8 @@ func (e *Engine) beginStopping() bool {
 	return false
 }
 
-// wait returns when no connection is left, or it has taken too long.
+// wait returns when no connection is left, when grace is over, when ctx ends, or at a
+// second Shutdown.
 func (e *Engine) wait(ctx context.Context, grace time.Duration) {
 	if n := e.live.count(); n > 0 {
 		e.log.Info("waiting for connections to end", keyConnections, n, keyGrace, grace)
@@ -117,7 +118,7 @@ func (e *Engine) wait(ctx context.Context, grace time.Duration) {
 	}
 }
 
-// killAll ends the connections that are left.
+// killAll kills the connections that are left and waits for their ends.
 func (e *Engine) killAll() error {
 	all := e.table.all()
 	if len(all) == 0 {
@@ -127,7 +128,7 @@ func (e *Engine) killAll() error {
 	for _, x := range all {
 		x.Kill(host.ByOperator, host.Drained)
 	}
-	e.end() // handlers that wait for anything but the client
+	e.end() // for handlers that wait for something else than their client
 	timer := time.NewTimer(windUp)
 	defer timer.Stop()
 	select {
@@ -142,10 +143,10 @@ func (e *Engine) killAll() error {
 // enough to cost nothing, often enough to spread them.
 const drainStep = 100 * time.Millisecond
 
-// drainOld ends the connections of the generations before gen, evenly spread over
-// the time that reload_drain gives them, oldest first. It returns when ctx ends. A
-// time that began under an earlier configuration goes on.
-func (e *Engine) drainOld(ctx context.Context, gen *generation) error {
+// drainOld ends the connections of the generations before gen, oldest first, evenly
+// spread over reload_drain. It returns when ctx ends. A deadline that an earlier
+// configuration has set stays.
+func (e *Engine) drainOld(ctx context.Context, gen *served) error {
 	if d := gen.settings.ReloadDrain; d > 0 {
 		e.setDue(gen, gen.loaded.Add(d))
 	}
@@ -162,36 +163,37 @@ func (e *Engine) drainOld(ctx context.Context, gen *generation) error {
 	return ctx.Err()
 }
 
-// setDue sets when the connections of older generations have to be gone.
-func (e *Engine) setDue(gen *generation, at time.Time) {
+// setDue sets when the connections of the generations before gen have to be gone.
+func (e *Engine) setDue(gen *served, at time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, o := range e.eras {
+	for _, o := range e.generations {
 		if o.number < gen.number {
 			o.due.CompareAndSwap(0, at.UnixNano())
 		}
 	}
 }
 
-// drainSome ends as many connections as are due at now so that the rest can be
-// ended at the same pace, and says whether any are left that have to go.
-func (e *Engine) drainSome(gen *generation, now time.Time) (more bool) {
-	byEra := map[*era][]*conn{}
+// drainSome ends as many connections of older generations as are due at now, so that
+// the others can be ended at the same pace. It reports whether any have to go.
+func (e *Engine) drainSome(gen *served, now time.Time) (more bool) {
+	byGeneration := map[*generation][]*conn{}
 	for _, x := range e.table.all() {
-		if x.era.number < gen.number && x.era.due.Load() != 0 {
-			byEra[x.era] = append(byEra[x.era], x)
+		if x.generation.number < gen.number && x.generation.due.Load() != 0 {
+			byGeneration[x.generation] = append(byGeneration[x.generation], x)
 		}
 	}
-	for o, xs := range byEra {
+	for o, xs := range byGeneration {
 		slices.SortFunc(xs, func(a, b *conn) int { return cmp.Compare(a.ID(), b.ID()) })
 		for _, x := range xs[:dueNow(len(xs), time.Unix(0, o.due.Load()).Sub(now))] {
 			x.Kill(host.ByOperator, host.Drained)
 		}
 	}
-	return len(byEra) > 0
+	return len(byGeneration) > 0
 }
 
-// dueNow returns how many of n go in this step, if all have to be gone after left.
+// dueNow returns how many of n connections are ended in this step, if all have to be
+// gone after left.
 func dueNow(n int, left time.Duration) int {
 	steps := int(left/drainStep) + 1
 	if steps <= 1 {

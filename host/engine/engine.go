@@ -20,17 +20,17 @@ import (
 type Options struct {
 	Log       *slog.Logger             // what happens to the program; nil: nowhere
 	Access    *slog.Logger             // one line per connection; nil: Log
-	Writer    *LogWriter               // what they write to, counted in Stats; nil: something else
+	Writer    *LogWriter               // where Log and Access write, for Stats; nil: elsewhere
 	Getenv    func(name string) string // for {env.NAME}; nil: every variable is empty
 	Inherited []Descriptor             // open sockets, from Inherited
 
-	Loops *loop.Loops // accept, match and relay without goroutines; nil: goroutines do it all. The caller closes them after Shutdown
+	Loops *loop.Loops // accept, match and relay without goroutines; nil: goroutines do. The caller closes them after Shutdown
 
 	AccessRate int   // access lines a second and listener that are all written; 0: 1000
-	HeadBytes  int64 // what the first bytes of all connections may take; 0: 64 MiB
+	HeadBytes  int64 // most bytes that the heads of all connections take; 0: 64 MiB
 }
 
-// What Options leave open.
+// The defaults of Options.
 const (
 	defaultAccessRate = 1000
 	defaultHeadBytes  = 64 << 20
@@ -58,18 +58,18 @@ type Engine struct {
 	count     counters
 	own       atomic.Pointer[addresses]
 
-	// life is what connections and actors run under. It ends with the engine, not
-	// with the call of Load that happened to begin them.
+	// life is the context of connections and actors. It ends with the engine, not with
+	// the call of Load that began them.
 	life context.Context
 	end  context.CancelFunc
 
-	mu      sync.Mutex // for what follows, and so that Load, Drain and Shutdown take turns
-	sockets map[listen.Spec]*socket
-	current *generation
-	eras    []*era // of which connections are left, and the current one
-	state   State
-	hurry   chan struct{} // closed by the second Shutdown
-	over    chan struct{} // closed when the first one is done
+	mu          sync.Mutex // guards the fields below; Load, Drain and Shutdown take turns
+	sockets     map[listen.Spec]*socket
+	current     *served
+	generations []*generation // the current one, and those with connections left
+	state       State
+	hurry       chan struct{} // closed by the second Shutdown
+	over        chan struct{} // closed when the first one is done
 }
 
 // State is what an engine is doing.
@@ -130,7 +130,8 @@ func Inherited(getenv func(string) string) ([]Descriptor, error) {
 }
 
 // Addr returns the address of a listener by its name in the configuration, with
-// the port the kernel chose if it names none. It is false if there is no such one.
+// the port the kernel chose if the name has none. It is false if there is no such
+// listener.
 func (e *Engine) Addr(listener string) (netip.AddrPort, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -14,30 +14,30 @@ import (
 	"dwaar.dev/dwaar/host/graph"
 )
 
-// generation is a graph that was loaded, with its actors.
-type generation struct {
-	*era
+// served is a generation with its graph and the graph's actors.
+type served struct {
+	*generation
 	graph    *graph.Graph
 	settings graph.Settings
 	cancel   context.CancelFunc // of the actors
 }
 
-// era is what remains of a generation when its graph is gone: a number that its
-// connections carry.
-type era struct {
-	number uint64
-	loaded time.Time
-	conns  atomic.Int64
-	due    atomic.Int64 // Unix nanoseconds at which its connections have to be gone; 0: never
+// generation is what the connections of a configuration keep of it when its graph is
+// gone.
+type generation struct {
+	number uint64       // of the Load, from 1
+	loaded time.Time    // when Load was called
+	conns  atomic.Int64 // connections that live
+	due    atomic.Int64 // Unix nanoseconds at which the connections have to be gone; 0: never
 }
 
-// start runs the actors of g under the engine's life. Its reference to g, the one
-// that Load was given, is released when they have left.
-func (e *Engine) start(g *graph.Graph, number uint64) *generation {
+// start runs the actors of g under the engine's life, and releases the reference to g
+// that Load was given when they have returned.
+func (e *Engine) start(g *graph.Graph, number uint64) *served {
 	ctx, cancel := context.WithCancel(host.WithLog(e.life, e.log.With(keyGeneration, number)))
-	gen := &generation{
-		era:   &era{number: number, loaded: time.Now()},
-		graph: g, settings: g.Settings,
+	gen := &served{
+		generation: &generation{number: number, loaded: time.Now()},
+		graph:      g, settings: g.Settings,
 		cancel: cancel,
 	}
 	e.acting.add()
@@ -45,9 +45,9 @@ func (e *Engine) start(g *graph.Graph, number uint64) *generation {
 	return gen
 }
 
-// run is the group of a generation's actors. The group ends when ctx does: none of
-// its members returns before.
-func (gen *generation) run(ctx context.Context, e *Engine) {
+// run runs the actors of a generation as a group. The group ends when ctx does: none
+// of its members returns before.
+func (gen *served) run(ctx context.Context, e *Engine) {
 	defer e.acting.done()
 	defer gen.graph.Release()
 	var group run.Group
@@ -60,8 +60,8 @@ func (gen *generation) run(ctx context.Context, e *Engine) {
 	}
 }
 
-// act runs one actor until ctx ends. An actor that gives up, or panics, does not
-// take the others with it.
+// act runs one actor and returns when ctx ends. An actor that returns early, or
+// panics, does not end the others.
 func act(ctx context.Context, a host.Actor) error {
 	if err := contain(ctx, a); ctx.Err() == nil {
 		host.Log(ctx).Error("an actor ended before its time", keyActor, fmt.Sprintf("%T", a), keyError, err)
@@ -70,6 +70,7 @@ func act(ctx context.Context, a host.Actor) error {
 	return ctx.Err()
 }
 
+// contain runs an actor and returns a panic as an error.
 func contain(ctx context.Context, a host.Actor) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

@@ -25,8 +25,8 @@ func TestFilesThatWereGivenAwayAreTakenBackIfAnotherCannotBe(t *testing.T) {
 		defer ln.Close()
 		s := newSocket(ln)
 		s.target.Store(&target{
-			post:   &post{listener: name},
-			server: &graph.Server{Listeners: []graph.Listener{{Name: name, Access: was}}},
+			account: &account{listener: name},
+			server:  &graph.Server{Listeners: []graph.Listener{{Name: name, Access: was}}},
 		})
 		p.seats = append(p.seats, seat{socket: s, listener: &graph.Listener{Name: name, Access: graph.Access{Mode: 0o666, Owner: -1, Group: -1}}})
 	}

@@ -1,7 +1,7 @@
 package engine
 
-// The names of what log lines carry. They are the program's interface to whoever
-// reads its log, so they stand in one place.
+// The keys of log attributes. Programs that read the log rely on them, so they stand
+// in one place.
 const (
 	keyActor       = "actor"
 	keyAllowed     = "allowed"
@@ -10,19 +10,19 @@ const (
 	keyClient      = "client"
 	keyCode        = "code"
 	keyConfigured  = "configured"
-	keyConnect     = "connect" // how long until the upstream stood, since the route was chosen
+	keyConnect     = "connect" // from the choice of the route until the upstream stood
 	keyConnection  = "conn"
 	keyConnections = "connections"
 	keyError       = "error"
 	keyFacts       = "facts"
-	keyFuel        = "fuel" // what plugins took, in all
+	keyFuel        = "fuel" // units that plugins took in all
 	keyGeneration  = "generation"
 	keyGrace       = "grace_period"
 	keyListener    = "listener"
-	keyMatching    = "matching" // how long until the route was chosen, since accept
+	keyMatching    = "matching" // from accept until the route was chosen
 	keyPanic       = "panic"
 	keyPauses      = "pauses"
-	keyPeer        = "peer" // the socket's, where a PROXY header named the client
+	keyPeer        = "peer" // address of the socket's peer, where a PROXY header named the client
 	keyRefused     = "refused"
 	keyRoute       = "route"
 	keyStack       = "stack"

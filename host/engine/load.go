@@ -36,9 +36,9 @@ func (e *Engine) Load(ctx context.Context, g *graph.Graph) error {
 	}
 	old := e.current
 	e.current = e.start(g, e.generationNumber())
-	e.eras = append(slices.DeleteFunc(e.eras, func(o *era) bool {
-		return o.conns.Load() == 0 && (old == nil || o != old.era)
-	}), e.current.era)
+	e.generations = append(slices.DeleteFunc(e.generations, func(o *generation) bool {
+		return o.conns.Load() == 0 && (old == nil || o != old.generation)
+	}), e.current.generation)
 	e.opener.Engage(plan.ids()) // before anybody accepts there
 	e.swap(plan)
 	e.state = Serving
@@ -166,8 +166,8 @@ func (p *plan) abandon() {
 func (e *Engine) swap(p *plan) {
 	caps := e.assignCaps(p)
 	for _, s := range p.seats {
-		t := &target{gen: e.current, server: s.server, post: &post{
-			era: e.current.era, caps: caps[s.server], socket: s.socket, listener: s.listener.Name,
+		t := &target{gen: e.current, server: s.server, account: &account{
+			generation: e.current.generation, caps: caps[s.server], socket: s.socket, listener: s.listener.Name,
 			env: e.environment(e.log.With(keyListener, s.listener.Name)),
 		}}
 		s.socket.aim(t)
@@ -179,7 +179,7 @@ func (e *Engine) swap(p *plan) {
 	e.own.Store(e.addresses())
 }
 
-// environment is what the sessions of a post have in common.
+// environment returns what the sessions of a target have in common.
 func (e *Engine) environment(log *slog.Logger) session.Env {
 	return session.Env{
 		Heads: e.heads, Log: log, Getenv: e.getenv, Own: e.owns, Start: e.relayer(), Life: e.life,

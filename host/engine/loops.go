@@ -11,7 +11,7 @@ import (
 	"dwaar.dev/dwaar/host/session"
 )
 
-// relayer relays in event loops what it can.
+// relayer returns what relays for sessions: the event loops, or nil for relay.Start.
 func (e *Engine) relayer() session.Relayer {
 	if e.loops == nil {
 		return nil
@@ -19,8 +19,8 @@ func (e *Engine) relayer() session.Relayer {
 	return e.loops.Start
 }
 
-// attendInLoops lets the event loops accept for a socket, if there are some and the
-// socket is one of streams.
+// attendInLoops has the event loops accept the clients of a socket, and reports
+// whether they do: not without loops, and only for a stream socket.
 func (e *Engine) attendInLoops(s *socket) bool {
 	if e.loops == nil {
 		return false
@@ -43,19 +43,19 @@ func (e *Engine) attendInLoops(s *socket) bool {
 	return true
 }
 
-// acceptor is told of a socket's clients by the event loops.
+// acceptor makes sessions of the clients that the event loops accept from a socket.
 type acceptor struct {
 	e     *Engine
 	s     *socket
-	local netip.AddrPort // of every connection; the zero value: of each another one
+	local netip.AddrPort // local address of every connection; the zero value: they differ
 
-	strained atomic.Bool // accept failed, and it is not known to be over
+	strained atomic.Bool // accept has failed, and the shortage is not known to be over
 	mu       sync.Mutex
 	b        backoff
-	watch    *time.Timer // looks whether it is over, though no client comes
+	watch    *time.Timer // calls relieved where no client comes
 }
 
-// untilLeaving ends the socket when it is told to.
+// untilLeaving waits until the socket is to leave, and finishes it.
 func (a *acceptor) untilLeaving(l *loop.Listener) {
 	defer close(a.s.done)
 	<-a.s.leaving
@@ -81,7 +81,7 @@ func (a *acceptor) Accepted(p loop.Peer) *loop.Client {
 	return &x.Client
 }
 
-// Failed implements [loop.Acceptor].
+// Failed implements [loop.Acceptor]: the loops pause as the socket's goroutine would.
 func (a *acceptor) Failed(err error) time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -91,7 +91,7 @@ func (a *acceptor) Failed(err error) time.Duration {
 	return pause
 }
 
-// relieved notes that accept works, or that no client came for a while.
+// relieved is called when accept works again, or no client came for a while.
 func (a *acceptor) relieved() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -102,7 +102,7 @@ func (a *acceptor) relieved() {
 	a.strained.Store(false)
 }
 
-// lookAfter looks again whether the shortage is over. a.mu is held.
+// lookAfter has relieved called after d. a.mu is held.
 func (a *acceptor) lookAfter(d time.Duration) {
 	if a.watch == nil {
 		a.watch = time.AfterFunc(d, a.relieved)

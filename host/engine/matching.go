@@ -5,25 +5,27 @@ import (
 	"net/netip"
 )
 
-// crowds are the connections in the matching phase, by where they come from. The
-// largest crowd is found at once, and in it the connection that came first.
+// crowds are the undecided connections, grouped by the network they come from. The
+// largest crowd and its oldest connection are found without a search.
 type crowds struct {
 	byHome map[netip.Prefix]*crowd
 	order  crowdHeap
 	n      int
-	spare  *crowd // for the next home; nil: there is none
+	spare  *crowd // an empty crowd to use next; nil: none
 }
 
-// crowd is the undecided connections from one place, in the order they came.
+// crowd is the undecided connections of one address, or one /64 of IPv6, in the order
+// they were accepted.
 type crowd struct {
 	home        netip.Prefix
 	first, last *conn
 	n           int
-	index       int // in the heap
+	index       int // in crowds.order
 }
 
-// place is where a connection stands in its crowd; crowd is nil when in none.
-type place struct {
+// position is where a connection stands in its crowd; crowd is nil for a connection
+// in none.
+type position struct {
 	crowd      *crowd
 	prev, next *conn
 }
@@ -32,8 +34,8 @@ func newCrowds() crowds { return crowds{byHome: map[netip.Prefix]*crowd{}} }
 
 func (cs *crowds) len() int { return cs.n }
 
-// home returns what one subscriber has: an IPv4 address, or 64 bits of IPv6. All
-// clients of Unix sockets share one.
+// home returns the network of one subscriber: an IPv4 address, or 64 bits of IPv6.
+// All clients of Unix sockets share one.
 func home(a netip.Addr) netip.Prefix {
 	bits := a.BitLen()
 	if a.Is6() {
@@ -44,7 +46,7 @@ func home(a netip.Addr) netip.Prefix {
 }
 
 func (cs *crowds) add(x *conn) {
-	if x.place.crowd != nil {
+	if x.position.crowd != nil {
 		return
 	}
 	at := home(x.peer.Addr())
@@ -54,11 +56,11 @@ func (cs *crowds) add(x *conn) {
 		cs.byHome[at] = c
 		heap.Push(&cs.order, c)
 	}
-	x.place = place{crowd: c, prev: c.last}
+	x.position = position{crowd: c, prev: c.last}
 	if c.last == nil {
 		c.first = x
 	} else {
-		c.last.place.next = x
+		c.last.position.next = x
 	}
 	c.last = x
 	c.n++
@@ -67,20 +69,20 @@ func (cs *crowds) add(x *conn) {
 }
 
 func (cs *crowds) remove(x *conn) {
-	c, prev, next := x.place.crowd, x.place.prev, x.place.next
+	c, prev, next := x.position.crowd, x.position.prev, x.position.next
 	if c == nil {
 		return
 	}
-	x.place = place{}
+	x.position = position{}
 	if prev == nil {
 		c.first = next
 	} else {
-		prev.place.next = next
+		prev.position.next = next
 	}
 	if next == nil {
 		c.last = prev
 	} else {
-		next.place.prev = prev
+		next.position.prev = prev
 	}
 	c.n--
 	cs.n--
@@ -93,8 +95,8 @@ func (cs *crowds) remove(x *conn) {
 	cs.spare = c
 }
 
-// newCrowd returns an empty crowd. Where clients come one at a time, each would
-// otherwise make its own.
+// newCrowd returns an empty crowd, the spare one first: clients that come one at a
+// time would otherwise allocate one each.
 func (cs *crowds) newCrowd(home netip.Prefix) *crowd {
 	c := cs.spare
 	if c == nil {
@@ -115,7 +117,7 @@ func (cs *crowds) evict() *conn {
 	return x
 }
 
-// crowdHeap has the largest crowd on top, and of equal ones that with the oldest
+// crowdHeap has the largest crowd on top; of equal crowds, the one with the oldest
 // connection.
 type crowdHeap []*crowd
 
@@ -134,14 +136,14 @@ func (h crowdHeap) Swap(i, j int) {
 	h[i].index, h[j].index = i, j
 }
 
-// Push is for package heap.
+// Push implements [heap.Interface].
 func (h *crowdHeap) Push(c any) {
 	crowd := c.(*crowd)
 	crowd.index = len(*h)
 	*h = append(*h, crowd)
 }
 
-// Pop is for package heap.
+// Pop implements [heap.Interface].
 func (h *crowdHeap) Pop() any {
 	old := *h
 	c := old[len(old)-1]

@@ -7,14 +7,14 @@ import (
 	"dwaar.dev/dwaar/host"
 )
 
-// addresses are where this program listens, so that nothing is sent back to it
-// because a client says so.
+// addresses are where this program listens. A planner whose target comes from the
+// client uses them, so that the program is not made to connect to itself.
 type addresses struct {
-	listeners map[uint16][]netip.Addr // by port; the unspecified address is all
-	machine   map[netip.Addr]bool     // of the interfaces, when it was made
+	listeners map[uint16][]netip.Addr // by port; the unspecified address stands for all
+	machine   map[netip.Addr]bool     // addresses of the interfaces at the last Load
 }
 
-// addresses returns where the sockets listen now. e.mu is held.
+// addresses returns the addresses of the sockets as they are now. e.mu is held.
 func (e *Engine) addresses() *addresses {
 	a := &addresses{listeners: map[uint16][]netip.Addr{}, machine: map[netip.Addr]bool{}}
 	for _, s := range e.sockets {
@@ -34,8 +34,8 @@ func (e *Engine) addresses() *addresses {
 	return a
 }
 
-// owns says whether a connection to the address would arrive at this program. It is
-// called from any goroutine.
+// owns reports whether a connection to the address would arrive at this program. Any
+// goroutine may call owns.
 func (e *Engine) owns(at netip.AddrPort) bool {
 	a := e.own.Load()
 	if a == nil {

@@ -6,27 +6,27 @@ import (
 	"time"
 )
 
-// shortage is a time in which accept fails: descriptors have run out, or memory. All
-// sockets share it, so that it is told of once.
+// shortage is the state of accept while descriptors or memory run out. All sockets
+// share one shortage, so that the log reports it once.
 type shortage struct {
 	mu     sync.Mutex
 	spell  episode
-	spare  *os.File // a descriptor to give up, so that clients can be told
+	spare  *os.File // a descriptor to give up, so that waiting clients can be turned away
 	closed bool
 }
 
 const (
-	// quiet is how long accept has to succeed until a shortage is over. It is more
+	// quiet is how long accept must not fail until a shortage is over. It is longer
 	// than the longest pause, after which the next error may come.
 	quiet = 2 * time.Second
 	// shedAtOnce is how many clients are turned away after a pause.
 	shedAtOnce = 64
 )
 
-// pause waits before the next accept. It never waits less than after the error
-// before, so that accept does not spin; when the pauses are at their longest and
-// nothing is better, clients that wait are turned away with the spare descriptor
-// rather than left hanging.
+// pause waits before the next accept: after each error in a row at least as long as
+// after the one before, so that accept does not spin. When even the longest pause has
+// not helped, waiting clients are turned away with the spare descriptor rather than
+// left hanging.
 func (e *Engine) pause(s *socket, b *backoff, err error) {
 	timer := time.NewTimer(e.strained(s, b, err))
 	defer timer.Stop()
@@ -35,7 +35,7 @@ func (e *Engine) pause(s *socket, b *backoff, err error) {
 	case <-s.leaving:
 		return
 	}
-	s.within(time.Now().Add(quiet)) // so that the end is noticed without a client
+	s.within(time.Now().Add(quiet)) // so that the end of the shortage is noticed without a client
 }
 
 // strained notes that accept failed, and returns how long to pause.
@@ -51,7 +51,7 @@ func (e *Engine) strained(s *socket, b *backoff, err error) time.Duration {
 	return b.next()
 }
 
-// relieved notes that accept works again, for this socket at least.
+// relieved is called when accept works again for one socket.
 func (e *Engine) relieved(s *socket, b *backoff) {
 	if !b.strained {
 		return
@@ -63,8 +63,8 @@ func (e *Engine) relieved(s *socket, b *backoff) {
 	s.within(time.Now().Add(quiet))
 }
 
-// recovered says whether a socket that accepts again need no longer be watched: the
-// shortage is over.
+// recovered reports whether the shortage is over, so that a socket that accepts again
+// need not be watched any more.
 func (e *Engine) recovered(b *backoff) bool {
 	b.delay = 0
 	n, over := e.shortage.over(time.Now())
@@ -75,7 +75,7 @@ func (e *Engine) recovered(b *backoff) bool {
 	return !b.strained
 }
 
-// shed turns away clients that wait.
+// shed turns away clients that the kernel has queued.
 func (e *Engine) shed(s *socket) {
 	e.shortage.mu.Lock()
 	defer e.shortage.mu.Unlock()
@@ -90,31 +90,35 @@ func (e *Engine) shed(s *socket) {
 	e.count.refused[byDescriptors].Add(uint64(n))
 }
 
+// hit is [episode.hit] under the lock.
 func (s *shortage) hit(now time.Time) (first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.spell.hit(now)
 }
 
+// over is [episode.over] under the lock.
 func (s *shortage) over(now time.Time) (n uint64, over bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.spell.over(now, quiet)
 }
 
+// active reports whether there is a shortage now.
 func (s *shortage) active() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.spell.active
 }
 
+// reserve opens the spare descriptor.
 func (s *shortage) reserve() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.open()
 }
 
-// open takes the spare descriptor; without one it is tried again the next time.
+// open opens the spare descriptor. Where that fails, shed tries again. s.mu is held.
 func (s *shortage) open() {
 	s.spare = nil
 	if s.closed {
@@ -125,6 +129,7 @@ func (s *shortage) open() {
 	}
 }
 
+// close gives the spare descriptor back for good.
 func (s *shortage) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -135,15 +140,15 @@ func (s *shortage) close() {
 	}
 }
 
-// episode is a time in which something keeps going wrong, of which the log tells
-// twice: when it begins and when it is over.
+// episode is a time during which an error comes again and again. The log reports its
+// beginning and its end.
 type episode struct {
 	active bool
-	count  uint64
-	last   time.Time
+	count  uint64    // errors since the beginning
+	last   time.Time // of the latest error
 }
 
-// hit notes that it went wrong and says whether that is new.
+// hit counts an error and reports whether it begins an episode.
 func (ep *episode) hit(now time.Time) (first bool) {
 	first = !ep.active
 	if first {
@@ -154,7 +159,8 @@ func (ep *episode) hit(now time.Time) (first bool) {
 	return first
 }
 
-// over says once that nothing went wrong for so long, and how often it had.
+// over ends the episode if no error came for so long. It reports that once, with the
+// number of errors.
 func (ep *episode) over(now time.Time, quiet time.Duration) (count uint64, over bool) {
 	if !ep.active || now.Sub(ep.last) < quiet {
 		return 0, false

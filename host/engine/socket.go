@@ -11,40 +11,43 @@ import (
 	"dwaar.dev/dwaar/host/session"
 )
 
-// socket is a listening socket, which outlives graphs. Its goroutine accepts.
+// socket is a listening socket, which outlives graphs. Either the event loops or a
+// goroutine of its own accept.
 type socket struct {
 	ln      *listen.Socket
 	target  atomic.Pointer[target]
-	leaving chan struct{} // closed when it is to end
-	done    chan struct{} // closed when it has
+	leaving chan struct{} // closed when the socket is to stop accepting
+	done    chan struct{} // closed when the socket is closed
 
 	accepted, active, refused atomic.Int64
 	sampler                   sampler
 }
 
-// target is where a socket's connections go. The socket holds a reference to its
-// graph as long as it aims there.
+// target is where the connections of a socket go. The socket holds a reference to the
+// target's graph as long as it aims there.
 type target struct {
-	*post
-	gen    *generation
-	server *graph.Server
+	*account
+	gen    *served       // whose graph the server is of
+	server *graph.Server // whose routes the connections are matched with
 }
 
-// post is what a target's connections keep of it when they have left its graph.
-type post struct {
-	era      *era
-	caps     *caps
-	socket   *socket
-	listener string // as configured
-	env      session.Env
+// account is the part of a target that its connections keep until their end: what
+// they are counted and logged with. An account refers to no graph.
+type account struct {
+	generation *generation
+	caps       *caps // of the server
+	socket     *socket
+	listener   string      // as configured
+	env        session.Env // of the sessions
 }
 
+// newSocket returns a socket that does not accept yet.
 func newSocket(ln *listen.Socket) *socket {
 	return &socket{ln: ln, leaving: make(chan struct{}), done: make(chan struct{})}
 }
 
-// aim makes t the target of all connections accepted from now on. The caller holds
-// a reference to t's graph, so that another one is to be had.
+// aim makes t the target of all connections accepted from now on. The caller holds a
+// reference to t's graph, so that Retain cannot fail.
 func (s *socket) aim(t *target) {
 	t.gen.graph.Retain()
 	if old := s.target.Swap(t); old != nil {
@@ -52,8 +55,8 @@ func (s *socket) aim(t *target) {
 	}
 }
 
-// acquire returns the target with a reference to its graph for the caller. A graph
-// that is gone has been replaced in the meantime: then the pointer holds another.
+// acquire returns the target with a reference to its graph for the caller. If that
+// graph is gone, the target has just been replaced: acquire looks again.
 func (s *socket) acquire() *target {
 	for {
 		if t := s.target.Load(); t.gen.graph.Retain() {
@@ -69,12 +72,13 @@ func (e *Engine) attend(s *socket) {
 	}
 }
 
-// leave makes the socket accept what the kernel has queued and end.
+// leave has the socket accept the clients that the kernel has queued, and end.
 func (s *socket) leave() {
 	close(s.leaving)
 	_ = s.ln.Wake() // fails only on a closed socket, which does not wait
 }
 
+// isLeaving reports whether leave was called.
 func (s *socket) isLeaving() bool {
 	select {
 	case <-s.leaving:
@@ -84,7 +88,7 @@ func (s *socket) isLeaving() bool {
 	}
 }
 
-// accept is the socket's goroutine.
+// accept is the socket's goroutine, where there are no event loops.
 func (s *socket) accept(e *Engine) {
 	defer close(s.done)
 	defer s.finish(e)
@@ -106,9 +110,8 @@ func (s *socket) accept(e *Engine) {
 	}
 }
 
-// welcomeQueued serves the clients whose connection the kernel has accepted
-// already. The bound is for clients that come faster than they are taken: after as
-// many as any queue holds, it was not in the queue.
+// welcomeQueued serves the clients that the kernel has queued. Where clients come
+// faster than they are accepted it stops after as many as any queue holds.
 func (e *Engine) welcomeQueued(s *socket) {
 	const maxQueue = 1 << 16
 	for range maxQueue {
@@ -124,7 +127,7 @@ func (e *Engine) welcomeQueued(s *socket) {
 	}
 }
 
-// finish closes the socket and gives back its reference.
+// finish closes the socket and releases the reference to its target's graph.
 func (s *socket) finish(e *Engine) {
 	t := s.target.Load()
 	if err := s.ln.Close(); err != nil {
@@ -134,7 +137,7 @@ func (s *socket) finish(e *Engine) {
 		e.access.Info("connections without a line of their own", keyListener, t.listener, keySuppressed, n)
 	}
 	t.gen.graph.Release()
-	s.target.Store(nil) // connections that refer to the socket pin no graph
+	s.target.Store(nil) // connections refer to the socket, and must keep no graph alive
 }
 
 // within bounds the next Accept without undoing a Wake.
@@ -148,7 +151,7 @@ func (s *socket) within(t time.Time) {
 // backoff is how long a socket pauses after an error.
 type backoff struct {
 	delay    time.Duration
-	strained bool // since the first error, until the shortage is over
+	strained bool // from the first error until the shortage is over
 }
 
 // The pauses after an error of accept, doubling between them.

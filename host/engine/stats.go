@@ -11,7 +11,7 @@ import (
 )
 
 // Stats is what an engine counted since it was made. Accepted is always Active plus
-// the sum of Ended, up to connections that are between two states at the moment.
+// the sum of Ended, except for connections that are between two states.
 type Stats struct {
 	State   State     // what the engine is doing
 	Started time.Time // when it was made
@@ -21,8 +21,8 @@ type Stats struct {
 
 	Accepted uint64             // connections, those refused included
 	Active   int                // connections that live
-	Phases   map[host.Phase]int // of these, how many are where
-	Up, Down int64              // bytes relayed from clients, and to them, by now
+	Phases   map[host.Phase]int // Active by phase
+	Up, Down int64              // bytes relayed from clients and to them so far
 	Ended    [host.Codes]uint64 // connections that ended, by [host.Code.Index]
 
 	// Refused has connections that were closed because of a cap, by the option
@@ -35,10 +35,10 @@ type Stats struct {
 	Panics           uint64 // defects that cost a connection
 	LinesDropped     uint64 // log lines that found the ring full
 	LinesSuppressed  uint64 // access lines beyond the rate
-	HeadBytes        int64  // lent for first bytes now
+	HeadBytes        int64  // lent for heads now
 	Budget           int    // connections that the descriptor limit allows
 
-	Loops loop.Stats // what the event loops hold; zero where there are none
+	Loops loop.Stats // what the event loops hold; the zero value without loops
 
 	Listeners   []ListenerStats   // by name
 	Generations []GenerationStats // oldest first; the last one is current
@@ -53,12 +53,11 @@ type ListenerStats struct {
 	Active   int64  // connections that live
 }
 
-// GenerationStats is a configuration that connections are left of, or the current
-// one.
+// GenerationStats is the current generation, or an older one with connections left.
 type GenerationStats struct {
 	Number uint64    // of the Load, from 1
-	Loaded time.Time // when
-	Conns  int64     // connections that it took and that live
+	Loaded time.Time // when Load was called
+	Conns  int64     // connections of this generation that live
 }
 
 // Stats returns what was counted so far.
@@ -90,8 +89,8 @@ func (e *Engine) Stats() Stats {
 	defer e.mu.Unlock()
 	s.State = e.state
 	e.listenerStats(&s)
-	for _, o := range e.eras {
-		if n := o.conns.Load(); n > 0 || o == e.current.era {
+	for _, o := range e.generations {
+		if n := o.conns.Load(); n > 0 || o == e.current.generation {
 			s.Generations = append(s.Generations, GenerationStats{o.number, o.loaded, n})
 		}
 	}
@@ -111,8 +110,7 @@ func (e *Engine) listenerStats(s *Stats) {
 	})
 }
 
-// ConnInfo is a connection as it was when it entered its phase, with the bytes that
-// were relayed until now.
+// ConnInfo is a connection that lives.
 type ConnInfo struct {
 	ID         uint64         // for Kill; counts from 1
 	Listener   string         // as configured
@@ -120,9 +118,9 @@ type ConnInfo struct {
 	Client     netip.AddrPort // zero on Unix sockets
 	Route      string         // "": none yet
 	Upstream   string         // "": none yet
-	Phase      host.Phase     // where it is
+	Phase      host.Phase     // the phase the connection is in
 	Up, Down   int64          // bytes relayed from the client, and to it
-	Accepted   time.Time      // when
+	Accepted   time.Time      // when the connection was accepted
 }
 
 // Conns returns the connections that live, oldest first.
@@ -136,8 +134,8 @@ func (e *Engine) Conns() []ConnInfo {
 	return infos
 }
 
-// Kill ends a connection because an operator asks for it. It does not wait, and is
-// false if there is no such connection.
+// Kill ends a connection because an operator asks for it, and reports whether there is
+// such a connection. It does not wait.
 func (e *Engine) Kill(id uint64) bool {
 	x := e.table.find(id)
 	if x != nil {

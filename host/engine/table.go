@@ -7,24 +7,25 @@ import (
 	"dwaar.dev/dwaar/host"
 )
 
-// shards is how many parts the table of connections has. A connection's number
-// chooses its part, so that two that begin or end at once seldom meet.
+// shards is how many parts the table of connections has. The number of a connection
+// chooses its part, so that two connections that begin or end at once seldom contend.
 const shards = 16
 
-// table holds the connections that live and counts those that do not.
+// table holds the connections that live and counts those that have ended.
 type table struct {
 	parts [shards]shard
 }
 
-// shard counts under the lock that beginning and ending take anyway. The bytes of
-// a connection move from its own count to ended within it: a sum never shrinks.
+// shard counts under the lock that begin and end take anyway. The bytes of a
+// connection move from its own counts to those of the shard under the same lock, so
+// that a sum never shrinks.
 type shard struct {
 	mu       sync.Mutex
 	conns    map[uint64]*conn
 	began    uint64
-	up, down int64 // of those that ended
+	up, down int64 // bytes of connections that ended
 	codes    [host.Codes]uint64
-	_        [64]byte // the next one's lock lies in another cache line
+	_        [64]byte // keeps the lock of the next shard out of this cache line
 }
 
 func (t *table) part(id uint64) *shard { return &t.parts[id%shards] }
@@ -50,7 +51,7 @@ func (t *table) end(x *conn, o host.Outcome) {
 	s.down += o.Down
 }
 
-// refuse counts a connection that ended where it began.
+// refuse counts a connection that a cap turned away: it began and ended.
 func (t *table) refuse(id uint64, code host.Code) {
 	s := t.part(id)
 	s.mu.Lock()
@@ -102,7 +103,7 @@ func (t *table) sum(to *Stats) {
 	}
 }
 
-// counters count what is rare.
+// counters are the totals of rare events.
 type counters struct {
 	loads, failedLoads atomic.Uint64
 	pauses             atomic.Uint64
@@ -112,11 +113,11 @@ type counters struct {
 	refused            [refusals]atomic.Uint64
 }
 
-// gauge counts what lives and tells when there is nothing left.
+// gauge is a count that goes up and down, and can be waited for to be 0.
 type gauge struct {
 	mu   sync.Mutex
 	n    int
-	none chan struct{} // closed when n is 0; nil: nobody asked since
+	none chan struct{} // closed when n is 0; nil: nobody waits
 }
 
 func (g *gauge) add() {
@@ -141,7 +142,7 @@ func (g *gauge) count() int {
 	return g.n
 }
 
-// zero returns a channel that is closed when nothing is left.
+// zero returns a channel that is closed when the count is 0.
 func (g *gauge) zero() <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -16,13 +16,13 @@ import (
 	"dwaar.dev/dwaar/sdk"
 )
 
-// conn is a session in a goroutine, as the handlers there see it: a [host.Conn], and
-// a [graph.Chooser]. One that Wrap made has a head of its own and shares the rest.
+// conn is a session as the handlers in its goroutine see it: a [host.Conn] and a
+// [graph.Chooser]. A conn that Wrap made has a head of its own and shares the session.
 type conn struct {
 	s    *Session
-	u    *setup // of the session, also when that has been given away
+	u    *setup // of the session, also after a relay has it
 	h    *head
-	sock net.Conn // where the bytes behind the head come from
+	sock net.Conn // gives the bytes behind the head
 }
 
 var (
@@ -36,7 +36,8 @@ func (c *conn) Flow() *sdk.Flow { return &c.h.flow }
 // Get implements [host.View].
 func (c *conn) Get(name string) (string, bool) { return c.s.get(&c.h.flow, name) }
 
-// Set makes conn the [sdk.Facts] of its flow.
+// Set records a variable, {vars.key}. With Get it makes conn the [sdk.Facts] of its
+// flow.
 func (c *conn) Set(key string, value []byte) { c.s.Set(key, value) }
 
 // Log implements [host.View].
@@ -101,7 +102,7 @@ func (c *conn) Wrap(inner net.Conn) host.Conn {
 // Given implements [host.Conn].
 func (c *conn) Given() bool { return c.s.given }
 
-// Choose implements [graph.Chooser]: a matching phase beside the outer one.
+// Choose implements [graph.Chooser]: it runs an inner matching phase.
 func (c *conn) Choose(routes *graph.Routes) (*graph.Route, error) {
 	timeout, own := routes.Limits()
 	c.h.await(time.Now(), timeout, own)
@@ -153,7 +154,7 @@ func (c *conn) Relay(up relay.Endpoint, o relay.Options) error {
 	return nil
 }
 
-// relay begins the relay of a session that was given away.
+// relay starts the relay of a session in state Relaying.
 func (s *Session) relay(down, up relay.Endpoint, o relay.Options) {
 	o.Done = func(r relay.Result) { s.Step(Input{Event: Relayed, At: time.Now(), Result: r}) }
 	start := s.env.Start
@@ -163,7 +164,7 @@ func (s *Session) relay(down, up relay.Endpoint, o relay.Options) {
 	s.Hold(start(down, up, o))
 }
 
-// stream is a conn as a net.Conn: the head, then the socket.
+// stream is a conn as a net.Conn: reads give the head, then what the socket gives.
 type stream struct {
 	net.Conn
 	c *conn
@@ -183,10 +184,10 @@ func (s *stream) Read(p []byte) (int, error) {
 	return s.Conn.Read(p)
 }
 
-// NetConn returns what lies beneath, for whoever must reset it.
+// NetConn implements [relay.NetConner].
 func (s *stream) NetConn() net.Conn { return s.Conn }
 
-// CloseWrite tells the other side that no more bytes will come.
+// CloseWrite tells the client that no more bytes will come.
 func (s *stream) CloseWrite() error {
 	if w, ok := s.Conn.(relay.CloseWriter); ok {
 		return w.CloseWrite()

@@ -26,14 +26,16 @@
 //	                              ▼
 //	                          Relaying
 //
-// From each of them a session can come to Closing, which says how it ends; when the
-// driver has closed the sockets it has Ended. A relay closes them by itself.
+// Every state but Relaying can go to Closing: how the session ends is decided, and the
+// driver closes the sockets. Then the session has Ended. A relay closes both sockets
+// before it reports its end, so that Relaying goes to Ended.
 //
 // # Transitions
 //
-// What each event does in each state. The code executes this table, and a test
-// compares the two. A dot is what cannot happen: such an input is a defect of the
-// driver and ends the session. What comes after the end changes nothing.
+// Each row is an event, each column a state, and each entry the method that the event
+// calls. The code executes this table, and a test compares the two. A dot stands for
+// an event that cannot happen: such an input is a defect of the driver and ends the
+// session. Inputs after the end change nothing.
 //
 //	          | Accepted | Matching | Handling | Connecting | Relaying | Closing
 //	began     | begin    | .        | .        | .          | .        | .
@@ -52,10 +54,9 @@
 //
 // # What a session holds
 //
-// The buffer of its head, the memo of its matching phase, a reference to its graph,
-// a place among the connections of its upstream. All of them go back exactly once:
-// the memo at the end of the phase; head and graph when a relay takes over; what is
-// left at the end. From then on only the [Owner] and the upstream's counters know of
-// it. A relayed session refers to no graph, so that a long-lived connection keeps no
-// health check and no compiled module alive.
+// A session holds the buffer of its head, the memo of its matching phase, a reference
+// to its graph, and a count of its upstream. Each is given back exactly once: the memo
+// at the end of the matching phase, head and graph when a relay takes over or the
+// session ends, the upstream's count at the end. A relayed session refers to no graph,
+// so that a long-lived connection keeps no health check and no compiled module alive.
 package session

@@ -26,7 +26,7 @@ func (s *Session) enter(u *setup, to State) {
 	s.owner.Decided()
 }
 
-// stood notes that the session has an upstream from now on.
+// stood notes that the upstream of the attempt d stands.
 func (s *Session) stood(d *upstream.Dial, now time.Time) {
 	s.record.Connected = max(now.Sub(s.accepted), 1)
 	s.record.Tries = s.setup.course.Tries
@@ -37,8 +37,8 @@ func (s *Session) stood(d *upstream.Dial, now time.Time) {
 	d.Up.Keep(s)
 }
 
-// give gives the session to a relay: graph, head and routes go back, and of the
-// facts what the log will tell is kept.
+// give brings the session to Relaying: graph and head are given back, and the facts are
+// kept for the log.
 func (s *Session) give(u *setup) {
 	u.release(s.env.Heads)
 	s.enter(u, Relaying)
@@ -58,8 +58,8 @@ func (u *setup) leaveGraph() {
 	}
 }
 
-// fail decides how the session ends, from what its handlers or the machine say. The
-// driver closes the sockets.
+// fail decides how the session ends because of err, the handlers' or the machine's own,
+// and has the driver close the sockets.
 func (s *Session) fail(u *setup, err error) Act {
 	u.course.Drop()
 	u.phase.End(&u.flow)
@@ -69,7 +69,8 @@ func (s *Session) fail(u *setup, err error) Act {
 	return Act{Do: Close}
 }
 
-// finish tells everybody how the session ended. Its sockets are closed.
+// finish tells the upstream and the owner how the session ended. The sockets are
+// closed.
 func (s *Session) finish(o host.Outcome) {
 	s.state.Store(uint32(Ended))
 	if s.setup != nil {
@@ -81,7 +82,7 @@ func (s *Session) finish(o host.Outcome) {
 	s.owner.Ended(o)
 }
 
-// outcome says how a session ended whose handlers returned err.
+// outcome translates the error that ends a session; nil is an orderly end.
 func (s *Session) outcome(err error, at time.Time) host.Outcome {
 	o := host.Outcome{Err: err, Ended: at, Code: host.Code{In: host.Phase(s.State())}}
 	var end *host.EndError
@@ -93,7 +94,7 @@ func (s *Session) outcome(err error, at time.Time) host.Outcome {
 	case errors.As(err, &end):
 		o.Code.By, o.Code.Why = end.By, end.Why
 		if err == error(end) && end.Err == nil {
-			o.Err = nil // the code says it all
+			o.Err = nil // the code has no cause to add
 		}
 	case errors.Is(err, host.ErrNoRoute):
 		o.Code.Why = host.NoRoute
@@ -107,7 +108,7 @@ func (s *Session) outcome(err error, at time.Time) host.Outcome {
 	return o
 }
 
-// relayOutcome says how a session ended that a relay had.
+// relayOutcome translates how the relay of a session ended.
 func (s *Session) relayOutcome(r relay.Result, at time.Time) host.Outcome {
 	o := host.Outcome{Err: r.Err, Up: s.fromClient(r.Up), Down: r.Down, Ended: at, Code: host.Code{In: host.InRelay}}
 	switch r.By {
@@ -116,7 +117,7 @@ func (s *Session) relayOutcome(r relay.Result, at time.Time) host.Outcome {
 	case relay.Up:
 		o.Code.By = host.ByUpstream
 	}
-	// Kill may have closed the socket under the relay that was just beginning.
+	// Kill may have closed a socket while the relay was just beginning.
 	if killed := s.killed.Load(); killed != nil && r.Reason != relay.Finished {
 		o.Code.By, o.Code.Why = killed.By, killed.Why
 		return o
@@ -125,7 +126,7 @@ func (s *Session) relayOutcome(r relay.Result, at time.Time) host.Outcome {
 	return o
 }
 
-// relayWhy translates what a relay says of itself.
+// relayWhy translates why a relay ended.
 func relayWhy(r relay.Reason) host.Why {
 	switch r {
 	case relay.Finished:
@@ -148,6 +149,7 @@ func relayWhy(r relay.Reason) host.Why {
 	return host.Failed
 }
 
+// relayReason translates why a session is killed, for its relay.
 func relayReason(w host.Why) relay.Reason {
 	switch w {
 	case host.Drained:

@@ -13,39 +13,41 @@ import (
 	"dwaar.dev/dwaar/host/relay"
 )
 
-// goroutine is the driver of a session in a goroutine of its own.
+// goroutine is the driver of a session in a goroutine of its own. Its methods are
+// called there, except those of [relay.Runner], which any goroutine may call.
 type goroutine struct {
 	s      *Session
-	ctx    context.Context // of everything that the session waits for here
+	ctx    context.Context // ends whatever the session waits for in this goroutine
 	cancel context.CancelFunc
 	sock   net.Conn
 	run    Handlers
-	link   relay.Link // whose Kill is g's
+	link   relay.Link // passes Kill on to g
 
 	until time.Time // the read deadline of sock
-	up    net.Conn  // that stands
+	up    net.Conn  // the upstream that stands; nil: none does
 }
 
-// Handlers runs what is to be done with a connection, and returns when that is done
-// or c was given away.
+// Handlers runs the handlers of a connection, and returns when they are done or a relay
+// has c.
 type Handlers func(ctx context.Context, c host.Conn) error
 
-// Serve drives a session that has just begun, on sock, which it owns, until the
-// session ends or a relay has it. run is for a session without routes; else it is nil.
+// Serve drives a session in state Accepted until the session ends or a relay has it. It
+// owns sock. run is nil, except for a session without routes.
 func (s *Session) Serve(sock net.Conn, run Handlers) {
 	g := s.goroutine(sock, run)
 	defer g.cancel()
 	g.drive(func() Act { return g.tell(Began, 0, nil) })
 }
 
-// Continue drives a session in a goroutine that an event loop has given up because
-// of an Act to Land.
+// Continue drives a session that an event loop has given up because of an Act to Land.
+// It owns sock, and returns when the session ends or a relay has it.
 func (s *Session) Continue(sock net.Conn) {
 	g := s.goroutine(sock, nil)
 	defer g.cancel()
 	g.drive(func() Act { return Act{Do: Land} })
 }
 
+// goroutine returns a driver that Kill of the session reaches.
 func (s *Session) goroutine(sock net.Conn, run Handlers) *goroutine {
 	g := &goroutine{s: s, sock: sock, run: run}
 	life := s.env.Life
@@ -59,16 +61,17 @@ func (s *Session) goroutine(sock net.Conn, run Handlers) *goroutine {
 	return g
 }
 
-// Kill implements [relay.Runner]: what the session waits for ends.
+// Kill implements [relay.Runner]: whatever the session waits for ends with an error.
 func (g *goroutine) Kill(relay.Reason) {
 	g.cancel()
 	_ = g.sock.Close()
 }
 
-// Counts implements [relay.Runner]: a session that is not relayed has none.
+// Counts implements [relay.Runner]: nothing is relayed yet.
 func (g *goroutine) Counts() (up, down int64) { return 0, 0 }
 
-// drive does what the session says, from the first act on. A panic costs the session.
+// drive does what the session answers, from the first act on. A panic ends the session,
+// and no other one.
 func (g *goroutine) drive(first func() Act) {
 	if !g.contain(func() { g.do(first()) }) && !g.s.given {
 		g.contain(func() { g.do(Act{Do: Close}) })
@@ -93,13 +96,13 @@ func (s *Session) Defect(v any, stack []byte) Input {
 	return Input{Event: Panicked, At: time.Now(), Err: host.End(host.ByProxy, host.Panicked, fmt.Errorf("panic: %v", v))}
 }
 
-// do does what the session says until it is over or a relay has it.
+// do does what the session answers until the session ends or a relay has it.
 func (g *goroutine) do(act Act) {
 	for {
 		switch act.Do {
 		case Receive:
 			act = g.receive(act)
-		case Look: // the relay will
+		case Look: // nothing is gained: the relay receives at once
 			act = g.tell(Looked, 0, nil)
 		case Dial:
 			act = g.dial(act)
@@ -121,11 +124,12 @@ func (g *goroutine) do(act Act) {
 	}
 }
 
+// tell tells the session what happened just now.
 func (g *goroutine) tell(e Event, n int, err error) Act {
 	return g.s.Step(Input{Event: e, At: time.Now(), N: n, Err: err})
 }
 
-// close closes the client and an upstream that stood for nothing.
+// close closes the client and the upstream, if one stands.
 func (g *goroutine) close() {
 	_ = g.sock.Close()
 	if g.up != nil {
@@ -133,7 +137,7 @@ func (g *goroutine) close() {
 	}
 }
 
-// receive receives once, until the deadline.
+// receive receives once, and waits for that until the deadline.
 func (g *goroutine) receive(act Act) Act {
 	g.within(act.Until)
 	n, err := g.sock.Read(act.Bytes)
@@ -143,7 +147,7 @@ func (g *goroutine) receive(act Act) Act {
 	return g.tell(Received, n, err)
 }
 
-// within sets the read deadline, if it is another one.
+// within sets the read deadline of the client, unless it is set already.
 func (g *goroutine) within(until time.Time) {
 	if !until.Equal(g.until) {
 		g.until = until
@@ -151,7 +155,7 @@ func (g *goroutine) within(until time.Time) {
 	}
 }
 
-// dial makes an attempt. The header is sent with it, and the rest by the relay.
+// dial makes an attempt. Connect sends the header; the relay sends the head.
 func (g *goroutine) dial(act Act) Act {
 	g.within(time.Time{})
 	up, err := act.Dial.Connect(g.ctx)

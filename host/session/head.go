@@ -9,22 +9,23 @@ import (
 	"dwaar.dev/dwaar/sdk"
 )
 
-// head is the first bytes of a connection, or of what a handler made of it, as its
-// matchers see them. Whoever receives puts the bytes into room and tells received.
+// head is the bytes of a connection that were received and not consumed, as matchers
+// see them. Bytes are received into what room returns, and added by received. A conn
+// that Wrap made has another head.
 type head struct {
 	flow sdk.Flow
 
-	buf []byte // flow.Head lies in it; borrowed
-	off int    // bytes of buf that were discarded
+	buf []byte // borrowed from Heads; flow.Head is its end
+	off int    // bytes at the beginning of buf that were discarded
 	end error  // what ended the stream: io.EOF, a reset
 
-	phased   bool      // a matching phase began on these bytes
-	deadline time.Time // of that phase; zero: none
+	phased   bool      // a matching phase has begun on this head
+	deadline time.Time // of the matching phase; the zero time: none
 }
 
-// room returns where received bytes go so that the head can have n in all.
-// Otherwise it returns why it cannot have them: ErrFull, ErrNoMemory, or how the
-// stream ended.
+// room returns space to receive into, so that the head can have n bytes in all. The
+// error is why the head cannot have them: ErrFull, ErrNoMemory, or how the stream
+// ended.
 func (h *head) room(from *Heads, n int) ([]byte, error) {
 	switch {
 	case n > h.flow.MaxHead || len(h.flow.Head) >= h.flow.MaxHead:
@@ -37,7 +38,8 @@ func (h *head) room(from *Heads, n int) ([]byte, error) {
 	return h.buf[len(h.buf):min(cap(h.buf), h.off+h.flow.MaxHead)], nil
 }
 
-// grow makes place for n head bytes and at least one more than there are.
+// grow makes space for a head of n bytes, and of at least one more than there are. It
+// reports whether there is memory for that.
 func (h *head) grow(from *Heads, n int) bool {
 	if len(h.buf) < cap(h.buf) && h.off+n <= cap(h.buf) {
 		return true
@@ -53,8 +55,8 @@ func (h *head) grow(from *Heads, n int) bool {
 	return true
 }
 
-// received adds the n bytes that were received into room, as Read would return them
-// with err. It returns err where no byte came before the error.
+// received adds n bytes that were received into room; n and err are as Read returns
+// them. It returns err if n is 0.
 func (h *head) received(n int, err error) error {
 	h.buf = h.buf[:len(h.buf)+n]
 	h.flow.Head = h.buf[h.off:]
@@ -65,19 +67,19 @@ func (h *head) received(n int, err error) error {
 		h.end = err
 	}
 	if n > 0 {
-		return nil // the error is told when the head has been looked at
+		return nil // room returns the error when the routes need more
 	}
 	return err
 }
 
-// idle gives the place of a head without a byte back, while nothing comes.
+// idle gives back the buffer of an empty head, while the client is silent.
 func (h *head) idle(to *Heads) {
 	if len(h.flow.Head) == 0 {
 		h.release(to)
 	}
 }
 
-// discard eats n bytes.
+// discard consumes n bytes of the head.
 func (h *head) discard(to *Heads, n int) {
 	n = min(n, len(h.flow.Head))
 	h.off += n
@@ -96,9 +98,9 @@ func (h *head) release(to *Heads) {
 	h.flow.Rehead(nil)
 }
 
-// await begins a matching phase at now that ends within d; 0 is without end. Unless
-// it is a phase of its own, a phase on bytes that have had one takes over what is
-// left of that one's time.
+// await sets the deadline of a matching phase that begins at now to d later; 0 means
+// none. Without own, a phase on a head that has had one before keeps the deadline of
+// that phase.
 func (h *head) await(now time.Time, d time.Duration, own bool) {
 	if !own && h.phased {
 		return

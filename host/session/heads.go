@@ -6,12 +6,13 @@ import (
 	"sync/atomic"
 )
 
-// Heads lends the buffers that hold the first bytes of connections, of sizes that
-// are powers of two, and bounds their sum. Make one with [NewHeads].
+// Heads lends buffers for the heads of connections, and bounds the sum of their sizes,
+// which are powers of two. Make one with [NewHeads]; any goroutine may call its
+// methods.
 type Heads struct {
 	limit int64
 	used  atomic.Int64
-	pools [maxClass - minClass + 1]sync.Pool // of arrays, and *[]byte where they are larger
+	pools [maxClass - minClass + 1]sync.Pool // by class: *[1<<minClass]byte, and *[]byte of larger ones
 
 	setups sync.Pool // of *setup
 }
@@ -21,7 +22,7 @@ const (
 	maxClass = 24 // 16 MiB: more than any max_head
 )
 
-// NewHeads returns buffers of at most limit bytes in all.
+// NewHeads returns Heads that lend at most limit bytes in all.
 func NewHeads(limit int64) *Heads { return &Heads{limit: limit} }
 
 // Get returns an empty buffer with a capacity of at least size bytes, or nil if
@@ -51,7 +52,7 @@ func (h *Heads) Put(b []byte) {
 		return
 	}
 	h.used.Add(-1 << class)
-	if class == minClass { // as an array it costs no allocation
+	if class == minClass { // a pointer to an array goes into the pool without an allocation
 		h.pools[0].Put((*[1 << minClass]byte)(b[:cap(b)]))
 		return
 	}
@@ -62,7 +63,7 @@ func (h *Heads) Put(b []byte) {
 // Used returns how many bytes are lent.
 func (h *Heads) Used() int64 { return h.used.Load() }
 
-// setup returns what a session is set up with.
+// setup returns a setup for a session, one that another session had if there is one.
 func (h *Heads) setup() *setup {
 	if u, ok := h.setups.Get().(*setup); ok {
 		return u
@@ -70,7 +71,7 @@ func (h *Heads) setup() *setup {
 	return new(setup)
 }
 
-// retire takes a setup back, for another session.
+// retire keeps a setup for another session, with the memory of its parsed values.
 func (h *Heads) retire(u *setup) {
 	flow, facts := u.flow, u.facts
 	flow.Reset()

@@ -19,13 +19,13 @@ type State uint8
 
 // The states.
 const (
-	Accepted   = State(host.InAccept)   // nothing was looked at yet
+	Accepted   = State(host.InAccept)   // the session has not begun
 	Matching   = State(host.InMatching) // the outer routes are being tried
 	Handling   = State(host.InHandling) // a goroutine runs the handlers of a route
 	Connecting = State(host.InConnect)  // attempts to reach an upstream are made
 	Relaying   = State(host.InRelay)    // bytes flow both ways
-	Closing    = Relaying + 1           // it is decided how it ends; the driver closes
-	Ended      = Relaying + 2           // everything was given back, and the owner was told
+	Closing    = Relaying + 1           // the outcome is decided; the driver closes the sockets
+	Ended      = Relaying + 2           // everything is given back, and the owner was told
 	states     = Ended + 1
 )
 
@@ -45,18 +45,18 @@ type Event uint8
 
 // The events.
 const (
-	Began     Event = iota // the client was accepted
-	Received               // N bytes lie in Act.Bytes, or none: Err says why
-	Waits                  // nothing is there to be received
+	Began     Event = iota // the driver has the client's socket
+	Received               // N bytes lie in Act.Bytes; Err is what came after them, or instead
+	Waits                  // a Receive would have to wait
 	Ready                  // after a Wait: something can be received
-	Due                    // the time has come that an Act named
+	Due                    // the time Act.Until has come
 	Looked                 // after a Look: N bytes lie in Act.Bytes, or none
-	Connected              // the attempt stands; N bytes of Act.Bytes were sent
+	Connected              // the upstream stands; N bytes of Act.Bytes were sent
 	Refused                // the attempt failed with Err
 	Returned               // the handlers returned Err, or could not be run because of it
 	Relayed                // the relay ended with Result, and both sockets are closed
-	Killed                 // somebody called Kill, or the driver itself ends
-	Panicked               // a defect: Err
+	Killed                 // Kill was called, or the driver itself ends
+	Panicked               // code that the driver called panicked; Err from Defect
 	Closed                 // the sockets are closed
 	events
 )
@@ -72,10 +72,10 @@ func (e Event) String() string {
 // Input is what a driver tells a session.
 type Input struct {
 	Event  Event        // what happened
-	At     time.Time    // when
-	N      int          // bytes, as the event says
-	Err    error        // as the event says; of Received and Looked what ended the stream
-	Result relay.Result // of Relayed
+	At     time.Time    // when; the zero time where the event needs none
+	N      int          // bytes received or sent: Received, Looked, Connected
+	Err    error        // Received: the end of the stream or an error; otherwise see the event
+	Result relay.Result // Relayed: how the relay ended
 }
 
 // Do is what a driver does next.
@@ -83,13 +83,13 @@ type Do uint8
 
 // What a driver can be asked to do.
 const (
-	Nothing Do = iota // it is over, or somebody else goes on
-	Receive           // receive into Bytes once, and tell Received, or Waits where that would wait
-	Wait              // until something can be received, and tell Ready; at Until tell Due
-	Look              // receive into Bytes once without waiting, and tell Looked
-	Dial              // make the attempt and send Bytes; tell Connected or Refused
-	Relay             // send what is left in Bytes, then relay; tell Relayed
-	Land              // run Handle in a goroutine, and tell Returned unless it gave the session away
+	Nothing Do = iota // stop: the session has ended, or another driver or a relay has it
+	Receive           // receive into Bytes once; tell Received, or Waits instead of waiting
+	Wait              // wait until bytes can be received and tell Ready; at Until tell Due
+	Look              // receive into Bytes once without waiting; tell Looked
+	Dial              // make the attempt Act.Dial and send Bytes; tell Connected or Refused
+	Relay             // send Bytes to the upstream, then relay; tell Relayed
+	Land              // run the handlers in a goroutine; tell Returned unless a relay has the session
 	Close             // close all sockets, and tell Closed
 )
 
@@ -101,13 +101,13 @@ func (d Do) String() string {
 // Act is what a session answers.
 type Act struct {
 	Do    Do
-	Until time.Time      // Receive, Wait: the deadline; zero: none
+	Until time.Time      // Receive, Wait: the deadline; the zero time: none
 	Dial  *upstream.Dial // Dial: valid until the next Step
-	Bytes []byte         // Receive, Look: room. Dial: what the upstream gets first. Relay: what of it was not sent
+	Bytes []byte         // Receive, Look: room. Dial: the upstream's first bytes. Relay: the rest of them
 	Relay relay.Options  // Relay: the limits
 }
 
-// transition is what the machine does in one state when one thing happens.
+// transition is what the machine does with one event in one state.
 type transition func(*Session, *setup, Input) Act
 
 // table is the transition table of the package comment, as it is executed. An input
@@ -128,15 +128,15 @@ var table = [events][states]transition{
 	Closed:    {Closing: (*Session).closed},
 }
 
-// Step tells the session what happened and returns what to do. It never waits. One
-// goroutine at a time calls it.
+// Step tells the session what happened and returns what the driver does next. It never
+// waits. One goroutine at a time calls it.
 func (s *Session) Step(in Input) Act {
 	u, state := s.setup, s.State()
 	if u == nil {
 		if in.Event == Relayed && state == Relaying {
 			return s.relayed(nil, in)
 		}
-		return Act{} // a relay has it, or it has ended
+		return Act{} // a relay has the session, or the session has ended
 	}
 	u.now = in.At
 	do := table[in.Event][state]
@@ -153,7 +153,7 @@ func (s *Session) Step(in Input) Act {
 	return do(s, u, in)
 }
 
-// defect ends a session whose driver told it what cannot have happened.
+// defect ends a session whose driver told an event that cannot happen in this state.
 func (s *Session) defect(u *setup, e Event) Act {
 	return s.fail(u, host.End(host.ByProxy, host.Panicked, fmt.Errorf("%v while %v: a defect", e, s.State())))
 }
@@ -172,7 +172,7 @@ func (s *Session) begin(u *setup, _ Input) Act {
 	return s.match(u)
 }
 
-// match tries the routes on what is there.
+// match tries the routes on the head as it is.
 func (s *Session) match(u *setup) Act {
 	r, need, err := s.try(&u.phase, &u.head)
 	switch {
@@ -185,7 +185,7 @@ func (s *Session) match(u *setup) Act {
 	return s.more(u)
 }
 
-// more asks for what the head lacks.
+// more has the driver receive more of the head.
 func (s *Session) more(u *setup) Act {
 	b, err := u.room(s.env.Heads, u.need)
 	if err != nil {
@@ -194,7 +194,8 @@ func (s *Session) more(u *setup) Act {
 	return Act{Do: Receive, Until: u.deadline, Bytes: b}
 }
 
-// receive takes what was received, until the head is as long as the routes need.
+// receive adds what was received to the head, and tries the routes once the head is as
+// long as they need.
 func (s *Session) receive(u *setup, in Input) Act {
 	if err := u.received(in.N, in.Err); err != nil {
 		return s.starved(u, err)
@@ -205,19 +206,20 @@ func (s *Session) receive(u *setup, in Input) Act {
 	return s.match(u)
 }
 
-// ready goes on with a client that was waited for.
+// ready receives from a client that has sent something after a Wait.
 func (s *Session) ready(u *setup, _ Input) Act { return s.more(u) }
 
-// wait keeps no memory for a client that has said nothing.
+// wait gives back an empty head while the client is silent.
 func (s *Session) wait(u *setup, _ Input) Act {
 	u.idle(s.env.Heads)
 	return Act{Do: Wait, Until: u.deadline}
 }
 
-// due is the end of waiting.
+// due ends the waiting for more bytes: the deadline has come.
 func (s *Session) due(u *setup, _ Input) Act { return s.starved(u, os.ErrDeadlineExceeded) }
 
-// starved decides on the head that will not grow.
+// starved has the routes decide on the head as it is, which will not grow because of
+// why.
 func (s *Session) starved(u *setup, why error) Act {
 	if err := s.starve(&u.phase, &u.head, why); err != nil {
 		return s.fail(u, err)
@@ -225,7 +227,7 @@ func (s *Session) starved(u *setup, why error) Act {
 	return s.match(u)
 }
 
-// chosen gives the session to its route; nil: none took it.
+// chosen goes on with the route that takes the session; nil: no route does.
 func (s *Session) chosen(u *setup, r *graph.Route) Act {
 	switch {
 	case r == nil:
@@ -248,7 +250,7 @@ func (s *Session) chosen(u *setup, r *graph.Route) Act {
 	return Act{Do: Look, Bytes: b}
 }
 
-// took notes the outer route.
+// took records the outer route.
 func (s *Session) took(u *setup, r *graph.Route) {
 	if u.route == nil {
 		u.route = r
@@ -256,9 +258,9 @@ func (s *Session) took(u *setup, r *graph.Route) {
 	}
 }
 
-// looked takes what a client has sent that was routed before its first byte: the
-// upstream gets it with the handshake, and not a round later. An end or an error is
-// the relay's to pass on.
+// looked adds to an empty head what the client has sent by the time its route is
+// chosen: the upstream gets these bytes with the handshake, and not a round trip
+// later. The relay meets an end or an error again, and passes it on.
 func (s *Session) looked(u *setup, in Input) Act {
 	if u.course.UnderWay() != nil {
 		return s.defect(u, in.Event)
@@ -270,7 +272,7 @@ func (s *Session) looked(u *setup, in Input) Act {
 	return s.attempt(u)
 }
 
-// attempt plans the next attempt. One that has to wait for something lands.
+// attempt plans the next attempt. A session whose attempt has to wait lands.
 func (s *Session) attempt(u *setup) Act {
 	d, err := u.planner.Plan(s, u.course.Last)
 	switch {
@@ -287,7 +289,7 @@ func (s *Session) attempt(u *setup) Act {
 	return Act{Do: Dial, Dial: dial, Bytes: u.first(dial)}
 }
 
-// first returns what the upstream gets first: the header of an attempt, and the head.
+// first returns what the upstream gets first: the header of the attempt, then the head.
 func (u *setup) first(d *upstream.Dial) []byte {
 	if len(d.First) == 0 {
 		return u.flow.Head
@@ -295,7 +297,7 @@ func (u *setup) first(d *upstream.Dial) []byte {
 	return append(d.First[:len(d.First):len(d.First)], u.flow.Head...)
 }
 
-// connected gives the session to the relay.
+// connected gives the session to a relay: the upstream stands.
 func (s *Session) connected(u *setup, in Input) Act {
 	if u.course.UnderWay() == nil {
 		return s.defect(u, in.Event)
@@ -303,13 +305,13 @@ func (s *Session) connected(u *setup, in Input) Act {
 	d := u.course.Stood(s.env.Log)
 	first, limits := u.first(d), d.Relay
 	s.stood(d, u.now)
-	rest := bytes.Clone(first[min(in.N, len(first)):]) // the head is given back
+	rest := bytes.Clone(first[min(in.N, len(first)):]) // a copy: the head is given back
 	s.give(u)
 	s.env.Heads.retire(u)
 	return Act{Do: Relay, Bytes: rest, Relay: limits}
 }
 
-// refused plans the next attempt.
+// refused plans the next attempt after one that failed.
 func (s *Session) refused(u *setup, in Input) Act {
 	if u.course.UnderWay() == nil {
 		return s.defect(u, in.Event)
@@ -318,7 +320,8 @@ func (s *Session) refused(u *setup, in Input) Act {
 	return s.attempt(u)
 }
 
-// kill ends a session because its driver ends, or because of Kill.
+// kill ends a session because its driver ends. Step sees to those that Kill was called
+// for.
 func (s *Session) kill(u *setup, _ Input) Act {
 	return s.fail(u, host.End(host.ByOperator, host.Drained, nil))
 }
@@ -326,7 +329,7 @@ func (s *Session) kill(u *setup, _ Input) Act {
 // stop ends a session whose handlers returned.
 func (s *Session) stop(u *setup, in Input) Act { return s.fail(u, in.Err) }
 
-// closed gives everything back.
+// closed gives back everything the session holds, and ends it.
 func (s *Session) closed(u *setup, _ Input) Act {
 	outcome := u.outcome
 	u.release(s.env.Heads)

@@ -9,13 +9,13 @@ import (
 	"dwaar.dev/dwaar/host/graph"
 )
 
-// phase is a matching phase under way: [graph.Phase] tries the routes, and try again
-// with a longer head. starve says that the head will not grow.
+// phase is a matching phase under way. try is called again whenever the head has grown,
+// and after starve for the last time.
 type phase = graph.Phase
 
-// try returns the route that takes the connection, with its facts recorded; or how
-// many bytes the head must have in all before that can be said; or, with neither,
-// that no route takes it.
+// try returns the route that takes the connection, with its facts recorded. Otherwise
+// it returns how many bytes the head must have before the routes are tried again; 0
+// means that no route takes the connection.
 func (s *Session) try(p *phase, h *head) (r *graph.Route, need int, err error) {
 	r, need, err = p.Try(&h.flow, &s.setup.facts)
 	if err != nil {
@@ -27,8 +27,9 @@ func (s *Session) try(p *phase, h *head) (r *graph.Route, need int, err error) {
 	return r, need, nil
 }
 
-// starve notes that the head will not grow, and why: the next try decides. The error
-// is for a connection that nobody needs to answer.
+// starve notes that the head will not grow because of why, so that the next try
+// decides. With an error the connection ends without another try: nobody waits for an
+// answer.
 func (s *Session) starve(p *phase, h *head, why error) error {
 	if err := s.unanswered(h, why); err != nil {
 		return err
@@ -38,8 +39,8 @@ func (s *Session) starve(p *phase, h *head, why error) error {
 	return nil
 }
 
-// unanswered returns how a connection ends that nobody needs to answer, as its head
-// will not grow; nil means that the routes are tried a last time.
+// unanswered returns how a connection ends at once whose head will not grow because of
+// err; nil means that the routes are tried a last time.
 func (s *Session) unanswered(h *head, err error) error {
 	switch {
 	case errors.Is(err, host.ErrNoMemory):
@@ -54,7 +55,7 @@ func (s *Session) unanswered(h *head, err error) error {
 	return host.End(host.ByClient, host.Reset, err)
 }
 
-// noRoute is how a connection ends that no route took.
+// noRoute returns how a connection ends that no route takes.
 func (s *Session) noRoute() error {
 	if errors.Is(s.setup.final, os.ErrDeadlineExceeded) {
 		return host.End(host.ByClient, host.Timeout, host.ErrNoRoute)

@@ -14,88 +14,90 @@ import (
 	"dwaar.dev/dwaar/sdk"
 )
 
-// Env is what the sessions of a listener have in common.
+// Env is what the sessions of a listener have in common. Nobody changes an Env once a
+// session has it.
 type Env struct {
-	Heads  *Heads                    // where first bytes are kept and accounted for
+	Heads  *Heads                    // lends the buffers of heads
 	Log    *slog.Logger              // of the listener
 	Getenv func(string) string       // for {env.NAME}; nil: every variable is empty
-	Own    func(netip.AddrPort) bool // whether a listener of this program has the address; nil: nobody knows
-	Start  Relayer                   // what relays; nil: relay.Start
-	Life   context.Context           // what handlers run under; nil: without end
-	Terse  bool                      // at the end nobody asks for facts
+	Own    func(netip.AddrPort) bool // reports whether a listener of this program has the address; nil: unknown
+	Start  Relayer                   // starts relays; nil: relay.Start
+	Life   context.Context           // parent of the handlers' contexts; nil: the background
+	Terse  bool                      // the owner does not read the facts at the end
 }
 
-// Relayer is relay.Start, or what does the same for the ends that it can serve
-// better.
+// Relayer is relay.Start, or a function with the same contract, as Loops.Start of
+// package loop.
 type Relayer func(down, up relay.Endpoint, o relay.Options) *relay.Link
 
-// Owner is told what others keep account of. Its methods are called by whoever
-// drives the session, once each.
+// Owner is told what it needs to count and log a session. The goroutine that drives
+// the session calls Decided at most once and Ended exactly once. Neither may wait.
 type Owner interface {
-	// Decided tells that the first matching phase is over, whatever came of it:
-	// head and facts are still there.
+	// Decided tells that the outer matching phase is over, with a route or without.
+	// Head and facts can still be read.
 	Decided()
-	// Ended tells how the session ended. Its sockets are closed.
+	// Ended tells how the session ended. Its sockets are closed, and nothing is called
+	// afterwards.
 	Ended(host.Outcome)
 }
 
-// Record is what the log says of a session that no other part of it does.
+// Record is what a session measures of itself, for the log.
 type Record struct {
 	Tries     int32         // attempts to reach an upstream
 	Matched   time.Duration // from accept until the outer route was chosen; 0: none was
 	Connected time.Duration // from accept until the upstream stood; 0: none does
-	Fuel      int64         // units that plugins took to choose its routes
+	Fuel      int64         // units of fuel that plugins took to choose the routes
 }
 
-// Session is one connection from accept to its end, without its sockets. The zero
-// value becomes one by Init. Step and what is in [host.View] belong to whoever
-// drives it; the other methods may be called from any goroutine.
+// Session is one connection from accept to its end, without its sockets. Init makes
+// the zero value ready. Step, Record, Facts, Final and the methods of [host.View] are
+// for the goroutine that drives the session; any goroutine may call the others.
 type Session struct {
 	env      *Env
 	owner    Owner
 	id       uint64
 	accepted time.Time
 	setup    *setup      // nil once a relay has the connection, or it has ended
-	facts    *host.Facts // what is left of them then; nil: nothing
+	facts    *host.Facts // the facts once setup is nil; nil: none are kept
 	record   Record
-	header   atomic.Int32 // bytes to the upstream that are not the client's
-	given    bool         // to a relay
+	header   atomic.Int32 // counted bytes to the upstream that are not the client's
+	given    bool         // a relay has the session
 	state    atomic.Uint32
 	route    atomic.Pointer[string]
-	up       atomic.Pointer[upstream.Upstream] // which counts the session
-	proxied  atomic.Pointer[netip.AddrPort]    // the client as a PROXY header names it
-	hold     atomic.Pointer[relay.Link]        // who ends what the session waits for
-	killed   atomic.Pointer[host.Code]
+	up       atomic.Pointer[upstream.Upstream] // the upstream that stands; nil: none yet
+	proxied  atomic.Pointer[netip.AddrPort]    // the client's address by a PROXY header; nil: none came
+	hold     atomic.Pointer[relay.Link]        // ends what the session waits for; see Hold
+	killed   atomic.Pointer[host.Code]         // of the first Kill; nil: none came
 }
 
-// setup is what a session needs until a relay has its bytes. It then serves another
-// session.
+// setup is what a session needs until a relay has it or it ends. Heads keeps the setup
+// for another session then.
 type setup struct {
 	head
 	facts    host.Facts
 	graph    *graph.Graph // given back with the setup; nil: there is none
 	routes   *graph.Routes
 	phase    phase
-	need     int // bytes that the head must have before the routes are tried again
-	final    error
-	route    *graph.Route // the outer one that was chosen
-	planner  host.Planner // what connects without a goroutine
+	need     int          // bytes that the head must have before the routes are tried again
+	final    error        // why the head will not grow; nil: it may
+	route    *graph.Route // the outer route; nil: none was chosen yet
+	planner  host.Planner // of a route that needs no goroutine; nil: the handlers run in one
 	attempts upstream.Attempts
 	course   upstream.Course
-	now      time.Time    // of the input that is looked at
-	landed   bool         // a goroutine has it: conns refer to it
-	outcome  host.Outcome // how the session ends, while its sockets are closed
+	now      time.Time    // Input.At of the latest input
+	landed   bool         // handlers refer to the setup: nobody may use it again
+	outcome  host.Outcome // how the session ends; valid while Closing
 }
 
 // Begin is what a session begins with.
 type Begin struct {
-	ID     uint64
-	Flow   sdk.Flow      // without bytes; its MaxHead is set
-	Routes *graph.Routes // nil: the handlers are the driver's, see Serve
-	Graph  *graph.Graph  // of the routes, with a reference for the session; nil: none is counted
+	ID     uint64        // number of the connection, from 1
+	Flow   sdk.Flow      // without a head; MaxHead is set
+	Routes *graph.Routes // nil: Serve is given the handlers
+	Graph  *graph.Graph  // of the routes, with a reference that the session releases; nil: none
 }
 
-// Init makes s a session that was accepted. It is not copied afterwards.
+// Init makes s a session in state Accepted. Nobody may copy s afterwards.
 func (s *Session) Init(env *Env, owner Owner, b *Begin) {
 	u := env.Heads.setup()
 	s.env, s.owner, s.id, s.accepted, s.setup = env, owner, b.ID, b.Flow.Accepted, u
@@ -104,16 +106,16 @@ func (s *Session) Init(env *Env, owner Owner, b *Begin) {
 	u.flow.Bind(s)
 }
 
-// ID numbers the connections of a process from 1.
+// ID returns the number of the connection in this process, from 1.
 func (s *Session) ID() uint64 { return s.id }
 
-// Accepted is when the connection was.
+// Accepted returns when the connection was accepted.
 func (s *Session) Accepted() time.Time { return s.accepted }
 
-// State returns where the session is.
+// State returns the state of the session.
 func (s *Session) State() State { return State(s.state.Load()) }
 
-// Route is the name of the outer route that was chosen; "": none was yet.
+// Route returns the name of the outer route that was chosen; "": none was yet.
 func (s *Session) Route() string {
 	if title := s.route.Load(); title != nil {
 		return *title
@@ -121,7 +123,7 @@ func (s *Session) Route() string {
 	return ""
 }
 
-// Upstream is the name of the upstream that the session stands with; "": none yet.
+// Upstream returns the name of the upstream that stands; "": none does yet.
 func (s *Session) Upstream() string {
 	if up := s.up.Load(); up != nil {
 		return up.Name
@@ -129,8 +131,8 @@ func (s *Session) Upstream() string {
 	return ""
 }
 
-// Proxied returns the client's address as a PROXY header named it, nil if there was
-// none. Nobody changes it.
+// Proxied returns the client's address as a PROXY header named it; nil: no header did.
+// The caller must not change the address.
 func (s *Session) Proxied() *netip.AddrPort { return s.proxied.Load() }
 
 // Counts returns the bytes relayed so far: from the client, and to it.
@@ -143,11 +145,11 @@ func (s *Session) Counts() (up, down int64) {
 	return s.fromClient(up), down
 }
 
-// fromClient is what of the bytes to the upstream was the client's.
+// fromClient returns how many of the bytes to the upstream came from the client.
 func (s *Session) fromClient(up int64) int64 { return max(up-int64(s.header.Load()), 0) }
 
-// Kill ends the session for a reason of the operator's, of a cap or of an upstream's.
-// It does not wait; of several kills the first counts.
+// Kill ends the session because of the operator, a cap or the upstream. It does not
+// wait; the first of several kills counts.
 func (s *Session) Kill(by host.Party, why host.Why) {
 	if !s.killed.CompareAndSwap(nil, &host.Code{By: by, Why: why}) {
 		return
@@ -160,8 +162,9 @@ func (s *Session) Kill(by host.Party, why host.Why) {
 // Unhealthy implements [upstream.Conn].
 func (s *Session) Unhealthy() { s.Kill(host.ByUpstream, host.Unhealthy) }
 
-// Hold says who ends what the session waits for from now on: the loop that has its
-// socket, its goroutine, or its relay. A kill that came before reaches the new one.
+// Hold names the link that Kill is passed on to from now on: of the loop that has the
+// client's socket, of the goroutine, or of the relay. A kill that came before is passed
+// on to link at once.
 func (s *Session) Hold(link *relay.Link) {
 	s.hold.Store(link)
 	if code := s.killed.Load(); code != nil {
@@ -169,11 +172,11 @@ func (s *Session) Hold(link *relay.Link) {
 	}
 }
 
-// Record returns what the log says of the session. It is the driver's, or the
-// owner's in its methods.
+// Record returns what the session measured of itself. The owner may read it in its
+// methods.
 func (s *Session) Record() *Record { return &s.record }
 
-// Facts is what is known of the session, for the driver and the owner.
+// Facts returns what is known of the session. The owner may read it in its methods.
 func (s *Session) Facts() *host.Facts {
 	switch {
 	case s.setup != nil:
@@ -184,7 +187,7 @@ func (s *Session) Facts() *host.Facts {
 	return new(host.Facts)
 }
 
-// Final is why no more bytes were waited for; nil: the bytes decided. It is for
+// Final returns why the head did not grow any more; nil: the bytes decided. It is for
 // Owner.Decided.
 func (s *Session) Final() error {
 	if s.setup == nil {

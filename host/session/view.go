@@ -10,8 +10,8 @@ import (
 	"dwaar.dev/dwaar/sdk"
 )
 
-// Flow implements [host.View]. Of a session that was given to a relay or has ended
-// only the accept time is left.
+// Flow implements [host.View]. A session that a relay has, or that has ended, keeps
+// only the accept time.
 func (s *Session) Flow() *sdk.Flow {
 	if s.setup == nil {
 		return &sdk.Flow{Accepted: s.accepted}
@@ -33,6 +33,8 @@ func (s *Session) Attempts() *upstream.Attempts {
 // Own implements [host.View].
 func (s *Session) Own(a netip.AddrPort) bool { return s.own(s.Flow(), a) }
 
+// own reports whether a is the address that f came in by, or another one of this
+// program's listeners.
 func (s *Session) own(f *sdk.Flow, a netip.AddrPort) bool {
 	return a == f.Local || s.env.Own != nil && s.env.Own(a)
 }
@@ -44,7 +46,7 @@ func (s *Session) Set(key string, value []byte) { s.Facts().Put("vars", key, val
 // Get implements [host.View].
 func (s *Session) Get(name string) (string, bool) { return s.get(s.Flow(), name) }
 
-// get returns a fact as it is known where the bytes are those of f.
+// get returns a fact. Those of conn.* are of the flow f, which Wrap may have made.
 func (s *Session) get(f *sdk.Flow, name string) (string, bool) {
 	if v, ok := s.Facts().Get(name); ok {
 		return v, true
@@ -62,8 +64,8 @@ func (s *Session) get(f *sdk.Flow, name string) (string, bool) {
 	return "", false
 }
 
-// connFact returns a fact of [host.ConnFacts]; conn.peer_addr is one that SetRemote
-// records.
+// connFact returns a fact of [host.ConnFacts], without its "conn.". Facts hold
+// conn.peer_addr, which SetRemote records.
 func (s *Session) connFact(f *sdk.Flow, key string) (string, bool) {
 	side, what, _ := strings.Cut(key, "_")
 	switch {

@@ -7,27 +7,27 @@ import (
 	"time"
 )
 
-// Attempts is what a planner remembers of a connection from one attempt to the
-// next. By tells whose memory it is: another planner begins with the zero value.
+// Attempts is what a planner remembers of a connection from one attempt to the next.
+// By is the planner that wrote it: another planner begins with the zero value.
 type Attempts struct {
-	By    any       // the planner, a pointer
-	Began time.Time // of the first attempt, if somebody needs it
-	Tried [4]uint64 // a set of upstreams, by number
-	At    int       // the upstream in hand, by number
-	Again bool      // the next attempt is for the same one
-	Addr  int       // how many of its addresses were tried
-	Start uint32    // where among them the tries began
+	By    any       // the planner, a pointer; nil: none yet
+	Began time.Time // when the first attempt began, where the planner needs that
+	Tried [4]uint64 // the upstreams that were tried, a set of their numbers
+	At    int       // the number of the current upstream
+	Again bool      // the next attempt is for the current upstream again
+	Addr  int       // how many addresses of the current upstream were tried
+	Start uint32    // the index of the address that was tried first
 }
 
-// Course is the attempts to reach an upstream, one after the other until one
-// stands. It counts each of them out exactly once. The zero value is the beginning.
+// Course is the attempts to reach an upstream, one after the other until one stands.
+// It counts each attempt out exactly once. The zero value is ready.
 //
 //	Begin ─▶ under way ─┬─ Stood
 //	  ▲                 ├─ Failed ─▶ the planner is asked again, with Last
 //	  └─────────────────┤
-//	                    └─ Dropped
+//	                    └─ Drop
 type Course struct {
-	Last  error // of the attempt before; nil before the first has failed
+	Last  error // of the latest attempt that failed; nil: none did
 	Tries int32 // attempts that were begun
 
 	dial     Dial
@@ -37,17 +37,19 @@ type Course struct {
 // Plan returns the next attempt. last is the error of the one before, nil at first.
 type Plan func(ctx context.Context, last error) (Dial, error)
 
-// Hold keeps an attempt that was planned, for whoever goes on with the course.
+// Hold keeps an attempt that was planned and not begun: Reach, in another goroutine,
+// begins with it.
 func (k *Course) Hold(d *Dial) { k.dial, k.underWay = *d, true }
 
-// Begin notes that an attempt is made now, and returns the course's own copy.
+// Begin notes that an attempt is made now, and returns the course's own copy of it,
+// valid until Failed or Drop.
 func (k *Course) Begin(d *Dial) *Dial {
 	k.dial, k.underWay = *d, true
 	k.Tries++
 	return &k.dial
 }
 
-// UnderWay returns the attempt that is held or made now; nil: there is none.
+// UnderWay returns the attempt that is held or being made; nil: there is none.
 func (k *Course) UnderWay() *Dial {
 	if !k.underWay {
 		return nil
@@ -69,8 +71,8 @@ func (k *Course) Failed(log *slog.Logger, err error) {
 	k.Last = err
 }
 
-// Drop counts the attempt under way out, if there is one, and says nothing of its
-// upstream.
+// Drop counts the attempt under way out, if there is one, as one that proves nothing of
+// its upstream.
 func (k *Course) Drop() {
 	if k.underWay {
 		k.dial.Dropped()
@@ -79,9 +81,9 @@ func (k *Course) Drop() {
 }
 
 // Reach makes the attempts that plan returns, in the calling goroutine, until one
-// stands, and returns it with what it was planned as. It begins with the attempt that
-// is held, if there is one. The error is that of plan or of ctx; the caller closes
-// the connection.
+// stands. It returns the connection, which the caller closes, and the attempt. It
+// begins with the attempt that is held, if there is one. The error is that of plan or
+// of ctx.
 func (k *Course) Reach(ctx context.Context, log *slog.Logger, plan Plan) (net.Conn, *Dial, error) {
 	for {
 		if ctx.Err() != nil {

@@ -13,29 +13,29 @@ import (
 	"dwaar.dev/dwaar/host/relay"
 )
 
-// Dial is one attempt to reach an upstream. Who plans it has counted it in with
-// [Upstream.Acquire]; who makes it counts it out, once: a [Course] does.
+// Dial is one attempt to reach an upstream. The planner has counted the attempt in with
+// [Upstream.Acquire]; the [Course] that makes the attempt counts it out, once.
 type Dial struct {
 	Network string         // "tcp" or "unix"
-	Addr    netip.AddrPort // where to, for tcp
-	Path    string         // where to, for unix
-	Local   netip.Addr     // where from; the zero Addr: the kernel chooses
+	Addr    netip.AddrPort // the address to connect to, for tcp
+	Path    string         // the address to connect to, for unix
+	Local   netip.Addr     // the address to connect from; the zero Addr: the kernel chooses
 	First   []byte         // sent before the client's first bytes: a PROXY header
-	After   time.Duration  // wait so long before the attempt
-	Timeout time.Duration  // for the connection to stand, with First sent; positive
-	Up      *Upstream      // what the attempt counts for; may be nil
-	Trial   bool           // as Upstream.Acquire said
-	More    bool           // the upstream has another address: a failure of this one does not count
-	Relay   relay.Options  // limits of the relay; Done belongs to the engine
+	After   time.Duration  // pause before the attempt
+	Timeout time.Duration  // limit until the connection stands, with First sent; positive
+	Up      *Upstream      // the upstream that the attempt counts for; may be nil
+	Trial   bool           // as Upstream.Acquire returned
+	More    bool           // the upstream has an address left to try: a failure does not count
+	Relay   relay.Options  // limits of the relay; Done is not called
 
-	// Secure is nil, or makes another connection of the one that stands: a handshake.
-	// It has its own limit, and closes conn if it fails. A plan that must not wait
-	// never has it.
+	// Secure is nil, or does a handshake on the connection that stands, and returns the
+	// connection to use from then on. It has its own limit, and closes conn if it fails.
+	// A session in an event loop lands before Secure is called.
 	Secure func(ctx context.Context, conn net.Conn) (net.Conn, error)
 }
 
-// Connect returns a connection that stands, with First sent, within Timeout. It
-// counts nothing and leaves After and Secure to the caller.
+// Connect makes the attempt: it returns a connection that stands, with First sent,
+// within Timeout. It counts nothing, and leaves After and Secure to the caller.
 func (d *Dial) Connect(ctx context.Context) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
 	defer cancel()
@@ -53,7 +53,7 @@ func (d *Dial) Connect(ctx context.Context) (net.Conn, error) {
 	return conn, nil
 }
 
-// The upstream's side of a TCP connection is found dead after a minute: 30 s of
+// Keepalive of connections to upstreams: a dead one is found after a minute, 30 s of
 // silence and three probes 10 s apart.
 const (
 	keepAliveIdle     = 30 * time.Second
@@ -89,16 +89,16 @@ func (d *Dial) open(ctx context.Context) (net.Conn, error) {
 	return conn, nil
 }
 
-// Dropped counts an attempt out that says nothing of the upstream: nobody made it, or
-// it failed for want of something of this program's own.
+// Dropped counts out an attempt that proves nothing of its upstream: the attempt was
+// not made, or failed because this machine lacked something.
 func (d *Dial) Dropped() {
 	if d.Up != nil {
 		d.Up.leave(d.Trial)
 	}
 }
 
-// Failed counts an attempt out that failed with err, and logs when that begins a
-// quarantine. What is this machine's fault is [Dial.Dropped] instead.
+// Failed counts out an attempt that failed with err, and logs if the upstream is out
+// because of that. An attempt that failed for a reason of this machine is Dropped.
 func (d *Dial) Failed(log *slog.Logger, err error) {
 	switch {
 	case d.Up == nil:
@@ -110,7 +110,7 @@ func (d *Dial) Failed(log *slog.Logger, err error) {
 	}
 }
 
-// stood counts a successful attempt. The connection stays counted in until
+// stood counts an attempt that succeeded. Its connection stays counted in until
 // [Upstream.Forget].
 func (d *Dial) stood(log *slog.Logger) {
 	if d.Up != nil && d.Up.stood(d.Trial) {
@@ -118,7 +118,7 @@ func (d *Dial) stood(log *slog.Logger) {
 	}
 }
 
-// LocalFault reports whether an attempt failed for a reason of this machine's: no
+// LocalFault reports whether an attempt failed for a reason of this machine: no
 // descriptor, no memory, no local port.
 func LocalFault(err error) bool {
 	for _, e := range [...]syscall.Errno{

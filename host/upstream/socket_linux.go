@@ -8,8 +8,9 @@ import (
 // bindAddressNoPort is IP_BIND_ADDRESS_NO_PORT of linux/in.h.
 const bindAddressNoPort = 24
 
-// lateBind has the kernel choose the local port when it knows the destination, so
-// that one local address serves 28,000 connections per upstream and not in all.
+// lateBind has the kernel choose the local port in connect, when the destination is
+// known, so that one local address serves 28,000 connections per upstream instead of
+// 28,000 in all.
 func lateBind(raw syscall.RawConn) error {
 	var failed error
 	err := raw.Control(func(fd uintptr) {

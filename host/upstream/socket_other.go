@@ -4,5 +4,5 @@ package upstream
 
 import "syscall"
 
-// lateBind is for Linux: elsewhere the port is chosen when the address is bound.
+// lateBind does nothing: only Linux can choose the port later than in bind.
 func lateBind(syscall.RawConn) error { return nil }

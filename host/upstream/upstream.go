@@ -1,6 +1,6 @@
-// Package upstream is what is known of the places connections are sent to: how many
-// connections an [Upstream] has, whether it is fit for more, and the attempts to
-// reach one ([Dial], [Course]).
+// Package upstream holds the upstreams, the servers that connections are sent to: how
+// many connections an [Upstream] has, whether it takes more, and the attempts to reach
+// one ([Dial], [Course]).
 //
 //	u := upstream.New("10.0.0.1:443", upstream.Options{MaxFails: 3, FailFor: 10 * time.Second})
 //	trial, ok := u.Acquire(0)
@@ -8,9 +8,9 @@
 //	var course upstream.Course
 //	conn, _, err := course.Reach(ctx, log, func(context.Context, error) (upstream.Dial, error) { return d, nil })
 //
-// A course makes one attempt after the other until one stands. Whoever may block
-// calls [Course.Reach]; an event loop calls Begin, Stood and Failed between its own
-// steps. Both count the same.
+// A course makes one attempt after the other until one stands. A goroutine calls
+// [Course.Reach]; the session machine calls Begin, Stood and Failed between inputs.
+// Both ways count the same.
 package upstream
 
 import (
@@ -19,46 +19,44 @@ import (
 	"time"
 )
 
-// Upstream is one place connections are sent to: how many it has, whether it is
-// fit for more, and what became of those it had. It is shared by every graph that
-// names it and lives as long as one of them, or a connection, holds it. Make one
-// with [New]; all methods may be called from any goroutine.
+// Upstream is one server that connections are sent to. Every graph that names an
+// upstream shares it; the upstream lives as long as a graph or a connection holds it.
+// Make one with [New]; any goroutine may call its methods.
 //
-// Passive health comes from attempts to connect: after Options.MaxFails
-// failures in a row it is out for FailFor, and then takes one connection at a time,
-// the trial, until one succeeds. Active health is the verdict of checks, told by
-// [Upstream.SetHealthy]. An upstream takes connections when neither objects.
+// Passive health comes from attempts to connect: after Options.MaxFails failures in a
+// row the upstream is out for FailFor, and then takes one connection at a time, the
+// trial, until one succeeds. Active health is the verdict of checks, told by
+// [Upstream.SetHealthy]. An upstream takes connections when both kinds allow it.
 type Upstream struct {
 	Name string // as configured, "10.0.0.1:443"
 
 	options Options
 	born    time.Time // moments below are durations since then
 
-	conns atomic.Int64
-	fails atomic.Int64 // in a row
-	until atomic.Int64 // not 0: out until then, afterwards on trial
-	trial atomic.Bool  // the trial connection is under way
-	sick  atomic.Bool  // the checks say so
-	since atomic.Int64 // when one of the last three began to hold or ceased to
+	conns atomic.Int64 // open connections and attempts under way
+	fails atomic.Int64 // failed attempts in a row
+	until atomic.Int64 // end of the time out, on trial after it; notOut: neither
+	trial atomic.Bool  // the trial is under way
+	sick  atomic.Bool  // the latest check failed
+	since atomic.Int64 // when until or sick changed last
 
 	connects, failures, up, down atomic.Uint64
 
 	mu   sync.Mutex
-	live map[Conn]struct{} // connections to end when it gets sick
+	live map[Conn]struct{} // connections to end when a check fails
 }
 
 // Options say when an upstream is out. The zero value: never.
 type Options struct {
-	MaxFails         int           // failed attempts in a row; 0: passive health is off
-	FailFor          time.Duration // how long it is out then; 0: passive health is off
-	CloseIfUnhealthy bool          // when checks find it unhealthy, its connections end
+	MaxFails         int           // failed attempts in a row that put the upstream out; 0: passive health is off
+	FailFor          time.Duration // how long the upstream is out then; 0: passive health is off
+	CloseIfUnhealthy bool          // connections end when a check finds the upstream unhealthy
 }
 
-// Conn is a connection that an upstream has.
+// Conn is a connection to an upstream, as the upstream sees it.
 type Conn interface {
-	// Unhealthy tells the connection that the checks of its upstream fail and that
-	// connections are to end then. It must not wait, and may be called from any
-	// goroutine.
+	// Unhealthy ends the connection because a check of its upstream failed. It must not
+	// wait. Any goroutine may call Unhealthy.
 	Unhealthy()
 }
 
@@ -78,7 +76,7 @@ func (h Health) String() string {
 	return [Unfit + 1]string{"up", "out", "trial", "unhealthy"}[h]
 }
 
-// notOut is what Upstream.until holds outside a quarantine.
+// notOut is what Upstream.until holds while the upstream is neither out nor on trial.
 const notOut = 0
 
 // State is what an upstream was like at one moment.
@@ -106,7 +104,8 @@ func New(name string, o Options) *Upstream {
 // Conns returns how many connections are open, attempts under way included.
 func (u *Upstream) Conns() int64 { return u.conns.Load() }
 
-// Held says whether a connection still holds the upstream.
+// Held reports whether a connection or an attempt holds the upstream. It implements
+// host.Held.
 func (u *Upstream) Held() bool { return u.Conns() > 0 }
 
 // State returns what the upstream is like now.
@@ -129,8 +128,8 @@ func (u *Upstream) State() State {
 	return s
 }
 
-// Ready looks whether Acquire with the same limit would succeed now. full says
-// that the limit is all that is in the way.
+// Ready reports whether Acquire with the same limit would succeed now, and whether the
+// upstream is full: only the limit forbids it.
 func (u *Upstream) Ready(limit int64) (ok, full bool) {
 	if u.sick.Load() {
 		return false, false
@@ -142,11 +141,11 @@ func (u *Upstream) Ready(limit int64) (ok, full bool) {
 	return !full, full
 }
 
-// Acquire counts a connection in that is about to be attempted, unless the
-// upstream takes none or has limit connections already; 0 is no limit. trial says
-// that the attempt is the one trial of an upstream that was out; it belongs into
-// Dial.Trial. What becomes of the attempt is told by the [Course] that makes it, or
-// by [Dial.Dropped].
+// Acquire counts in a connection that is about to be attempted, and reports whether it
+// did: not if the upstream takes none, or has limit connections already (0: no limit).
+// trial reports whether the attempt is the one trial of an upstream that was out; it
+// goes into Dial.Trial. The [Course] that makes the attempt counts it out, or
+// [Dial.Dropped] does.
 func (u *Upstream) Acquire(limit int64) (trial, ok bool) {
 	if u.sick.Load() {
 		return false, false
@@ -164,7 +163,7 @@ func (u *Upstream) Acquire(limit int64) (trial, ok bool) {
 	return trial, true
 }
 
-// enter counts a connection in, within limit.
+// enter counts a connection in and reports whether it did: not beyond limit.
 func (u *Upstream) enter(limit int64) bool {
 	if limit <= 0 {
 		u.conns.Add(1)
@@ -181,8 +180,8 @@ func (u *Upstream) enter(limit int64) bool {
 	}
 }
 
-// SetHealthy is told the verdict of active checks and says whether it is a new
-// one. Before the first, an upstream is taken for healthy.
+// SetHealthy is told the verdict of active checks, and reports whether the verdict has
+// changed. Before the first one, an upstream is taken for healthy.
 func (u *Upstream) SetHealthy(healthy bool) (changed bool) {
 	if !u.sick.CompareAndSwap(healthy, !healthy) {
 		return false
@@ -194,7 +193,7 @@ func (u *Upstream) SetHealthy(healthy bool) (changed bool) {
 	return true
 }
 
-// closeAll ends every connection.
+// closeAll ends every connection that Keep noted.
 func (u *Upstream) closeAll() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -203,7 +202,8 @@ func (u *Upstream) closeAll() {
 	}
 }
 
-// stood counts a successful attempt and says whether it ended a quarantine.
+// stood counts an attempt that succeeded, and reports whether the upstream is back: it
+// was out or on trial before.
 func (u *Upstream) stood(trial bool) (back bool) {
 	u.connects.Add(1)
 	if u.fails.Load() != 0 {
@@ -217,7 +217,8 @@ func (u *Upstream) stood(trial bool) (back bool) {
 	return back
 }
 
-// failed counts a failed attempt out and says whether it began a quarantine.
+// failed counts out an attempt that failed, and reports whether the upstream is out
+// because of that.
 func (u *Upstream) failed(trial bool) (out bool) {
 	u.failures.Add(1)
 	fails := u.fails.Add(1)
@@ -231,20 +232,21 @@ func (u *Upstream) failed(trial bool) (out bool) {
 	return out
 }
 
-// leave counts a connection or an attempt out.
+// leave counts out an attempt.
 func (u *Upstream) leave(trial bool) {
 	u.conns.Add(-1)
 	u.endTrial(trial)
 }
 
+// endTrial allows the next trial, if the attempt was one.
 func (u *Upstream) endTrial(trial bool) {
 	if trial {
 		u.trial.Store(false)
 	}
 }
 
-// Keep notes a connection that stands and was counted in, so that it can be ended
-// when the upstream gets sick. Forget ends that.
+// Keep notes a connection that stands, so that a failed check can end it, under
+// Options.CloseIfUnhealthy. Forget ends that.
 func (u *Upstream) Keep(c Conn) {
 	if !u.options.CloseIfUnhealthy {
 		return
@@ -255,13 +257,13 @@ func (u *Upstream) Keep(c Conn) {
 	}
 	u.live[c] = struct{}{}
 	u.mu.Unlock()
-	if u.sick.Load() { // since it was chosen: closeAll may have run before
+	if u.sick.Load() { // a check failed since Acquire: closeAll may have run already
 		c.Unhealthy()
 	}
 }
 
-// Forget counts a connection out that stood and has ended. It relayed so many bytes
-// to the upstream, and from it.
+// Forget counts out a connection that stood and has ended. up and down are the bytes
+// relayed to the upstream, and from it.
 func (u *Upstream) Forget(c Conn, up, down int64) {
 	if u.options.CloseIfUnhealthy {
 		u.mu.Lock()
@@ -273,5 +275,6 @@ func (u *Upstream) Forget(c Conn, up, down int64) {
 	u.conns.Add(-1)
 }
 
-// now is the time since the upstream was made, in nanoseconds from 1: 0 is notOut.
+// now returns the nanoseconds since the upstream was made, plus 1, so that no moment is
+// notOut.
 func (u *Upstream) now() int64 { return int64(time.Since(u.born)) + 1 }

@@ -11,31 +11,33 @@ import (
 // with the routes after its own.
 type chain struct {
 	handlers []host.Handler
-	texts    []string // as validate prints them
-	ends     bool
-	rest     *Routes // nil: what nobody took goes to the caller's next
+	texts    []string // the handlers as validate prints them
+	ends     bool     // the last handler ends the connection
+	rest     *Routes  // tried after the last handler; nil: the caller's next is called instead
 }
 
-// Run runs the handlers of the route; next is what follows them, where they do not
-// end and no later route takes the connection.
+// Run runs the handlers of the route. next is called where they do not end and no later
+// route takes the connection.
 func (r *Route) Run(ctx context.Context, c host.Conn, next host.Next) error {
 	return r.chain.step(ctx, c, 0, next)
 }
 
-// Title is what the log calls the route. It pins nothing else of the graph.
+// Title returns the name of the route in the log. The string refers to nothing else of
+// the graph.
 func (r *Route) Title() *string { return r.title }
 
-// Run gives a connection to the chain alone: a branch beside a route.
+// Run runs the handlers of a branch, a chain that belongs to no route.
 func (ch *chain) Run(ctx context.Context, c host.Conn) error {
 	return ch.step(ctx, c, 0, func(context.Context, host.Conn) error { return nil })
 }
 
-// Ends says whether the last handler ends the connection.
+// Ends reports whether the last handler ends the connection.
 func (ch *chain) Ends() bool { return ch.ends }
 
 // String prints one handler a line.
 func (ch *chain) String() string { return strings.Join(ch.texts, "\n") }
 
+// step runs handler i and, by its next, those behind it.
 func (ch *chain) step(ctx context.Context, c host.Conn, i int, next host.Next) error {
 	switch {
 	case i == len(ch.handlers) && ch.rest != nil:
@@ -50,7 +52,7 @@ func (ch *chain) step(ctx context.Context, c host.Conn, i int, next host.Next) e
 	})
 }
 
-// title is what the log calls a route.
+// title makes the name of a route in the log.
 func title(r *Route) *string {
 	at := r.Pos.String()
 	text := r.Name + " " + at
@@ -63,12 +65,12 @@ func title(r *Route) *string {
 	return &text
 }
 
-// Planner returns the one handler of a route that needs no goroutine: an event loop
-// connects and relays. It is nil for all other routes.
+// Planner returns the only handler of a route that needs no goroutine, so that a
+// session can connect in an event loop; nil for all other routes.
 func (r *Route) Planner() host.Planner { return r.planner }
 
-// place chooses where the connections of a route live. A route whose handlers are
-// one Planner, which never waits, needs no goroutine.
+// place decides whether the handlers of a route need a goroutine. A route whose only
+// handler is a Planner that never waits needs none.
 func (r *Route) place() {
 	switch p, why := r.chain.planner(); {
 	case why != "":
@@ -78,6 +80,8 @@ func (r *Route) place() {
 	}
 }
 
+// planner returns the Planner that is the whole chain, or why the chain needs a
+// goroutine, as validate prints that.
 func (ch *chain) planner() (p host.Planner, why string) {
 	for i, h := range ch.handlers {
 		if _, ok := h.(host.Planner); !ok {
@@ -94,7 +98,7 @@ func (ch *chain) planner() (p host.Planner, why string) {
 	return p, ""
 }
 
-// name is the directive of a handler.
+// name returns the directive of handler i.
 func (ch *chain) name(i int) string {
 	return strings.Fields(ch.texts[i])[0]
 }

@@ -10,18 +10,18 @@ import (
 // instance is one matcher with its arguments. Routes of one list that name the
 // same matcher with the same arguments share it, and so its verdict.
 type instance struct {
-	name    string // as configured: the first part of its facts' names
-	text    string // as validate prints it
+	name    string // as configured: the first part of the names of its facts
+	text    string // the matcher as validate prints it
 	m       sdk.Matcher
-	keys    []string   // of the facts its description names
-	sets    []string   // full names of facts its arguments name
-	first   *[4]uint64 // bytes that may come first; nil: any
-	reads   bool       // it reads facts of other members of its set
-	sources []int      // the instances that supply them
+	keys    []string   // keys of the facts that the description names
+	sets    []string   // full names of the facts that the arguments name
+	first   *[4]uint64 // bit set of the bytes that may come first; nil: any
+	reads   bool       // the matcher reads facts of other members of its condition
+	sources []int      // the instances that supply those facts
 	code    bool       // the number with which it says yes is its fact "code"
 }
 
-// codeFact is the fact that the graph sets, of matchers whose description names it:
+// codeFact is the fact that the graph sets for matchers whose description names it:
 // those of plugins.
 const codeFact = "code"
 
@@ -71,8 +71,8 @@ func (e *evaluator) eval(c *cond) sdk.Answer {
 	return sdk.Answer{Verdict: sdk.Yes}
 }
 
-// ask returns an instance's answer: the one it has decided on, or its first to a
-// head of this length.
+// ask returns the answer of instance i: the decided one, or the one to the head as it
+// is. An instance that needs a longer head is not asked again before.
 func (e *evaluator) ask(i int) sdk.Answer {
 	in := &e.instances[i]
 	entry := &e.memo.entries[i]
@@ -81,7 +81,7 @@ func (e *evaluator) ask(i int) sdk.Answer {
 	}
 	for _, s := range in.sources {
 		if a := e.ask(s); a.Err != nil || a.Verdict != sdk.Yes {
-			return a // what it reads is not there yet
+			return a // the facts that it reads are not there yet
 		}
 	}
 	if !e.waits(entry) {
@@ -94,10 +94,10 @@ func (e *evaluator) ask(i int) sdk.Answer {
 	return entry.answer
 }
 
-// known says that an instance was asked in this phase.
+// known reports whether an instance was asked in this phase.
 func (e *evaluator) known(entry *entry) bool { return entry.phase == e.memo.phase }
 
-// waits says that an instance has judged what there is and asked for more.
+// waits reports whether an instance has judged the head as it is and needs more.
 func (e *evaluator) waits(entry *entry) bool {
 	if !e.known(entry) {
 		return false
@@ -108,7 +108,7 @@ func (e *evaluator) waits(entry *entry) bool {
 	return len(e.flow.Head) < entry.answer.Verdict.NeedBytes()
 }
 
-// match asks the matcher itself and makes its verdict one of the allowed ones.
+// match asks the matcher itself, and corrects a verdict that no matcher may give.
 func (e *evaluator) match(i int, in *instance) sdk.Answer {
 	head := e.flow.Head
 	if in.first != nil && len(head) > 0 && in.first[head[0]>>6]&(1<<(head[0]&63)) == 0 {
@@ -131,8 +131,8 @@ func (e *evaluator) match(i int, in *instance) sdk.Answer {
 	return sdk.Answer{Verdict: lawful(v, e.flow)}
 }
 
-// lawful makes an undecided verdict one that can be met: a need of what is there is
-// one byte more, and a need of what no head can hold is Unknown.
+// lawful corrects an undecided verdict: a need of no more bytes than there are becomes
+// a need of one more, and a need of more than a head can hold becomes Unknown.
 func lawful(v sdk.Verdict, f *sdk.Flow) sdk.Verdict {
 	switch n := v.NeedBytes(); {
 	case n == 0:
@@ -145,7 +145,7 @@ func lawful(v sdk.Verdict, f *sdk.Flow) sdk.Verdict {
 	return v
 }
 
-// MatchError says which matcher failed.
+// MatchError is the error of a matcher, with the matcher's name.
 type MatchError struct {
 	Matcher string
 	Err     error

@@ -16,33 +16,33 @@ type step struct {
 	ranges     *rangeIndex
 }
 
-// minRun is the shortest run for which a lookup pays.
+// minRun is the length from which on a lookup is faster than asking each route.
 const minRun = 3
 
-// keyIndex chooses among routes whose only condition is that one key is one of a
-// list of names. A name "*.x" stands for one label in front of ".x".
+// keyIndex chooses among routes whose only condition is a list of names for one key. A
+// name "*.x" stands for one label in front of ".x".
 type keyIndex struct {
 	by    sdk.Selector
 	exact map[string]int // name → route + 1
 	wild  map[string]int // ".x" → route + 1
-	any   int            // the route whose name is "*", or -1
+	any   int            // the route with the name "*"; -1: none
 }
 
 // rangeIndex chooses among routes whose only condition is an address range.
 type rangeIndex struct {
 	of    sdk.Side
-	table bart.Table[int] // prefix → the first route that has it or one around it
+	table bart.Table[int] // prefix → the first route with that prefix or one that contains it
 }
 
-// try returns the answer of a step and, if that is Yes, the route it chose, which
-// is not before from.
+// try returns the answer of a step. If the answer is Yes, the route that the step chose
+// comes with it; it is from or a later one.
 func (l *list) try(s *step, e *evaluator, from int) (*Route, sdk.Answer) {
 	if (s.keys != nil || s.ranges != nil) && s.begin >= from {
 		i, a := s.lookup(e)
 		if a.Verdict != sdk.Yes {
 			return nil, a
 		}
-		// The route's own matcher has the last word, and sets the facts.
+		// The matcher of the route confirms, and sets the facts.
 		if r := &l.routes[i]; e.eval(&r.cond).Verdict == sdk.Yes {
 			return r, a
 		}
@@ -56,8 +56,8 @@ func (l *list) try(s *step, e *evaluator, from int) (*Route, sdk.Answer) {
 	return nil, sdk.Answer{Verdict: sdk.No}
 }
 
-// lookup returns what every route of the run answers, or Yes with the first of
-// them that matches.
+// lookup returns Yes with the first route of the run that matches, or the answer that
+// all routes of the run give.
 func (s *step) lookup(e *evaluator) (route int, a sdk.Answer) {
 	v := sdk.Yes
 	if s.keys != nil {
@@ -75,6 +75,7 @@ func (s *step) lookup(e *evaluator) (route int, a sdk.Answer) {
 	return route, a
 }
 
+// lookup returns the first route that has the key of f; -1: none.
 func (x *keyIndex) lookup(f *sdk.Flow) (int, sdk.Verdict) {
 	key, v := x.by.Key(f)
 	if v != sdk.Yes {
@@ -87,7 +88,7 @@ func (x *keyIndex) lookup(f *sdk.Flow) (int, sdk.Verdict) {
 	return best, v
 }
 
-// firstOf returns the smaller of two routes; -1 is none.
+// firstOf returns the smaller of two indexes of routes; -1 stands for none.
 func firstOf(a, b int) int {
 	if a < 0 || b >= 0 && b < a {
 		return b
@@ -95,6 +96,7 @@ func firstOf(a, b int) int {
 	return a
 }
 
+// lookup returns the first route that has the address of f; -1: none.
 func (x *rangeIndex) lookup(f *sdk.Flow) (int, sdk.Verdict) {
 	addr := f.Remote.Addr()
 	if x.of == sdk.Local {
@@ -145,7 +147,8 @@ func (l *list) run(i int) step {
 	return step{begin: i, end: i + 1}
 }
 
-// only returns the one matcher that is all a route demands, or nil.
+// only returns the matcher that is the whole condition of route i; nil: there is more,
+// or nothing.
 func (l *list) only(i int) sdk.Matcher {
 	c := &l.routes[i].cond
 	for c.op == all && len(c.kids) == 1 {
@@ -157,6 +160,8 @@ func (l *list) only(i int) sdk.Matcher {
 	return l.instances[c.inst].m
 }
 
+// keyedBy reports whether the whole condition of route i is a list of names for the key
+// that by selects.
 func (l *list) keyedBy(i int, by sdk.Selector) bool {
 	k, ok := l.only(i).(sdk.Keyed)
 	if !ok || by == nil {
@@ -166,6 +171,8 @@ func (l *list) keyedBy(i int, by sdk.Selector) bool {
 	return b == by
 }
 
+// rangedBy reports whether the whole condition of route i is a list of ranges for the
+// address of one side.
 func (l *list) rangedBy(i int, of sdk.Side) bool {
 	r, ok := l.only(i).(sdk.Ranged)
 	if !ok {
@@ -175,6 +182,7 @@ func (l *list) rangedBy(i int, of sdk.Side) bool {
 	return o == of
 }
 
+// keyIndex makes the index of a run of routes.
 func (l *list) keyIndex(s step, by sdk.Selector) *keyIndex {
 	x := &keyIndex{by: by, exact: map[string]int{}, wild: map[string]int{}, any: -1}
 	for i := s.end - 1; i >= s.begin; i-- {
@@ -193,6 +201,7 @@ func (l *list) keyIndex(s step, by sdk.Selector) *keyIndex {
 	return x
 }
 
+// rangeIndex makes the index of a run of routes.
 func (l *list) rangeIndex(s step, of sdk.Side) *rangeIndex {
 	first := map[netip.Prefix]int{}
 	for i := s.end - 1; i >= s.begin; i-- {

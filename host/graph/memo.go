@@ -14,21 +14,23 @@ type Memo struct {
 	arena   []byte
 
 	routes  *Routes
-	outer   sdk.Facts // what was known before this phase
+	outer   sdk.Facts // the facts known before this phase; nil: none
 	current int       // the instance that is being asked
-	phase   uint32    // numbers the phases it was used for: entries of others are blank
+	phase   uint32    // number of this use of the memo: entries of earlier uses are blank
 }
 
+// entry is the latest answer of one instance.
 type entry struct {
 	answer    sdk.Answer
-	phase     uint32 // of the answer
-	datagrams int    // how many there were when it was given
+	phase     uint32 // Memo.phase when the answer was given
+	datagrams int    // how many datagrams there were then
 }
 
+// found is a fact that a matcher set.
 type found struct {
-	inst    int
+	inst    int // the instance of the matcher
 	key     string
-	at, len int
+	at, len int // the value: arena[at:at+len]
 }
 
 // The bounds of what matchers can make one connection remember in one phase.
@@ -37,13 +39,14 @@ const (
 	maxFoundBytes = 16 << 10
 )
 
+// reset makes the memo ready for a matching phase.
 func (m *Memo) reset(rs *Routes, outer sdk.Facts) {
 	n := len(rs.list.instances)
 	if cap(m.entries) < n {
 		m.entries = make([]entry, n)
 	}
 	m.entries = m.entries[:n]
-	if m.phase++; m.phase == 0 { // after 2³² phases a number comes again
+	if m.phase++; m.phase == 0 { // after 2³² uses a number comes again
 		clear(m.entries[:cap(m.entries)])
 		m.phase = 1
 	}
@@ -51,12 +54,14 @@ func (m *Memo) reset(rs *Routes, outer sdk.Facts) {
 	m.routes, m.outer, m.current = rs, outer, 0
 }
 
-// begin notes which instance is asked. What it sets from here on can be forgotten.
+// begin notes which instance is asked, and returns a mark: forget drops the facts set
+// since then.
 func (m *Memo) begin(inst int) (mark int) {
 	m.current = inst
 	return len(m.facts)
 }
 
+// forget drops the facts set since begin returned mark.
 func (m *Memo) forget(mark int) {
 	if mark < len(m.facts) {
 		m.arena = m.arena[:m.facts[mark].at]
@@ -79,8 +84,8 @@ func (m *Memo) Set(key string, value []byte) {
 	m.arena = append(m.arena, value...)
 }
 
-// Get returns a fact: of the members of its set that the asked instance reads
-// from, or of what was known before the phase.
+// Get returns a fact: one set by an instance that the asked instance reads from, or one
+// known before the phase.
 func (m *Memo) Get(name string) (string, bool) {
 	in := &m.routes.list.instances[m.current]
 	for i := len(m.facts) - 1; i >= 0; i-- {
@@ -95,6 +100,7 @@ func (m *Memo) Get(name string) (string, bool) {
 	return m.outer.Get(name)
 }
 
+// readsFrom reports whether the instance reads facts that inst supplies.
 func (in *instance) readsFrom(inst int) bool {
 	for _, s := range in.sources {
 		if s == inst {
@@ -104,7 +110,7 @@ func (in *instance) readsFrom(inst int) bool {
 	return false
 }
 
-// owns says whether name is this instance's fact key.
+// owns reports whether name is the full name of this instance's fact key.
 func (in *instance) owns(name, key string) bool {
 	if name == key && in.alias(key) {
 		return true

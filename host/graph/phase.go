@@ -7,9 +7,9 @@ import (
 	"dwaar.dev/dwaar/sdk"
 )
 
-// Phase is a matching phase of one connection under way. Whoever has the connection
-// asks Try, and Try again with a longer head, until it says what becomes of it, and
-// then it is over; a phase that is given up before is ended by End.
+// Phase is a matching phase of one connection under way. The owner of the connection
+// calls Try, and Try again with a longer head, until Try decides, which ends the phase.
+// A phase that is given up before that is ended by End.
 type Phase struct {
 	Final bool // the head will not grow: the next Try decides
 
@@ -17,15 +17,15 @@ type Phase struct {
 	memo   *Memo
 }
 
-// Begin begins a phase. f is the connection's flow, outer what was known of it before;
-// nil: nothing.
+// Begin begins a matching phase. f is the connection's flow, outer the facts known
+// before the phase; nil: none.
 func (rs *Routes) Begin(f *sdk.Flow, outer sdk.Facts) Phase {
 	return Phase{routes: rs, memo: rs.NewMemo(f, outer)}
 }
 
-// Try returns the route that takes the connection, with its facts put into facts; or
-// how many bytes its head must have in all before that can be said; or, with neither,
-// that no route takes it.
+// Try returns the route that takes the connection, and puts the route's facts into
+// facts. Otherwise it returns how many bytes the head must have before the next Try; 0
+// without a route means that no route takes the connection.
 func (p *Phase) Try(f *sdk.Flow, facts *host.Facts) (r *Route, need int, err error) {
 	r, need, err = p.routes.Pick(f, p.memo, p.Final)
 	if need > 0 && err == nil {
@@ -38,7 +38,7 @@ func (p *Phase) Try(f *sdk.Flow, facts *host.Facts) (r *Route, need int, err err
 	return r, 0, err
 }
 
-// End ends the phase, if it is under way.
+// End gives the memo of the phase back. It does nothing after the end.
 func (p *Phase) End(f *sdk.Flow) {
 	if p.memo != nil {
 		p.routes.Forget(f, p.memo)
@@ -46,8 +46,9 @@ func (p *Phase) End(f *sdk.Flow) {
 	}
 }
 
-// Limits returns how long a matching phase with the routes may take, 0 is without
-// end; and whether it is one of its own, on bytes that have had one.
+// Limits returns how long a matching phase with these routes may take (0: no limit),
+// and whether such a phase has a deadline of its own on a head that has had one: a
+// subroute's has, a chain that continues has not.
 func (rs *Routes) Limits() (timeout time.Duration, own bool) {
 	return rs.list.limits.MatchingTimeout, rs.list.own && rs.from == 0
 }

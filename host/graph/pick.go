@@ -14,31 +14,31 @@ type Routes struct {
 	from int // the first route that is tried
 }
 
-// list is the routes of one block with what they share.
+// list is the routes of one block, with the matchers that they share.
 type list struct {
 	routes    []Route
 	instances []instance
 	steps     []step
-	own       bool // a phase of its own: a subroute
+	own       bool // a subroute: a matching phase with a deadline of its own
 	limits    Limits
 	memos     sync.Pool // of *Memo
 }
 
-// Route is a condition and the handlers that take what meets it.
+// Route is a condition, and the handlers for connections that meet it.
 type Route struct {
 	Pos  sdk.Pos
 	Name string // "@app", or "" for a route without conditions
 
 	cond    cond
-	winners []int // the instances under no negation: whose facts count
+	winners []int // the instances under no negation: their facts are recorded
 	chain   chain
-	title   *string      // what the log calls it
-	planner host.Planner // its only handler, if it needs no goroutine
-	path    string       // where its connections live, as validate prints it
+	title   *string      // name of the route in the log
+	planner host.Planner // the only handler of a route that needs no goroutine; nil: it needs one
+	path    string       // where the handlers run, as validate prints it
 }
 
-// NewMemo returns a memo for a connection whose facts so far are outer (nil: none)
-// and binds the flow to it. Give it back with Forget.
+// NewMemo returns a memo for a connection whose facts so far are outer (nil: none), and
+// binds the flow to the memo. Forget takes the memo back.
 func (rs *Routes) NewMemo(f *sdk.Flow, outer sdk.Facts) *Memo {
 	m, ok := rs.list.memos.Get().(*Memo)
 	if !ok {
@@ -49,18 +49,18 @@ func (rs *Routes) NewMemo(f *sdk.Flow, outer sdk.Facts) *Memo {
 	return m
 }
 
-// Forget takes a memo back and binds the flow to what it was bound to before.
+// Forget takes a memo back and binds the flow to the facts that it was bound to before.
 func (rs *Routes) Forget(f *sdk.Flow, m *Memo) {
 	f.Bind(m.outer)
 	m.outer = nil
 	rs.list.memos.Put(m)
 }
 
-// Pick returns the first route in order whose condition is met. If an earlier one
-// may still be met it returns how many bytes of head that one needs, and neither
-// route nor error. With final no more bytes will come: what is undecided is
-// Unknown. nil, 0, nil means that no route takes the connection. An error counts
-// only where every earlier route is decided.
+// Pick returns the first route in order whose condition is met. While an earlier route
+// is undecided Pick returns how many bytes of head that route needs, and neither route
+// nor error. With final the head will not grow: an undecided answer becomes Unknown.
+// nil, 0, nil means that no route takes the connection. An error of a route counts only
+// if every earlier route is decided.
 func (rs *Routes) Pick(f *sdk.Flow, m *Memo, final bool) (r *Route, need int, err error) {
 	e := evaluator{rs.list.instances, m, f, final}
 	for i := range rs.list.steps {
@@ -81,8 +81,8 @@ func (rs *Routes) Pick(f *sdk.Flow, m *Memo, final bool) (r *Route, need int, er
 	return nil, 0, nil
 }
 
-// Facts gives the facts of a picked route to put: those of the members of its set
-// that are not negated. One with two names is given twice.
+// Facts calls put with each fact of a picked route: those that matchers under no
+// negation have set. For a fact with two names put is called twice.
 func (r *Route) Facts(m *Memo, put func(of, key string, value []byte) bool) {
 	for _, inst := range r.winners {
 		for i := range m.facts {

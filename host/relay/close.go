@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// The pauses between two looks at a send queue: loopback is done within the
-// first, and 50 ms are nothing beside the round trips of a slow peer.
+// The pauses between two looks at a send queue. On the loopback the queue is empty
+// within the first one; 50 ms are short beside the round trips of a slow peer.
 const (
 	firstLook = time.Millisecond
 	lastLook  = 50 * time.Millisecond
 )
 
-// close closes both ends, each in the way that tells its peer the truth. Both
-// halves have left.
+// close closes both ends: in order where the peer got everything, with a reset where it
+// did not. Both halves have left.
 func (l *link) close() {
-	var cut [2]bool // ends[i] has not got everything
+	var cut [2]bool // ends[i] did not get everything
 	l.mu.Lock()
 	for i := range l.ends {
 		toward := &l.halves[1-i]
@@ -31,8 +31,8 @@ func (l *link) close() {
 	}
 }
 
-// part closes s, whose other end may have broken, and which may miss bytes. It
-// says whether s was cut.
+// part closes s. otherBroke and cut report whether the other end broke and whether s
+// misses bytes. part reports whether s was reset without having got everything.
 func (l *link) part(s *side, otherBroke, cut bool) bool {
 	switch {
 	case s.gone.Load() || cut:
@@ -51,11 +51,11 @@ func (l *link) part(s *side, otherBroke, cut bool) bool {
 	return err != nil
 }
 
-// errStopped says that a flush did not come to its end.
+// errStopped is the error of a flush that was ended early.
 var errStopped = errors.New("waiting for the send queue: stopped")
 
-// flush waits until the peer of s has everything that was written to it, or
-// the link is stopped: by its timer after Options.Linger, or by Kill.
+// flush waits until the peer of s has everything that was written to s, or the link is
+// stopped: by its timer after Options.Linger, or by Kill.
 func (l *link) flush(s *side) error {
 	var (
 		n     int

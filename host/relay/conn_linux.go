@@ -27,7 +27,7 @@ func NewConn(fd int, local, remote net.Addr) (*Conn, error) {
 	if f == nil {
 		return nil, fmt.Errorf("taking descriptor %d: %w", fd, os.ErrInvalid)
 	}
-	if err := f.SetDeadline(time.Time{}); err != nil { // not in the poller
+	if err := f.SetDeadline(time.Time{}); err != nil { // the poller has not taken the descriptor
 		_ = f.Close()
 		return nil, fmt.Errorf("taking descriptor %d, which must be a non-blocking socket: %w", fd, err)
 	}

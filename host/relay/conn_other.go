@@ -9,10 +9,10 @@ import (
 	"syscall"
 )
 
-// Conn is a net.Conn on a bare descriptor. There is none on this system.
+// Conn is a net.Conn on a descriptor. There is none on this system.
 type Conn struct{ net.Conn }
 
-// NewConn fails with errors.ErrUnsupported: bare descriptors are for Linux.
+// NewConn fails with errors.ErrUnsupported: descriptors are for Linux.
 func NewConn(fd int, _, _ net.Addr) (*Conn, error) {
 	return nil, fmt.Errorf("taking descriptor %d: %w", fd, errors.ErrUnsupported)
 }

@@ -15,13 +15,15 @@
 //	// from any goroutine, at any time:
 //	link.Kill(relay.Drained)
 //
-// Start works everywhere and with any net.Conn. Package reactor has a Start for
-// plain sockets on Linux that needs no goroutines; what follows is this one's.
+// Start works everywhere and with any net.Conn. Package loop has a Start for plain
+// sockets on Linux that needs no goroutine per connection and keeps the same contract.
+// The rest of this comment is about the Start of this package.
 //
 // # Data flow
 //
 // A Link has two ends and two halves. A half is one direction and one
-// goroutine; it alone reads its source and it alone writes its destination:
+// goroutine; only that half reads its source, and only that half writes its
+// destination:
 //
 //	            head   ┌────────────── half ──────────────┐
 //	down (client) ───▶ │ wait, take a buffer, read, write │ ───▶ up (upstream)
@@ -30,29 +32,29 @@
 //
 // A half first writes the head of its source. Then it waits until the source
 // is readable, takes a 32 KiB buffer from a pool, reads once, writes, and
-// gives the buffer back: a connection that says nothing holds no buffer. That
-// is possible where the connection is a plain socket. Anything else, TLS for
-// one, is read through its own Read with a buffer of 4 KiB that becomes 32 KiB
-// while it comes back full. A destination that does not take bytes stops the
+// gives the buffer back: a silent connection holds no buffer. That is possible
+// where the connection is a plain socket. Any other connection, TLS for one, is
+// read through its own Read with a buffer of 4 KiB, or of 32 KiB while reads
+// fill it. A destination that does not take bytes stops the
 // half in Write, and so its source: nothing is queued in this package.
 //
 // # How a link ends
 //
 // End of file from a source is passed on with CloseWrite, and the other half
-// carries on. When both have ended, both ends are closed. After its own end of
-// file a half stays to watch its source for a reset, which nobody would see
-// otherwise.
+// carries on. When both halves have finished, both ends are closed. After the
+// end of its source a half stays to watch that source for a reset, which nobody
+// would see otherwise.
 //
-// When an end breaks (it is reset, or reading or writing fails), what it had
-// sent is still delivered: the half that reads it goes on until the receive
-// queue is empty. Then the link waits until the peer's kernel has acknowledged
+// When an end breaks (a reset, or a read or write that fails), the bytes that
+// end had sent are still delivered: the half that reads goes on until the receive
+// queue is empty. Then the link waits until the other peer's kernel has acknowledged
 // everything, at most Options.Linger, and only then resets the other end: a
 // reset throws away what the kernel has not sent yet. An end with TLS on it is
-// reset beneath the TLS, without close_notify, so that what is cut does not
+// reset beneath the TLS, without close_notify, so that a cut stream does not
 // look complete.
 //
 // A limit of Options or a Kill wakes both halves by a deadline in the past.
-// An end that got all there was is closed in order; one that misses bytes is
+// An end that got everything is closed in order; an end that misses bytes is
 // reset. Descriptors are closed only by the half that leaves last, which then
 // calls Options.Done. Only where a connection ignores its deadlines does the
 // link's timer close the socket under it, a second later.

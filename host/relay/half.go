@@ -12,20 +12,20 @@ import (
 type half struct {
 	l        *link
 	src, dst *side
-	in       source
-	raw      rawSource  // in, for a plain socket
-	wrapped  connSource // in, for everything else
-	head     []byte
+	in       source       // where src is read: raw or wrapped
+	raw      rawSource    // of a plain socket
+	wrapped  connSource   // of any other connection
+	head     []byte       // of src, written to dst first
 	n        atomic.Int64 // bytes written to dst
-	writing  atomic.Bool  // in dst.Write now
+	writing  atomic.Bool  // dst.Write is being called
 
 	// Guarded by Link.mu.
 	finished bool // src ended in order and everything was written to dst
-	shut     bool // dst was told so
+	shut     bool // dst was told that src has finished
 	cut      bool // bytes of src were read and not written
 }
 
-// join makes the half of l that reads src and writes dst.
+// join makes h the half of l that reads src and writes dst.
 func (h *half) join(l *link, src, dst *side) {
 	h.l, h.src, h.dst = l, src, dst
 	if canReceive && src.raw != nil && src.socket == src.conn {
@@ -37,7 +37,7 @@ func (h *half) join(l *link, src, dst *side) {
 	h.in = &h.wrapped
 }
 
-// run is the life of the half.
+// run is the goroutine of the half.
 func (h *half) run() {
 	defer h.l.leave()
 	defer h.contain()
@@ -49,7 +49,7 @@ func (h *half) run() {
 	}
 }
 
-// contain makes a panic of a wrapped connection cost this link only.
+// contain ends this link, and no other one, if a connection panicked.
 func (h *half) contain() {
 	v := recover()
 	if v == nil {
@@ -62,8 +62,8 @@ func (h *half) contain() {
 	h.src.wakeReader()
 }
 
-// pump copies until src ends, and says whether it ended in order and dst has
-// got everything.
+// pump copies until src ends, and reports whether src ended in order and dst got
+// everything.
 func (h *half) pump() bool {
 	h.head = nil
 	for {
@@ -79,7 +79,7 @@ func (h *half) pump() bool {
 	}
 }
 
-// deliver writes b to dst.
+// deliver writes b to dst and reports whether dst took all of it.
 func (h *half) deliver(b []byte) bool {
 	if len(b) == 0 {
 		return true
@@ -100,8 +100,8 @@ func (h *half) deliver(b []byte) bool {
 	return false
 }
 
-// ended looks at the error that ended src and says whether it was the end of
-// the stream.
+// ended looks at the error that ended src and reports whether that was the end of the
+// stream.
 func (h *half) ended(err error) bool {
 	if errors.Is(err, io.EOF) {
 		if !h.src.wasReset() {
@@ -111,14 +111,13 @@ func (h *half) ended(err error) bool {
 	}
 	h.l.mu.Lock()
 	defer h.l.mu.Unlock()
-	if !h.dst.gone.Load() { // else it was woken: nowhere to write to
+	if !h.dst.gone.Load() { // otherwise the read was woken because dst broke
 		h.l.broke(h.src, fmt.Errorf("reading from %v: %w", h.src.name, err))
 	}
 	return false
 }
 
-// finish tells dst that src has finished, and says whether the other half is
-// still running.
+// finish tells dst that src has finished, and reports whether the link goes on.
 func (h *half) finish() bool {
 	if !h.beginFinish() {
 		return false
@@ -142,7 +141,8 @@ func (h *half) finish() bool {
 	return !l.ended
 }
 
-// beginFinish notes that src has finished, unless the link is ending anyway.
+// beginFinish notes that src has finished, and reports whether dst is to be told: not
+// if the link is ending or dst broke.
 func (h *half) beginFinish() bool {
 	l := h.l
 	l.mu.Lock()
@@ -160,8 +160,8 @@ func (h *half) beginFinish() bool {
 	return true
 }
 
-// watch waits, after the end of src, until src is reset or the link ends. Only
-// the other half uses src then, and it may have nothing to write for long.
+// watch waits, after the end of src, until src is reset or the link ends. Only the
+// other half uses src then, and may not write for a long time.
 func (h *half) watch() {
 	if !h.src.awaitReset() {
 		return

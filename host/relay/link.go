@@ -8,12 +8,12 @@ import (
 )
 
 const (
-	// windUp is how long an ended link waits for connections that do not obey
-	// a deadline (a wrapper that sleeps, close_notify into a full socket)
-	// before their sockets are closed under them.
+	// windUp is how long an ended link waits for connections that ignore their
+	// deadlines (a wrapper that sleeps, close_notify into a full socket) before it
+	// closes the sockets beneath them.
 	windUp = time.Second
-	// probeEvery is how often a half that is stuck in Write looks whether its
-	// source, which nobody reads meanwhile, was reset.
+	// probeEvery is how often the timer looks whether the source of a half that is
+	// stuck in Write was reset: nobody reads that source meanwhile.
 	probeEvery = 15 * time.Second
 )
 
@@ -31,13 +31,13 @@ type link struct {
 	mu       sync.Mutex
 	timer    *time.Timer   // the only one: for limits, linger, windUp and probe
 	running  int           // halves that have not left
-	ended    bool          // everything is to stop now
+	ended    bool          // both halves are to leave now
 	closed   bool          // both descriptors are closed
-	caused   bool          // res says why the link ends
+	caused   bool          // By, Reason and Err of res are final
 	mute     bool          // a finish could not be passed on
-	first    Side          // who finished first
-	lingerAt time.Duration // since born: an end broke, delivery must be over; 0: none did
-	slamAt   time.Duration // since born: ended, sockets are closed by force
+	first    Side          // the end that finished first; Self: none did
+	lingerAt time.Duration // since born: end of the delivery after an end broke; 0: none did
+	slamAt   time.Duration // since born: when sockets are closed by force, once ended
 	res      Result
 }
 
@@ -87,6 +87,7 @@ func (l *link) Counts() (up, down int64) {
 // touch notes that a byte moved.
 func (l *link) touch() { l.moved.Store(int64(l.age())) }
 
+// age returns the time since the link began.
 func (l *link) age() time.Duration { return time.Since(l.born) }
 
 // blame records why the link ends, once. l.mu is held.
@@ -113,9 +114,8 @@ func (l *link) stop(by Side, r Reason) {
 	l.rearm()
 }
 
-// broke notes that s can receive no more. What it had sent is still to be
-// delivered by the half that reads it; the half that writes it is woken, for
-// it has nowhere to write to. l.mu is held.
+// broke notes that s can receive no more. The half that reads s still delivers what s
+// had sent; the half that writes to s is woken, and leaves. l.mu is held.
 func (l *link) broke(s *side, err error) {
 	if l.ended || s.gone.Load() {
 		return
@@ -129,12 +129,13 @@ func (l *link) broke(s *side, err error) {
 	from := int(s.name - Down)
 	l.ends[1-from].wakeReader()
 	if l.halves[from].finished {
-		s.wakeReader() // it only watches
+		s.wakeReader() // its half only watches for a reset
 	}
 	l.rearm()
 }
 
-// leave is the last thing a half does. The second one closes both ends.
+// leave is the last thing a half does. The second half to leave closes both ends and
+// calls Done.
 func (l *link) leave() {
 	l.mu.Lock()
 	l.running--
@@ -156,7 +157,7 @@ func (l *link) leave() {
 	}
 }
 
-// tick enforces whatever is due and sets the timer anew.
+// tick enforces the limits that are due and sets the timer again.
 func (l *link) tick() {
 	l.mu.Lock()
 	now := l.age()
@@ -204,7 +205,7 @@ func (l *link) limit() (at time.Duration, r Reason) {
 	return at, r
 }
 
-// halfClose returns the limit for a link that one end has finished.
+// halfClose returns the limit for a link of which one end has finished.
 func (l *link) halfClose() time.Duration {
 	if l.mute && (l.o.HalfClose <= 0 || l.o.HalfClose > l.o.Linger) {
 		return l.o.Linger

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Endpoint is one end of a link. Start takes ownership of it: nobody else may
-// read, write or close it, or set its deadlines, from then on.
+// Endpoint is one end of a link. Start takes ownership of its connection: nobody else
+// may read, write or close the connection, or set its deadlines, from then on.
 type Endpoint struct {
 	// Conn is the connection. A *net.TCPConn, a *net.UnixConn and a *Conn are
 	// read by system call, without a buffer while they are silent; every other
@@ -18,8 +18,8 @@ type Endpoint struct {
 	// FD is used when Conn is nil: the number of a connected, non-blocking
 	// stream socket that no net.Conn and no os.File refers to (Linux only).
 	FD int
-	// Head is what has been read from this end before. It is written to the
-	// other end first. It must not be changed before Done.
+	// Head is what was read from this end before. The relay writes Head to the other
+	// end first. Head must not be changed before Done.
 	Head []byte
 }
 
@@ -32,21 +32,21 @@ type CloseWriter interface{ CloseWrite() error }
 // has not sent, tell the peer that the stream was cut, and close.
 type Resetter interface{ Reset() error }
 
-// NetConner is implemented by a connection that wraps another one, as
-// *tls.Conn does. The relay follows it to the socket, to see what the kernel
-// holds and to reset it; it never reads or writes there.
+// NetConner is implemented by a connection that wraps another one, as *tls.Conn does.
+// The relay follows NetConn down to the socket, to ask what the kernel holds and to
+// reset the socket; the relay never reads or writes there.
 type NetConner interface{ NetConn() net.Conn }
 
-// ErrPanic is in Result.Err when a method of a connection panicked. The end
-// that was read counts as broken; other links are not touched.
+// ErrPanic is in Result.Err when a method of a connection panicked. The end that was
+// read counts as broken; other links go on.
 var ErrPanic = errors.New("panic")
 
-// DefaultLinger leaves a slow mobile client the time to fetch what its kernel's
-// window holds, and bounds how long a dead one keeps a descriptor.
+// DefaultLinger leaves a slow mobile client the time to fetch what is queued for it, and
+// bounds how long a dead client keeps a descriptor.
 const DefaultLinger = 10 * time.Second
 
-// Options are the limits of a link and whom to tell when it has ended. The
-// zero value is useful: no limit but Linger.
+// Options are the limits of a link, and a function that is told its end. The zero value
+// is useful: no limit but Linger.
 type Options struct {
 	// Idle ends the link when no byte moved either way for so long. A byte
 	// that cannot be written does not move. 0 means never.
@@ -90,7 +90,7 @@ func (s Side) String() string {
 	return "side " + strconv.Itoa(int(s))
 }
 
-// Reason says why a link ended.
+// Reason is why a link ended.
 type Reason uint8
 
 // The reasons. The last three are for callers of Kill, who may also use their
@@ -98,7 +98,7 @@ type Reason uint8
 const (
 	Finished   Reason = iota // both ends finished sending and got everything
 	Reset                    // an end was reset by its peer
-	Broken                   // an end failed otherwise; Result.Err says how
+	Broken                   // an end failed otherwise; see Result.Err
 	Idle                     // Options.Idle
 	HalfClosed               // Options.HalfClose
 	Expired                  // Options.Lifetime
@@ -128,16 +128,16 @@ type Result struct {
 	// Up and Down count the bytes written to the upstream and to the client,
 	// heads included: those the kernel took, not those a peer has read.
 	Up, Down int64
-	// By is the end that Reason is about. Finished: the one that finished
-	// first. Reset, Broken: the one that did. Idle, HalfClosed: the one that
-	// did not take its bytes or, half-closed, did not finish; Self when there
-	// was neither. Otherwise Self.
+	// By is the end that Reason is about. Finished: the end that finished first.
+	// Reset, Broken: the end that was reset or failed. Idle, HalfClosed: the end that
+	// did not take its bytes or, half-closed, did not finish; Self when there was
+	// neither. Otherwise Self.
 	By     Side
 	Reason Reason
-	// DownFinished and UpFinished say which ends had finished sending in order.
+	// DownFinished and UpFinished report which ends had finished sending in order.
 	DownFinished, UpFinished bool
-	// Cut says that an end that had not broken did not get everything the
-	// other one had sent: it was reset, so that its peer knows.
+	// Cut reports whether an end that had not broken did not get everything that the
+	// other end had sent. Such an end was reset, so that its peer knows.
 	Cut bool
 	// Err is the error of a Reset or Broken end, else nil.
 	Err error

@@ -28,11 +28,11 @@ func reasonOf(err error) Reason {
 // side is one end of a link.
 type side struct {
 	name   Side
-	conn   net.Conn        // what is read and written
-	socket net.Conn        // what is under it: conn itself, or what NetConn leads to
-	raw    syscall.RawConn // of socket; nil if it is none that the kernel knows
-	gone   atomic.Bool     // it broke: nothing can be written to it any more
-	shut   atomic.Bool     // it was told, or is just being told, that the other has finished
+	conn   net.Conn        // is read and written; nil if it could not be opened
+	socket net.Conn        // conn itself, or what NetConn leads to
+	raw    syscall.RawConn // of socket; nil if socket is no descriptor of the kernel
+	gone   atomic.Bool     // the end broke: nothing can be written to it
+	shut   atomic.Bool     // the end was told, or is being told, that the other one has finished
 }
 
 // open fills s in from e.
@@ -55,7 +55,7 @@ func (s *side) open(name Side, e Endpoint) error {
 		}
 		s.raw = raw
 	}
-	_ = s.conn.SetDeadline(time.Time{}) // a connection that has none, or is closed, shows later
+	_ = s.conn.SetDeadline(time.Time{}) // an error shows again in the first read
 	return nil
 }
 
@@ -111,9 +111,9 @@ func (s *side) reset() {
 	}
 }
 
-// Abort ends a connection so that its peer knows that the stream was cut, beneath
-// whatever wraps it, and closes it. What has not been sent is dropped. Sockets that
-// have no reset are closed.
+// Abort resets a connection, beneath whatever wraps its socket, so that the peer knows
+// that the stream was cut, and closes it. What has not been sent is dropped. Sockets
+// that have no reset are closed.
 func Abort(conn net.Conn) error {
 	if r, ok := conn.(Resetter); ok {
 		return r.Reset()
@@ -131,10 +131,10 @@ func Abort(conn net.Conn) error {
 	return err
 }
 
-// lingerer is what *net.TCPConn is beside a net.Conn.
+// lingerer is implemented by *net.TCPConn: SetLinger(0) makes Close a reset.
 type lingerer interface{ SetLinger(sec int) error }
 
-// slam closes the socket under whatever uses it.
+// slam closes the socket while it may be in use.
 func (s *side) slam() {
 	if s.socket != nil {
 		_ = s.socket.Close()
@@ -148,16 +148,16 @@ func (s *side) ask(f func(fd uintptr)) {
 	}
 }
 
-// wasReset says whether the connection is dead although we have not finished
-// sending: its error may have been given to somebody else.
+// wasReset reports whether the connection is dead although it was not told that the
+// other end has finished: the kernel may have given its error to another call.
 func (s *side) wasReset() bool {
 	var dead bool
 	s.ask(func(fd uintptr) { _, dead = tcpState(fd) })
 	return dead && !s.shut.Load()
 }
 
-// awaitReset waits until s is reset. It returns false if it is woken, or if s
-// is no TCP connection.
+// awaitReset waits until s is reset, and reports whether it was: not if the waiting was
+// woken, or if s is no TCP connection.
 func (s *side) awaitReset() bool {
 	if s.raw == nil {
 		return false

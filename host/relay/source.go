@@ -11,7 +11,7 @@ import (
 
 const (
 	bulkSize  = 32 << 10 // one read of a busy connection
-	smallSize = 4 << 10  // what a wrapped connection waits with
+	smallSize = 4 << 10  // buffer with which a wrapped connection waits
 )
 
 // The buffers. Both pools are caches of exact types: nothing else of the
@@ -33,8 +33,8 @@ type source interface {
 // rawSource reads a plain socket. It waits without a buffer.
 type rawSource struct {
 	conn syscall.RawConn
-	gone *atomic.Bool                 // of the side: do not wait, it will say no more
-	try  func(fd uintptr) (done bool) // attempt, made into a value once
+	gone *atomic.Bool                 // of the side: once set, nothing more will come
+	try  func(fd uintptr) (done bool) // the method attempt, as a value that is allocated once
 	buf  *[bulkSize]byte
 	n    int
 	err  error
@@ -57,9 +57,9 @@ func (r *rawSource) read() ([]byte, error) {
 	return r.buf[:r.n], nil
 }
 
-// attempt receives once. It is not done while there is nothing yet. Whether more
-// can come is asked before: the last bytes and the reset behind them may arrive
-// between an empty receive and that question.
+// attempt receives once, and reports whether waiting is over: not while nothing has
+// come and something may. It loads gone before it receives: the last bytes and the
+// reset behind them may arrive between an empty receive and a later load.
 func (r *rawSource) attempt(fd uintptr) bool {
 	gone := r.gone.Load()
 	r.buf = bulkPool.Get().(*[bulkSize]byte)
@@ -78,10 +78,10 @@ func (r *rawSource) release() {
 	}
 }
 
-// connSource reads through Read of a net.Conn, which needs a buffer to wait.
+// connSource reads through Read of a net.Conn, which waits with a buffer.
 type connSource struct {
 	conn  net.Conn
-	busy  bool // the last read asked for a larger buffer
+	busy  bool // the last read filled a small buffer
 	small *[smallSize]byte
 	bulk  *[bulkSize]byte
 }

@@ -6,14 +6,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// canReceive says that receive works here.
+// canReceive reports whether receive works on this system.
 const canReceive = true
 
-// tcpClosed is TCP_CLOSE of the kernel: no peer any more.
+// tcpClosed is the state TCP_CLOSE of the kernel: the connection is over.
 const tcpClosed = 7
 
-// receive reads what has come, without waiting. An urgent byte (MSG_OOB) is
-// skipped by the kernel; a read ends before it and the next begins after it.
+// receive reads what has come, without waiting. The kernel skips an urgent byte
+// (MSG_OOB): one read ends before that byte and the next begins after it.
 func receive(fd uintptr, b []byte) (int, error) {
 	for {
 		n, err := unix.Read(int(fd), b)
@@ -23,9 +23,8 @@ func receive(fd uintptr, b []byte) (int, error) {
 	}
 }
 
-// unsent returns how many bytes the peer has not acknowledged. It is 0 for a
-// connection that is dead, and for every socket but TCP: there, what was
-// written is with the peer.
+// unsent returns how many bytes the peer has not acknowledged. That is 0 for a dead
+// connection, and for every socket but TCP, where the peer has what was written.
 func unsent(fd uintptr) (int, error) {
 	if tcp, dead := tcpState(fd); !tcp || dead {
 		return 0, nil
@@ -42,7 +41,7 @@ func received(fd uintptr) int {
 	return n
 }
 
-// tcpState says whether fd is a TCP connection, and whether it is dead.
+// tcpState reports whether fd is a TCP connection, and whether that one is dead.
 func tcpState(fd uintptr) (tcp, dead bool) {
 	info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil {

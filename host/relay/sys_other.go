@@ -4,18 +4,19 @@ package relay
 
 import "errors"
 
-// canReceive says that receive works here. Where it does not, a half reads
-// through net.Conn.
+// canReceive reports whether receive works on this system. Where it does not, a half
+// reads through net.Conn.
 const canReceive = false
 
-// receive is not used.
+// receive is never called.
 func receive(uintptr, []byte) (int, error) { return 0, errors.ErrUnsupported }
 
-// unsent is not known: a broken link is then closed in order, not reset.
+// unsent is not known on this system: the end that did not break is closed in order,
+// not reset.
 func unsent(uintptr) (int, error) { return 0, errors.ErrUnsupported }
 
-// received is not known.
+// received is not known on this system.
 func received(uintptr) int { return 0 }
 
-// tcpState is not known.
+// tcpState is not known on this system.
 func tcpState(uintptr) (tcp, dead bool) { return false, false }

@@ -11,10 +11,10 @@ import (
 	"dwaar.dev/dwaar/host/relay"
 )
 
-// Client is a connection from accept to its end. It is part of its owner's
-// struct, by value, so that all of a connection is one allocation; it must not be
-// copied after Init. Its methods are for the methods of its Events only, on the
-// loop's goroutine, but Link, which is for all.
+// Client is a connection from accept to its end. A Client is a field of its owner's
+// struct, by value, so that a connection is one allocation; nobody may copy a Client
+// after Init. Only the methods of its Events may call its methods, in the loop's
+// goroutine, except Link, which any goroutine may call.
 type Client struct{ link link }
 
 // Init makes c ready to be returned by Acceptor.Accepted. A Client is used once.
@@ -23,11 +23,12 @@ func (c *Client) Init(s Events) {
 	c.link.handle = relay.LinkTo(&c.link)
 }
 
-// Link returns the handle of the client: Kill and Counts, from Accepted on, for
-// any goroutine. Killed before it is relayed, the session is told.
+// Link returns the handle of the client, Kill and Counts, from Accepted on, for any
+// goroutine. A Kill before the relay calls Events.Killed.
 func (c *Client) Link() *relay.Link { return &c.link.handle }
 
-// at returns where the client is; s is nil when it is nowhere: ended, or detached.
+// at returns the loop and the slot of the client; s is nil for a client that has ended
+// or was detached.
 func (c *Client) at() (r *loop, i int32, s *slot) {
 	if c.link.slot == none {
 		return nil, none, nil
@@ -36,9 +37,9 @@ func (c *Client) at() (r *loop, i int32, s *slot) {
 	return r, c.link.slot, r.slab.at(c.link.slot)
 }
 
-// Local returns the address that the client has connected to, without zone, an
-// IPv4 one never as IPv6. It costs a system call: who listens on one address knows
-// it. On Unix sockets it is the zero value.
+// Local returns the address that the client has connected to, without zone, an IPv4
+// one never as IPv6; the zero value on Unix sockets. It costs a system call, which a
+// listener on one address can do without.
 func (c *Client) Local() netip.AddrPort {
 	r, _, s := c.at()
 	if s == nil || !s.ends[0].is(tcp) || sockName(s.ends[0].fd, &r.peer) != 0 {
@@ -47,10 +48,10 @@ func (c *Client) Local() netip.AddrPort {
 	return r.peer.addrPort()
 }
 
-// Recv receives what has come into b, which must have room. The error is io.EOF at
-// the end of what the client sends, ErrAgain when there is nothing yet, which may
-// be said without asking the kernel, and an *os.SyscallError otherwise: a client that
-// is relayed after that counts as broken, and its upstream is told.
+// Recv receives what has come into b, which must not be empty. The error is io.EOF at
+// the end of what the client sends, ErrAgain when nothing has come yet (Recv may know
+// that without a system call), and an *os.SyscallError otherwise: a client that is
+// relayed after that counts as broken, and its upstream is told.
 func (c *Client) Recv(b []byte) (int, error) {
 	r, _, s := c.at()
 	if s == nil {
@@ -74,7 +75,7 @@ func (c *Client) Recv(b []byte) (int, error) {
 	case errno == unix.EAGAIN:
 		end.clear(readable)
 		return 0, ErrAgain
-	case errno != 0: // which the kernel says once
+	case errno != 0: // the kernel reports an error once
 		end.set(gone)
 		s.doing, s.errno = reading, errno
 		return 0, s.doing.failure(errno)
@@ -86,9 +87,9 @@ func (c *Client) Recv(b []byte) (int, error) {
 	return n, nil
 }
 
-// Wait lets the session return: Ready is called when something can be received,
-// Due at a time, unless that is zero. Both happen at most once and end the waiting.
-// What a Recv has left behind is ready at once.
+// Wait has the loop call Ready when something can be received, or Due at a time, unless
+// that is zero; whichever comes first ends the waiting. Bytes that a Recv has left
+// behind are ready at once.
 func (c *Client) Wait(until time.Time) {
 	r, i, s := c.at()
 	if s == nil {
@@ -99,12 +100,12 @@ func (c *Client) Wait(until time.Time) {
 		s.until = max(after(0, int64(until.Sub(r.base))), 1)
 	}
 	r.pass(s, waiting)
-	if r.fresh != nil { // nobody has looked: it was a guess that something is there
+	if r.fresh != nil { // Recv was not called: whether bytes have come is still a guess
 		s.ends[0].clear(readable)
 		r.fresh = nil
 	}
 	if errno := r.enter(i, s, 0); errno != 0 {
-		s.ends[0].set(gone) // Recv tells
+		s.ends[0].set(gone) // Recv returns the error
 		s.doing, s.errno = opening, errno
 	}
 	if s.ends[0].is(readable | eof | gone) {
@@ -113,10 +114,10 @@ func (c *Client) Wait(until time.Time) {
 	r.rearm(i, s)
 }
 
-// Relay joins the client and the upstream that stands. What rest holds is written
-// to the upstream before what is still to come; it must not be changed until
-// Events.Ended, which is told the end: o.Done is not called. What Dial has sent
-// is counted as well.
+// Relay joins the client and the upstream that stands. rest is written to the upstream
+// before anything the client still sends, and must not be changed before Events.Ended,
+// which tells the end: o.Done is not called. The bytes that Dial has sent are counted
+// as well.
 func (c *Client) Relay(rest []byte, o relay.Options) {
 	r, i, s := c.at()
 	if s == nil {
@@ -131,7 +132,7 @@ func (c *Client) Relay(rest []byte, o relay.Options) {
 		s.tuneAt = after(r.now, keepAliveAfter)
 	}
 	r.pass(s, joined)
-	if client := &s.ends[0]; client.is(gone) { // the upstream is to be told
+	if client := &s.ends[0]; client.is(gone) { // the relay tells the upstream
 		client.clear(gone)
 		r.join(i, s, &o)
 		r.broke(i, s, 0, s.doing, s.errno)
@@ -140,10 +141,11 @@ func (c *Client) Relay(rest []byte, o relay.Options) {
 	r.join(i, s, &o)
 }
 
-// Detach takes the socket out of the loop, for a goroutine: it is the caller's
-// now, who closes it, and nobody is told anything any more. An upstream is closed.
-// The error is net.ErrClosed if the client has ended, or what Recv has told if it
-// broke: the kernel says that once, and the caller would take it for an end in order.
+// Detach takes the client's socket out of the loop, for a goroutine. The caller owns
+// and closes the socket; the loop calls no method of Events any more, and closes the
+// upstream. The error is net.ErrClosed if the client has ended, or the error of Recv if
+// the client broke: the kernel reports such an error once, and the caller would take
+// the connection for one that ended in order.
 func (c *Client) Detach() (fd int, err error) {
 	r, i, s := c.at()
 	if s == nil {
@@ -162,9 +164,9 @@ func (c *Client) Detach() (fd int, err error) {
 	return fd, nil
 }
 
-// Close closes the client and its upstream; with reset the client is told that
-// this was no end in order, and what is on the way to it is dropped. Nobody is told
-// anything any more. After the end it does nothing.
+// Close closes the client and its upstream, with reset by a reset, which drops what is
+// on the way to them. The loop calls no method of Events any more. After the end Close
+// does nothing.
 func (c *Client) Close(reset bool) {
 	r, i, s := c.at()
 	if s == nil {

@@ -10,14 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Dial connects to an upstream without waiting, and closes the one before, if
-// there is one. With a nil error it stands, and the first bytes of b, so many, are
+// Dial connects to an upstream without waiting, and closes the upstream of an earlier
+// attempt. With a nil error the upstream stands, and the first sent bytes of b were
 // sent. With ErrPending nothing of b is sent or kept, and Events.Connected will be
-// called. Any other error, a *net.OpError as package net makes it, is the end of
-// the attempt.
+// called. Any other error, a *net.OpError as package net makes it, ends the attempt.
 //
-// Where both ends are on this machine the kernel has shaken hands, or been
-// refused, before connect returns: a send tells which.
+// Between two addresses of this machine the handshake is over, or refused, before
+// connect returns: a send shows which.
 func (c *Client) Dial(d Dial, b []byte) (sent int, err error) {
 	r, i, s := c.at()
 	if s == nil {
@@ -62,9 +61,9 @@ func (r *loop) sendFirst(s *slot, b []byte) (int, error) {
 	return n, nil
 }
 
-// pend has the epoll tell when the upstream stands.
+// pend has the epoll report when the upstream stands.
 func (r *loop) pend(i int32, s *slot, d *Dial) error {
-	s.ends[1].set(spacious) // that is what tells
+	s.ends[1].set(spacious) // EPOLLOUT reports that the upstream stands
 	if errno := r.enter(i, s, 1); errno != 0 {
 		return os.NewSyscallError("epoll_ctl", errno)
 	}
@@ -77,7 +76,7 @@ func (r *loop) pend(i int32, s *slot, d *Dial) error {
 	return ErrPending
 }
 
-// failed makes the error of an attempt.
+// failed returns the error of an attempt that failed with err.
 func (d *Dial) failed(err error) error {
 	if d.Network == "unix" {
 		return dialError("unix", &net.UnixAddr{Net: "unix", Name: d.Path}, err)
@@ -85,12 +84,12 @@ func (d *Dial) failed(err error) error {
 	return dialError("tcp", net.TCPAddrFromAddrPort(d.Addr), err)
 }
 
-// dialError is the error of an attempt as package net makes it.
+// dialError returns the error of an attempt as package net makes it.
 func dialError(network string, to net.Addr, err error) error {
 	return &net.OpError{Op: "dial", Net: network, Addr: to, Err: err}
 }
 
-// dialUnix connects end 1 to a Unix socket: at once or not at all.
+// dialUnix connects end 1 to a Unix socket, which succeeds or fails at once.
 func (r *loop) dialUnix(s *slot, d *Dial) error {
 	name := d.Path
 	if strings.HasPrefix(name, "@") {
@@ -110,8 +109,8 @@ func (r *loop) dialUnix(s *slot, d *Dial) error {
 	}
 }
 
-// dialTCP begins to connect end 1, which is sent to at once. The error is
-// EINPROGRESS as it is.
+// dialTCP begins to connect end 1. speaks reports whether bytes are sent to the upstream
+// at once. The error is EINPROGRESS, unwrapped, while the handshake goes on.
 func (r *loop) dialTCP(s *slot, d *Dial, speaks bool) error {
 	to := d.Addr.Addr().Unmap()
 	if !to.IsValid() {
@@ -151,16 +150,16 @@ func (r *loop) dialTCP(s *slot, d *Dial, speaks bool) error {
 	}
 }
 
-// bind has fd connect from an address. The port is chosen by connect, so that only
-// the four together need to be unused.
+// bind has fd connect from an address. The kernel chooses the port in connect, so that
+// only the two addresses and two ports together need to be unused.
 func (r *loop) bind(fd int32, from netip.Addr) error {
 	_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
 	r.peer.set(from, 0)
 	return os.NewSyscallError("bind", bind(fd, &r.peer))
 }
 
-// toItself says whether the upstream is its own peer: the kernel lets a socket
-// connect to the port that it has just been given, where nobody listens.
+// toItself reports whether the upstream's socket is its own peer: where nobody listens,
+// the kernel lets a socket connect to the port that the socket has just been given.
 func (r *loop) toItself(s *slot) bool {
 	if !s.ends[1].is(tcp) || s.to.port < r.low || s.to.port > r.high {
 		return false
@@ -180,7 +179,7 @@ func (p point) addrPort() netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom16(p.addr16).Unmap(), p.port)
 }
 
-// addr is that for an error.
+// addr returns p as an error has it.
 func (p point) addr() net.Addr { return net.TCPAddrFromAddrPort(p.addrPort()) }
 
 // ephemeralPorts returns the range of ports that the kernel connects from.

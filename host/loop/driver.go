@@ -10,9 +10,10 @@ import (
 	"dwaar.dev/dwaar/host/session"
 )
 
-// Driver drives a session in a loop: it tells the session what happened to its
-// sockets, and does what the session answers. It is the whole of a Client's Events,
-// and part of its owner's struct, by value. It must not be copied after Drive.
+// Driver drives a session in a loop: a Driver tells the session what happened to its
+// sockets, and does what the session answers. It is a Client and the Events of that
+// Client. A Driver is a field of its owner's struct, by value; nobody may copy it after
+// Drive.
 type Driver struct {
 	Client
 	session *session.Session
@@ -25,7 +26,8 @@ func (d *Driver) Drive(s *session.Session) {
 	s.Hold(d.Link())
 }
 
-// do does what the session says until it has to wait, or somebody else goes on.
+// do does what the session answers until the client has to wait, is relayed, lands or
+// is closed.
 func (d *Driver) do(act session.Act) {
 	for {
 		switch act.Do {
@@ -35,7 +37,7 @@ func (d *Driver) do(act session.Act) {
 			d.Wait(act.Until)
 			return
 		case session.Look:
-			n, _ := d.Recv(act.Bytes) // an end or an error is the relay's to pass on
+			n, _ := d.Recv(act.Bytes) // the relay meets an end or an error again
 			act = d.session.Step(session.Input{Event: session.Looked, N: n})
 		case session.Dial:
 			sent, err := d.dial(&act)
@@ -71,13 +73,13 @@ func (d *Driver) receive(b []byte) session.Act {
 	return d.tell(session.Received, n, err)
 }
 
-// dial begins an attempt.
+// dial begins an attempt. The error is ErrPending while the upstream does not stand.
 func (d *Driver) dial(act *session.Act) (sent int, err error) {
 	to := act.Dial
 	return d.Dial(Dial{Network: to.Network, Addr: to.Addr, Path: to.Path, Local: to.Local, Timeout: to.Timeout}, act.Bytes)
 }
 
-// dialed tells how an attempt ended.
+// dialed tells the session how an attempt ended.
 func (d *Driver) dialed(sent int, err error) session.Act {
 	if err != nil {
 		return d.tell(session.Refused, 0, err)
@@ -95,7 +97,7 @@ func (d *Driver) land() session.Act {
 	return session.Act{}
 }
 
-// detach takes the socket out of the loop.
+// detach takes the socket out of the loop and makes a net.Conn of it.
 func (d *Driver) detach() (*relay.Conn, error) {
 	fd, err := d.Detach()
 	if err != nil {
@@ -105,6 +107,7 @@ func (d *Driver) detach() (*relay.Conn, error) {
 	return relay.NewConn(fd, netAddr(f.Local), netAddr(f.Remote))
 }
 
+// netAddr returns an address as a net.Conn has it.
 func netAddr(a netip.AddrPort) net.Addr {
 	if a.IsValid() {
 		return net.TCPAddrFromAddrPort(a)

@@ -10,7 +10,7 @@ import (
 	"dwaar.dev/dwaar/host/relay"
 )
 
-// doing is what a pair was at when an end broke.
+// doing is the operation during which an end broke.
 type doing uint8
 
 const (
@@ -21,7 +21,7 @@ const (
 	finishing
 )
 
-// failure is what the kernel said, with the name of the call; nil for nothing.
+// failure returns errno with the name of the system call; nil for nothing.
 func (d doing) failure(errno unix.Errno) error {
 	if d == nothing {
 		return nil
@@ -29,7 +29,7 @@ func (d doing) failure(errno unix.Errno) error {
 	return os.NewSyscallError([...]string{opening: "epoll_ctl", reading: "recv", writing: "send", finishing: "shutdown"}[d], errno)
 }
 
-// describe makes the error of a Result.
+// describe returns the error of a Result; nil for nothing.
 func (d doing) describe(by relay.Side, errno unix.Errno) error {
 	if d == nothing {
 		return nil
@@ -51,8 +51,8 @@ func reasonOf(errno unix.Errno) relay.Reason {
 // sideOf names end e.
 func sideOf(e int) relay.Side { return relay.Down + relay.Side(e) }
 
-// begin makes a pair of two descriptors. What can be read or written comes as
-// the first event; that an end takes its first bytes is assumed.
+// begin makes a pair of two descriptors. The first event tells what can be read; an end
+// is assumed to take its first bytes.
 func (r *loop) begin(l *link, b *beginning) {
 	i, s := r.slab.take(l)
 	l.slot = i
@@ -90,8 +90,8 @@ func (r *loop) join(i int32, s *slot, o *relay.Options) {
 	r.rearm(i, s)
 }
 
-// enter registers end e with the epoll, if it is not. What can be received then
-// comes as an event.
+// enter registers end e with the epoll, unless it is registered. Bytes that have come
+// already cause an event.
 func (r *loop) enter(i int32, s *slot, e int) unix.Errno {
 	end := &s.ends[e]
 	if end.is(entered) {
@@ -104,8 +104,8 @@ func (r *loop) enter(i int32, s *slot, e int) unix.Errno {
 	return errno
 }
 
-// interest is what an end is registered for. Of a client and its upstream it is
-// not EPOLLOUT at first, which is there at once and would be an event for nothing.
+// interest returns the events that an end is registered for. A client and its upstream
+// are not registered for EPOLLOUT at first: it is true at once, an event for nothing.
 func (e *end) interest() uint32 {
 	const always = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLPRI | unix.EPOLLET
 	if e.is(spacious) {
@@ -122,8 +122,8 @@ func (s *slot) blame(by relay.Side, reason relay.Reason) {
 	}
 }
 
-// askError looks whether the error that an event reported is one of the
-// connection. It may be a message for the error queue.
+// askError asks whether an event reported an error of the connection. The event may
+// have been about a message in the socket's error queue.
 func (r *loop) askError(i int32, s *slot, e int) {
 	s.ends[e].clear(failed)
 	if errno := socketError(s.ends[e].fd); errno != 0 {
@@ -131,8 +131,8 @@ func (r *loop) askError(i int32, s *slot, e int) {
 	}
 }
 
-// broke notes that end e can receive no more. What it had sent is still to be
-// delivered; what was on the way to it is dropped.
+// broke notes that nothing can be sent to end e any more. Bytes that e had sent are
+// still delivered; bytes on the way to e are dropped.
 func (r *loop) broke(i int32, s *slot, e int, at doing, errno unix.Errno) {
 	end := &s.ends[e]
 	if end.is(gone) {
@@ -150,8 +150,8 @@ func (r *loop) broke(i int32, s *slot, e int, at doing, errno unix.Errno) {
 	r.rearm(i, s)
 }
 
-// finish tells the other end that end e has sent everything. If that is the
-// last news for both, closing them tells it.
+// finish tells the other end that end e has finished sending. If both have, closing
+// them tells that.
 func (r *loop) finish(i int32, s *slot, e int) {
 	src := &s.ends[e]
 	src.set(done)
@@ -172,8 +172,8 @@ func (r *loop) finish(i int32, s *slot, e int) {
 	r.rearm(i, s)
 }
 
-// settle ends the pair if there is nothing more to do for it, and says whether
-// it goes on.
+// settle ends the pair if nothing is left to do for it, and reports whether the pair
+// goes on as before.
 func (r *loop) settle(i int32, s *slot) bool {
 	down, up := &s.ends[0], &s.ends[1]
 	switch {
@@ -192,8 +192,8 @@ func (r *loop) settle(i int32, s *slot) bool {
 	return false
 }
 
-// settleBroken begins to flush towards the other end once it was written all
-// that the broken one had sent.
+// settleBroken begins to flush the other end once everything that the broken one had
+// sent was written to it. It reports whether the pair goes on as before.
 func (r *loop) settleBroken(i int32, s *slot, broken *end) bool {
 	if !broken.is(done) {
 		return true
@@ -203,17 +203,16 @@ func (r *loop) settleBroken(i int32, s *slot, broken *end) bool {
 	return false
 }
 
-// The pauses between two looks at a send queue, doubled until the last:
-// loopback is done within the first, and 50 ms are nothing beside the round
+// The pauses between two looks at a send queue, doubled up to the last one. On the
+// loopback the queue is empty within the first one; 50 ms are short beside the round
 // trips of a slow peer.
 const (
 	firstLook = int64(time.Millisecond)
 	lastLook  = int64(50 * time.Millisecond)
 )
 
-// flush ends the pair once the end that did not break has acknowledged
-// everything, or broke as well. A reset before would throw away what its
-// kernel has not sent.
+// flush ends the pair once the end that did not break has acknowledged everything, or
+// has broken as well. An earlier reset would throw away what the kernel has not sent.
 func (r *loop) flush(i int32, s *slot) {
 	whole := &s.ends[0]
 	if whole.is(gone) {
@@ -230,7 +229,7 @@ func (r *loop) flush(i int32, s *slot) {
 	r.wheel.set(&r.slab, i, ticksUntil(min(r.now+pause, s.lingerAt)))
 }
 
-// kill ends the pair now, or tells the client's session to.
+// kill ends a pair now, or calls Events.Killed of a client.
 func (r *loop) kill(i int32, reason relay.Reason) {
 	s := r.slab.at(i)
 	if s.stage != joined {
@@ -241,8 +240,8 @@ func (r *loop) kill(i int32, reason relay.Reason) {
 	r.end(i, s)
 }
 
-// missing says whether an end that has not broken lacks bytes that the other
-// one, src, had sent.
+// missing reports whether end e, which has not broken, lacks bytes that the other end
+// had sent.
 func (s *slot) missing(e int) bool {
 	end, src := &s.ends[e], &s.ends[1-e]
 	switch {
@@ -256,8 +255,8 @@ func (s *slot) missing(e int) bool {
 	return !src.is(done) && received(src.fd) > 0
 }
 
-// end closes both sockets, each in the way that tells its peer the truth, and
-// tells the result.
+// end closes both sockets, in order where the peer got everything and otherwise with a
+// reset, and tells the result.
 func (r *loop) end(i int32, s *slot) {
 	l := r.slab.links[i]
 	cut := [2]bool{s.missing(0), s.missing(1)}
@@ -285,7 +284,7 @@ func (r *loop) end(i int32, s *slot) {
 	}
 }
 
-// release takes slot i back, whose descriptors are closed or given away.
+// release takes slot i back. Its descriptors are closed, or detached.
 func (r *loop) release(i int32, s *slot) {
 	l := r.slab.links[i]
 	r.wheel.stop(&r.slab, i)
@@ -294,7 +293,7 @@ func (r *loop) release(i int32, s *slot) {
 	l.slot, l.heads = none, nil
 }
 
-// tell calls Done, which may wait for something, from a goroutine of its own.
+// tell calls Done, in a goroutine of its own because Done may wait.
 func (r *loop) tell(done func(relay.Result), res relay.Result) {
 	defer r.tells.Done()
 	done(res)

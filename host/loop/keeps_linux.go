@@ -3,26 +3,26 @@ package loop
 import "sync/atomic"
 
 const (
-	// keepSize is the most that is received at once, and so the most that a
-	// destination can refuse.
+	// keepSize is how much is received at once at most, and so how much a destination
+	// can refuse.
 	keepSize = 16 << 10
 	// mostKept bounds the buffers of all loops: 64 MiB.
 	mostKept = 4096
-	// spareKept is how many of a loop wait for their next use.
+	// spareKept is how many unused buffers a loop keeps for their next use.
 	spareKept = 64
 )
 
-// keeps are the buffers with what was received from one end of a pair and
-// refused by the other.
+// keeps are the buffers with bytes that one end of a pair sent and the other one did not
+// take.
 type keeps struct {
-	left   *atomic.Int32 // of mostKept
+	left   *atomic.Int32 // how many of mostKept are not reserved; shared by all loops
 	bufs   []*[keepSize]byte
 	vacant []int32 // indexes of bufs
 	spare  []*[keepSize]byte
 }
 
-// reserve makes sure of a buffer for the next keep. Where it says false no more
-// may be received than is known to be taken.
+// reserve reserves a buffer for the next keep, and reports whether there is one. Without
+// a buffer no more may be received than the destination has taken.
 func (k *keeps) reserve() bool {
 	if k.left.Add(-1) >= 0 {
 		return true
@@ -31,11 +31,10 @@ func (k *keeps) reserve() bool {
 	return false
 }
 
-// release takes a reservation back that was not used.
+// release takes back a reservation that was not used.
 func (k *keeps) release() { k.left.Add(1) }
 
-// keep copies b into a buffer, for which there is a reservation, and returns
-// its index.
+// keep copies b into the reserved buffer and returns the index of the buffer.
 func (k *keeps) keep(b []byte) int32 {
 	var buf *[keepSize]byte
 	if n := len(k.spare); n > 0 {

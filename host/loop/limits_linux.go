@@ -9,7 +9,7 @@ import (
 // ticksUntil returns the first tick that is not before a time.
 func ticksUntil(at int64) int64 { return (at + tick - 1) >> tickShift }
 
-// dueAt returns when the slot is to be looked at if nothing happens before.
+// dueAt returns when the slot is looked at if nothing happens before.
 func (s *slot) dueAt() int64 {
 	if s.stage != joined {
 		if s.until > 0 {
@@ -24,7 +24,7 @@ func (s *slot) dueAt() int64 {
 	return at
 }
 
-// limit returns what ends the pair if nothing happens before, and when.
+// limit returns when the pair is ended if nothing happens before, and the reason.
 func (s *slot) limit() (at int64, reason relay.Reason) {
 	if s.lingerAt > 0 {
 		return s.lingerAt, relay.Reset
@@ -42,7 +42,7 @@ func (s *slot) limit() (at int64, reason relay.Reason) {
 	return at, reason
 }
 
-// after is t+d, where d may be what stands for "never".
+// after returns t+d, or a time that never comes if the sum overflows.
 func after(t, d int64) int64 {
 	if d > math.MaxInt64-tick-t {
 		return math.MaxInt64 - tick
@@ -50,9 +50,8 @@ func after(t, d int64) int64 {
 	return t + d
 }
 
-// rearm makes sure that the pair is looked at when its limit is due. A limit
-// that moved into the future stays where it is: being looked at too early costs
-// less than moving it with every byte.
+// rearm has the pair looked at when its limit is due. A timer is not moved into the
+// future: a look too early costs less than moving the timer with every byte.
 func (r *loop) rearm(i int32, s *slot) {
 	at := s.dueAt()
 	if at == math.MaxInt64 {
@@ -63,7 +62,7 @@ func (r *loop) rearm(i int32, s *slot) {
 	}
 }
 
-// expire looks at the pairs whose timers are due.
+// expire looks at the pairs and clients whose timers are due.
 func (r *loop) expire() {
 	r.due = r.wheel.advance(&r.slab, r.now>>tickShift, r.due[:0])
 	for _, i := range r.due {

@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	// mostBurst is how many clients of a listener are accepted in a round: what
-	// they need at once, a route and an upstream, takes half a millisecond then.
+	// mostBurst is how many clients of a listener are accepted in a round at most.
+	// Matching and connecting so many takes half a millisecond.
 	mostBurst = 16
-	// leastPause keeps a loop that cannot accept from doing nothing else.
+	// leastPause is the shortest pause after an error, so that a loop does not spin.
 	leastPause = int64(5 * time.Millisecond)
 	// mostQueued ends Leave where clients come faster than they are accepted. No
 	// backlog is longer.
 	mostQueued = 1 << 16
-	// guessAgain: of so many clients one is received from at once, although it
-	// did not pay lately.
+	// guessAgain is how seldom a client is received from right after accept while that
+	// finds nothing: one in so many.
 	guessAgain = 32
 )
 
@@ -33,7 +33,7 @@ type Listener struct {
 	tcp      bool
 	acceptor Acceptor
 	loops    *Loops
-	holders  atomic.Int32 // loops that accept from it
+	holders  atomic.Int32 // loops that accept from the listener
 	once     sync.Once    // of Leave
 	left     chan struct{}
 }
@@ -61,17 +61,16 @@ func (rs *Loops) Listen(fd int, a Acceptor) (*Listener, error) {
 	l.holders.Store(int32(len(rs.all)))
 	for _, r := range rs.all {
 		if !r.queue.push(command{listen: l}) {
-			return nil, fmt.Errorf("listening: %w", net.ErrClosed) // those that took it leave it by themselves
+			return nil, fmt.Errorf("listening: %w", net.ErrClosed) // the loops that took l end, too
 		}
 	}
 	return l, nil
 }
 
-// Leave ends accepting. No new client wakes a loop any more, those that the
-// kernel has queued are still accepted, unless that fails (EMFILE), which ends it as
-// well, and then the channel is closed: nothing
-// uses the descriptor from then on, and Acceptor is not called again. Leave may be
-// called again, also after Loops.Close.
+// Leave ends accepting. The clients that the kernel has queued are still accepted,
+// unless that fails (EMFILE). Then the channel is closed: nothing uses the descriptor
+// from then on, and Acceptor is not called again. Leave may be called again, also after
+// Loops.Close.
 func (l *Listener) Leave() <-chan struct{} {
 	l.once.Do(func() {
 		for _, r := range l.loops.all {
@@ -81,33 +80,33 @@ func (l *Listener) Leave() <-chan struct{} {
 	return l.left
 }
 
-// intake is what a loop knows of a listener.
+// intake is the state of a listener in one loop.
 type intake struct {
 	*Listener
-	place    int32 // in its key
-	called   bool  // it has clients
-	leaving  bool  // the queue is being emptied, by this loop alone
-	taken    int   // since then
-	resumeAt int64 // left alone until then; 0: it is not
-	burst    int   // how many clients it probably has
-	calledAt uint64
+	place    int32  // key.place of the listener
+	called   bool   // an event reported clients
+	leaving  bool   // this loop empties the queue, alone
+	taken    int    // clients accepted while leaving
+	resumeAt int64  // end of the pause after an error; 0: no pause
+	burst    int    // how many clients are accepted in the next round
+	calledAt uint64 // the round that accepted a whole burst last; 0: the last one ended early
 	guess    guess
 }
 
 // guess predicts whether the first bytes of a client are there when it is
 // accepted: then they are received at once, without asking the epoll.
 type guess struct {
-	sure  int8 // 0 to 3; 2 and more: they are
+	sure  int8 // 0 to 3; from 2 on the first bytes are taken to be there
 	tries uint8
 }
 
-// yes says whether to try.
+// yes reports whether to receive right after accept.
 func (g *guess) yes() bool {
 	g.tries++
 	return g.sure >= 2 || g.tries%guessAgain == 0
 }
 
-// learn is told how it was.
+// learn is told whether there were bytes.
 func (g *guess) learn(there bool) {
 	if there {
 		g.sure = min(g.sure+1, 3)
@@ -116,7 +115,7 @@ func (g *guess) learn(there bool) {
 	}
 }
 
-// The keys of listeners have places from firstIntake downwards.
+// firstIntake is the place in the key of the first listener; further ones count down.
 const firstIntake = wakePlace - 1
 
 // listen begins to accept from l.
@@ -133,9 +132,9 @@ func (r *loop) listen(l *Listener) {
 	r.attach(in)
 }
 
-// attach registers the listener. It is level-triggered: who does not accept all
-// is told again, and need not ask for the end of the queue. One waiting loop
-// is woken for a client, not all of them.
+// attach registers the listener with the epoll, level-triggered: a loop that does not
+// accept all clients is told again, and need not ask for the end of the queue. One
+// waiting loop is woken for a client, not all of them.
 func (r *loop) attach(in *intake) {
 	errno := control(r.epoll, unix.EPOLL_CTL_ADD, in.fd, unix.EPOLLIN|unix.EPOLLEXCLUSIVE, key{place: in.place})
 	if errno != 0 && errno != unix.EEXIST {
@@ -143,8 +142,8 @@ func (r *loop) attach(in *intake) {
 	}
 }
 
-// detach ends events of the listener. Those that are taken already find nothing
-// to accept.
+// detach ends the events of the listener. Events that were taken before find nothing to
+// accept.
 func (r *loop) detach(in *intake) {
 	_ = control(r.epoll, unix.EPOLL_CTL_DEL, in.fd, 0, key{})
 }
@@ -176,8 +175,8 @@ func (r *loop) admit() {
 	}
 }
 
-// acceptFrom accepts a burst: as many as there were lately. If that was not all,
-// the next round is told, and takes one more.
+// acceptFrom accepts a burst, as many clients as there were lately. If clients are left,
+// the next round accepts one more than this one.
 func (r *loop) acceptFrom(in *intake) {
 	if in.calledAt+1 == r.rounds && in.burst < mostBurst {
 		in.burst++
@@ -206,7 +205,7 @@ func (r *loop) acceptFailed(in *intake, errno unix.Errno) {
 	case errno == unix.EAGAIN && in.leaving:
 		r.dismiss(in)
 	case errno == unix.EAGAIN:
-	case in.leaving: // waiting for descriptors might be for ever: who leaves may be the one to free them
+	case in.leaving: // no pause: descriptors may become free only after the end of this listener
 		r.askPause(in, os.NewSyscallError("accept4", errno))
 		r.dismiss(in)
 	default:
@@ -214,8 +213,8 @@ func (r *loop) acceptFailed(in *intake, errno unix.Errno) {
 	}
 }
 
-// accept accepts one client and lets it start. Errors of a client that has gone
-// before are no error.
+// accept accepts one client and starts it. Errors of a client that went away while
+// queued are no error.
 func (r *loop) accept(in *intake) unix.Errno {
 	fd, errno := accept(in.fd, &r.peer)
 	switch errno {
@@ -240,7 +239,7 @@ func (r *loop) accept(in *intake) unix.Errno {
 	return 0
 }
 
-// offer asks the acceptor who serves p.
+// offer asks the acceptor for the Client of p.
 func (r *loop) offer(in *intake, p Peer) (c *Client) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -251,7 +250,7 @@ func (r *loop) offer(in *intake, p Peer) (c *Client) {
 	return in.acceptor.Accepted(p)
 }
 
-// pause leaves a listener alone for as long as its acceptor says.
+// pause accepts nothing from a listener for as long as its acceptor decides.
 func (r *loop) pause(in *intake, err error) {
 	d := r.askPause(in, err)
 	r.detach(in)
@@ -261,7 +260,7 @@ func (r *loop) pause(in *intake, err error) {
 	}
 }
 
-// askPause asks how long.
+// askPause asks the acceptor how long to pause after err.
 func (r *loop) askPause(in *intake, err error) (d time.Duration) {
 	defer func() {
 		if recover() != nil {
@@ -271,7 +270,7 @@ func (r *loop) askPause(in *intake, err error) (d time.Duration) {
 	return in.acceptor.Failed(err)
 }
 
-// resume goes back to the listeners that were left alone long enough.
+// resume goes on with the listeners whose pauses are over.
 func (r *loop) resume() {
 	if r.resumeAt == 0 || r.now < r.resumeAt {
 		return
@@ -291,7 +290,7 @@ func (r *loop) resume() {
 	}
 }
 
-// takeUp goes on with a listener.
+// takeUp goes on with a listener after its pause.
 func (r *loop) takeUp(in *intake) {
 	if in.leaving {
 		r.call(key{place: in.place})
@@ -300,7 +299,7 @@ func (r *loop) takeUp(in *intake) {
 	}
 }
 
-// quit leaves l. The last loop to do so empties the queue before.
+// quit leaves l. The last loop to leave a listener empties the queue first.
 func (r *loop) quit(l *Listener) {
 	for _, in := range r.intakes {
 		if in == nil || in.Listener != l {
@@ -316,7 +315,7 @@ func (r *loop) quit(l *Listener) {
 	}
 }
 
-// dismiss is the end of an intake.
+// dismiss ends an intake.
 func (r *loop) dismiss(in *intake) {
 	r.intakes[firstIntake-in.place] = nil
 	if in.leaving || in.holders.Add(-1) == 0 {

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// batch is how many events are taken at once.
+	// batch is how many events are taken at once at most.
 	batch = 256
 	// quantum is how much one direction may move before the other pairs have
 	// their turn, unless a single splice moves more.
@@ -23,44 +23,45 @@ const (
 	mostIdleCommands = 1 << 10
 )
 
-// loop is one epoll and the goroutine that waits for it. All fields but
-// queue and the shared counters are that goroutine's.
+// loop is one epoll and the goroutine that waits for its events. Only that goroutine
+// uses the fields, except queue and the atomic counters.
 type loop struct {
 	epoll int
 	queue queue
-	base  time.Time // of the clock
-	now   int64     // when this round began, since base
+	base  time.Time // zero of the loop's clock
+	now   int64     // when this round began: nanoseconds since base
 
 	slab  slab
 	wheel wheel
 	pipes pipes
 	keeps keeps
 
-	buf    [keepSize]byte // what is received and sent at once
+	buf    [keepSize]byte // for bytes that are received and sent at once
 	events [batch]unix.EpollEvent
-	busy   bool    // the last wait gave several events: look before waiting
-	run    []int32 // slots with something to do
-	later  []int32 // the list that was worked off last
-	bulky  []int32 // slots that move much at once, in the order of their turns
-	due    []int32
-	idle   []command // an empty list
+	busy   bool      // the last wait gave several events: look before waiting
+	run    []int32   // slots with something to do
+	later  []int32   // the run list of the round before, for its memory
+	bulky  []int32   // slots that move much at once, in the order of their turns
+	due    []int32   // slots whose timers are due, in expire
+	idle   []command // an empty list, for its memory
 
 	intakes  []*intake // by number; nil: free
-	calls    int       // how many of them have clients
-	rounds   uint64
-	yieldAt  int64
-	resumeAt int64    // when a listener that was left alone is due; 0: none is
-	fresh    *intake  // whose client is being started
-	peer     sockaddr // of the client that is being accepted
-	low      uint16   // ports that the kernel connects from
-	high     uint16
+	calls    int       // how many intakes have clients
+	rounds   uint64    // rounds of admit so far
+	yieldAt  int64     // when yield is to be called
+	resumeAt int64     // when the first pause of a listener is over; 0: none pauses
+	fresh    *intake   // of the client that is being started, until its first Recv; nil: none
+	peer     sockaddr  // scratch address of accept, connect and getsockname
+	low      uint16    // first port that the kernel connects from
+	high     uint16    // last port that the kernel connects from
 
-	tells    *sync.WaitGroup              // calls of Done
+	tells    *sync.WaitGroup              // calls of Done under way
 	stages   [connecting + 1]atomic.Int64 // how many slots are in each
 	accepted atomic.Uint64
 }
 
-// loop runs until the queue is closed, and ends what is left then.
+// main is the goroutine of the loop. It runs until the queue is closed, and ends what is
+// left then.
 func (r *loop) main() {
 	for {
 		n := r.await()
@@ -79,12 +80,13 @@ func (r *loop) main() {
 	}
 }
 
-// yieldEvery is less than the 10 ms after which Go's scheduler takes a goroutine for
-// one that hogs its processor. From then on its watchman looks every 20 µs, which
-// cost a twentieth of the processor time of small requests.
+// yieldEvery is less than the 10 ms after which Go's scheduler takes a goroutine for one
+// that hogs its processor. From then on the runtime's monitor thread looks every 20 µs,
+// which cost a twentieth of the processor time of small requests.
 const yieldEvery = int64(5 * time.Millisecond)
 
-// yield lets the scheduler see now and then that this goroutine does not hog.
+// yield yields now and then, so that the scheduler does not take this goroutine for one
+// that hogs its processor.
 func (r *loop) yield() {
 	if r.now >= r.yieldAt {
 		r.yieldAt = r.now + yieldEvery
@@ -133,7 +135,7 @@ func (r *loop) mark(events []unix.EpollEvent) {
 		key := keyOf(&events[k])
 		i, e, s := r.slab.find(key)
 		if s == nil {
-			r.call(key) // or the eventfd, or a pair that is gone
+			r.call(key) // a listener; the eventfd and pairs that are gone are ignored
 			continue
 		}
 		s.ends[e].note(events[k].Events)
@@ -145,7 +147,7 @@ func (r *loop) mark(events []unix.EpollEvent) {
 	}
 }
 
-// note translates an event.
+// note sets the flags that an event of the kernel stands for.
 func (e *end) note(events uint32) {
 	const (
 		in  = unix.EPOLLIN | unix.EPOLLPRI | unix.EPOLLRDHUP | unix.EPOLLHUP
@@ -170,7 +172,8 @@ func (e *end) note(events uint32) {
 	}
 }
 
-// enqueue puts slot i on the run list, or where it waits for its turn alone.
+// enqueue puts slot i on the run list, or among the bulk slots, of which one has its
+// turn per round.
 func (r *loop) enqueue(i int32, s *slot) {
 	switch {
 	case s.queued:
@@ -183,8 +186,8 @@ func (r *loop) enqueue(i int32, s *slot) {
 	s.queued = true
 }
 
-// work gives every slot on the run list its turn, and then one of those that
-// move much. A small message waits for one of them, however many there are.
+// work gives every slot on the run list its turn, and then one bulk slot. A small
+// message waits for one bulk slot, however many there are.
 func (r *loop) work() {
 	list := r.run
 	r.run = r.later[:0]
@@ -213,8 +216,8 @@ func (r *loop) serve(i int32) {
 	}
 }
 
-// turn does what can be done for a pair now, and says whether more could be. A
-// panic costs the pair, not the others.
+// turn does for a pair what can be done now, and reports whether more could be done. A
+// panic ends the pair, and no other one.
 func (r *loop) turn(i int32, s *slot) (again bool) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -237,7 +240,7 @@ func (r *loop) turn(i int32, s *slot) (again bool) {
 	return r.settle(i, s) && (first || second)
 }
 
-// obey carries out the commands, and says whether the loop is to end.
+// obey carries out the commands, and reports whether the loop is to end.
 func (r *loop) obey() (closing bool) {
 	list, closing := r.queue.take(r.idle)
 	for k := range list {

@@ -15,24 +15,22 @@ import (
 	"dwaar.dev/dwaar/host/relay"
 )
 
-// Loops relay plain sockets in a few event loops. Its methods may be called
-// from any goroutine.
+// Loops relay plain sockets in a few event loops. Any goroutine may call their methods.
 type Loops struct {
 	all   []*loop
 	turn  atomic.Uint32
 	loops sync.WaitGroup
 	tells sync.WaitGroup
 	pipes *budget
-	keeps atomic.Int32 // that may still be used
-	low   uint16       // the kernel connects from
-	high  uint16       // ports of this range
+	keeps atomic.Int32 // buffers that may still be reserved
+	low   uint16       // first port that the kernel connects from
+	high  uint16       // last port that the kernel connects from
 }
 
-// New starts n loops; 0 stands for one per processor. Where there are none,
-// which is everywhere but on Linux, the error is errors.ErrUnsupported. The
-// program should leave the scheduler one processor more than there are
-// loops (runtime.GOMAXPROCS): a goroutine beside a busy loop otherwise
-// waits for it.
+// New starts n loops; 0 stands for one per processor. On other systems than Linux the
+// error is errors.ErrUnsupported. The program should leave the scheduler one processor
+// more than there are loops (runtime.GOMAXPROCS): otherwise a goroutine waits while all
+// loops are busy.
 func New(n int) (*Loops, error) {
 	if n <= 0 {
 		n = runtime.NumCPU()
@@ -71,12 +69,11 @@ func newLoop(rs *Loops) (*loop, error) {
 	return r, nil
 }
 
-// Start is relay.Start. Two ends that are plain sockets, bare or in a
-// *net.TCPConn, a *net.UnixConn or a *relay.Conn, are relayed by a loop;
-// their descriptors are taken out of their connections, which are closed: no
-// Read or Write may be under way. All others are given to relay.Start. Done
-// is called from a goroutine of its own and may wait. After Close, all links
-// are relay.Start's.
+// Start is relay.Start. A loop relays two ends that are plain sockets: descriptors, or a
+// *net.TCPConn, a *net.UnixConn or a *relay.Conn, whose descriptor is taken and which
+// is closed, so that no Read or Write may be under way. All other pairs go to
+// relay.Start. Done is called from a goroutine of its own and may wait. After Close, all
+// pairs go to relay.Start.
 func (rs *Loops) Start(down, up relay.Endpoint, o relay.Options) *relay.Link {
 	if !plain(down) || !plain(up) || !take(&down) || !take(&up) {
 		return relay.Start(down, up, o)
@@ -93,10 +90,9 @@ func (rs *Loops) Start(down, up relay.Endpoint, o relay.Options) *relay.Link {
 	return &l.handle
 }
 
-// Close leaves the listeners, ends the links that loops still relay and kills
-// the clients before that, all for the reason relay.Drained, and returns when all
-// is closed and every Done and every Events has been told; so do not call it from
-// there. Links that were given to relay.Start go on.
+// Close leaves the listeners, kills the clients and ends the links that loops relay, all
+// for the reason relay.Drained. It returns when everything is closed and every Done and
+// every Events was told, so neither may call Close. Links of relay.Start go on.
 func (rs *Loops) Close() {
 	for _, r := range rs.all {
 		r.queue.close()
@@ -105,7 +101,7 @@ func (rs *Loops) Close() {
 	rs.tells.Wait()
 }
 
-// Stats counts. Links that were given to relay.Start are not among them.
+// Stats returns what the loops hold now. Links of relay.Start are not counted.
 func (rs *Loops) Stats() Stats {
 	st := Stats{
 		Pipes: int(rs.pipes.open.Load()),
@@ -120,8 +116,8 @@ func (rs *Loops) Stats() Stats {
 	return st
 }
 
-// plain says whether e is a socket with nothing on it. The types are exactly
-// these: one that merely embeds them may hold bytes of its own.
+// plain reports whether e is a socket with nothing on top. The types are exactly these:
+// a type that merely embeds one of them may hold bytes of its own.
 func plain(e relay.Endpoint) bool {
 	switch e.Conn.(type) {
 	case nil, *net.TCPConn, *net.UnixConn, *relay.Conn:
@@ -130,7 +126,8 @@ func plain(e relay.Endpoint) bool {
 	return false
 }
 
-// take makes e a bare descriptor. Where that fails e stays what it is.
+// take makes e a descriptor without a net.Conn, and reports whether that worked. e is
+// unchanged otherwise.
 func take(e *relay.Endpoint) bool {
 	if e.Conn == nil {
 		return true
@@ -139,13 +136,13 @@ func take(e *relay.Endpoint) bool {
 	if err != nil {
 		return false
 	}
-	_ = e.Conn.Close() // its own number; the socket lives on in ours
+	_ = e.Conn.Close() // closes the old number; the duplicate keeps the socket open
 	e.Conn, e.FD = nil, fd
 	return true
 }
 
-// duplicate returns another descriptor of c's socket. It is never one of the
-// first three: on 1 and 2 a broken pipe ends the process.
+// duplicate returns another descriptor of c's socket, never one of the first three: a
+// broken pipe on descriptor 1 or 2 ends the process.
 func duplicate(c net.Conn) (fd int, err error) {
 	raw, err := c.(syscall.Conn).SyscallConn()
 	if err != nil {

@@ -6,13 +6,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Socket options of upstreams. Most connections end before they need one: what is
-// not set costs nothing.
+// Socket options of upstreams. Most connections end before they need one, so options
+// are set late.
 const (
-	// nagleFree bytes fit a segment on every path: Nagle's algorithm holds up what
-	// does not fill one while something before it is not acknowledged.
+	// nagleFree is how many bytes fit a segment on every path. Nagle's algorithm holds
+	// back bytes that do not fill a segment while earlier ones are unacknowledged.
 	nagleFree = 1 << 10
-	// keepAliveAfter is when a pair is old enough for keepalive.
+	// keepAliveAfter is the age at which a pair gets keepalive.
 	keepAliveAfter = int64(15 * time.Second)
 
 	keepAliveIdle     = 30 // seconds
@@ -20,9 +20,9 @@ const (
 	keepAliveProbes   = 3
 )
 
-// hurry is called before n bytes are sent to an end. Before the second time, and
-// before the first if there may be more than one segment, Nagle's algorithm is
-// switched off. A loopback segment takes all that is sent at once.
+// hurry is called before n bytes are sent to an end. It switches Nagle's algorithm off
+// before the second send, and before a first one that may take more than one segment.
+// On the loopback one segment takes all bytes of a send.
 func (e *end) hurry(n int) {
 	if !e.is(nagle) {
 		return
@@ -34,17 +34,17 @@ func (e *end) hurry(n int) {
 	e.set(spoken)
 }
 
-// withoutAck is for an end that connects and is sent to at once: the first segment
-// acknowledges the handshake, which saves a packet. From there on the kernel takes
-// its time with acknowledgements, for which a peer with Nagle's algorithm waits
-// before it sends the second part of an answer; answered ends that.
+// withoutAck is called for an end that connects and is sent to at once: the first segment
+// then acknowledges the handshake, which saves a packet. From there on the kernel delays
+// acknowledgements, and a peer with Nagle's algorithm waits for one before it sends the
+// second part of an answer; answered ends the delay.
 func (e *end) withoutAck() {
 	e.set(hushed)
 	_ = unix.SetsockoptInt(int(e.fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0)
 }
 
-// answered is called when n bytes were received from an end: what has come and what
-// may come is acknowledged at once. After FIN nothing comes.
+// answered is called when n bytes were received from an end. It has the kernel
+// acknowledge at once, unless FIN has come, after which nothing else comes.
 func (e *end) answered(n int) {
 	if n == 0 || !e.is(hushed) {
 		return

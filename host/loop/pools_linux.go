@@ -11,29 +11,28 @@ import (
 )
 
 const (
-	// pipeUnit is what the budget counts, and the smaller size of a pipe. The
-	// larger one takes a quarter to a third off the CPU time of bulk: fewer
-	// calls, fewer wake-ups of the peers.
+	// pipeUnit is the unit of the budget in bytes, and the smaller size of a pipe. The
+	// larger size takes a quarter to a third off the CPU time of bulk: fewer calls,
+	// fewer wake-ups of the peers.
 	pipeUnit   = 256 << 10
 	largeUnits = 4
 	leastPipe  = 64 << 10 // a smaller one is slower than recv and send
 	pageSize   = 4 << 10
-	mostUnits  = 1024 // where the kernel has no limit
+	mostUnits  = 1024 // the budget where the kernel has no limit
 
 	// trimEvery is how long a pipe may lie unused before it is closed.
 	trimEvery = int64(time.Second)
-	// pipeRetry keeps a loop whose user has no pipes left from asking for
-	// one per read.
+	// pipeRetry is how long a loop asks for no pipe after it got none.
 	pipeRetry = int64(100 * time.Millisecond)
 )
 
-// pipe is two descriptors and what it counts in the budget.
+// pipe is the two descriptors of a pipe and its size in units.
 type pipe struct{ r, w, units int32 }
 
-// noPipe is none.
+// noPipe returns the value that stands for no pipe.
 func noPipe() pipe { return pipe{r: none, w: none} }
 
-// size is how much is asked of splice at once.
+// size returns how many bytes the pipe holds.
 func (p pipe) size() int { return int(p.units) * pipeUnit }
 
 func (p pipe) close() {
@@ -47,9 +46,8 @@ type budget struct {
 	open atomic.Int32 // pipes
 }
 
-// newBudget takes half of what the kernel allows a user without privileges.
-// Past that limit its pipes have 8 KiB, also those of the user's other
-// programs.
+// newBudget returns half of what the kernel allows a user without privileges. Past the
+// kernel's limit all new pipes of the user have 8 KiB, in other programs as well.
 func newBudget() *budget {
 	pages := 16384 // the kernel's default
 	if b, err := os.ReadFile("/proc/sys/fs/pipe-user-pages-soft"); err == nil {
@@ -65,7 +63,8 @@ func newBudget() *budget {
 	return b
 }
 
-// buy makes a pipe, a large one while half of the budget is left.
+// buy makes a pipe, a large one while half of the budget is left, and reports whether
+// there is one to be had.
 func (b *budget) buy() (pipe, bool) {
 	for _, units := range [...]int32{largeUnits, 1} {
 		if units > 1 && b.left.Load() < b.most/2 {
@@ -82,14 +81,14 @@ func (b *budget) buy() (pipe, bool) {
 	return pipe{}, false
 }
 
-// drop closes q, which may hold bytes: nobody else must see them.
+// drop closes a pipe, which may hold bytes of its pair.
 func (b *budget) drop(q pipe) {
 	q.close()
 	b.left.Add(q.units)
 	b.open.Add(-1)
 }
 
-// newPipe makes a pipe, and reads its size back.
+// newPipe makes a pipe, and fails if the kernel does not give it the size.
 func newPipe(units int32) (pipe, error) {
 	var fds [2]int
 	if err := unix.Pipe2(fds[:], unix.O_NONBLOCK|unix.O_CLOEXEC); err != nil {
@@ -105,16 +104,16 @@ func newPipe(units int32) (pipe, error) {
 	return q, nil
 }
 
-// pipes are the pipes of a loop that nobody borrows; each is empty.
+// pipes are the pipes of a loop that are not lent; each is empty.
 type pipes struct {
 	budget  *budget
 	idle    []pipe
-	least   int   // how few lay idle since the last trim
-	trimAt  int64 // 0: not while none is idle
-	retryAt int64
+	least   int   // smallest length of idle since the last trim
+	trimAt  int64 // when trim is due; 0: idle is empty
+	retryAt int64 // when the budget is asked again after a refusal
 }
 
-// lend returns an empty pipe, or false if there is none to be had.
+// lend returns an empty pipe, and reports whether there is one to be had.
 func (p *pipes) lend(now int64) (pipe, bool) {
 	if n := len(p.idle); n > 0 {
 		q := p.idle[n-1]
@@ -140,7 +139,7 @@ func (p *pipes) giveBack(q pipe, now int64) {
 	p.idle = append(p.idle, q)
 }
 
-// trim closes the pipes that nobody wanted for a while.
+// trim closes the pipes that were idle since the last trim.
 func (p *pipes) trim(now int64) {
 	if p.trimAt == 0 || now < p.trimAt {
 		return

@@ -5,15 +5,15 @@ import (
 )
 
 const (
-	// bulkAfter full receives make a direction bulk: splice costs more calls
-	// than it saves copies below some 32 KiB.
+	// bulkAfter is how many full receives in a row make a direction bulk. Below some
+	// 32 KiB the additional calls of splice cost more than copying does.
 	bulkAfter = 2
-	// smallAfter receives of less than a buffer make it small again.
+	// smallAfter is how many moves of less than a buffer make a direction small again.
 	smallAfter = 8
 )
 
-// pump moves what end e of a pair has sent to the other end, and says whether
-// it stopped only because others have their turn.
+// pump moves what end e of a pair has sent to the other end, and reports whether it
+// stopped only because other pairs have their turn.
 func (r *loop) pump(i int32, s *slot, e int) bool {
 	src, dst := &s.ends[e], &s.ends[1-e]
 	for budget := quantum; budget > 0; {
@@ -32,8 +32,8 @@ func (r *loop) pump(i int32, s *slot, e int) bool {
 	return true
 }
 
-// move does one step of pump: what waits is written, or something is received.
-// It returns how many bytes were moved.
+// move does one step of pump: it writes bytes that wait, or receives. It returns how
+// many bytes were moved.
 func (r *loop) move(i int32, s *slot, e int) int {
 	src := &s.ends[e]
 	switch {
@@ -57,7 +57,7 @@ func (r *loop) exchange(i int32, s *slot, e int) int {
 	n := r.receive(i, s, e, r.buf[:], 0)
 	how := 0
 	if s.ends[e].flags&(eof|gone) == eof {
-		how = unix.MSG_MORE // FIN, which comes next, goes with it
+		how = unix.MSG_MORE // FIN, which is sent next, goes into the same segment
 	}
 	sent := r.write(i, s, e, r.buf[:n], how)
 	if src := &s.ends[e]; sent < n && !s.ends[1-e].is(gone) {
@@ -69,8 +69,8 @@ func (r *loop) exchange(i int32, s *slot, e int) int {
 	return n
 }
 
-// exchangeExactly takes from the receive queue only what the other end has
-// taken: one call more, for when there is no memory left to keep the rest.
+// exchangeExactly takes from the receive queue only as much as the other end has taken,
+// at the cost of one call more. It is for when no buffer is left to keep the rest.
 func (r *loop) exchangeExactly(i int32, s *slot, e int) int {
 	n := r.receive(i, s, e, r.buf[:], unix.MSG_PEEK)
 	sent := r.write(i, s, e, r.buf[:n], 0)
@@ -117,9 +117,9 @@ func (r *loop) receive(i int32, s *slot, e int, b []byte, how int) int {
 	return n
 }
 
-// short notes that a receive gave less than there was room for: then it was the
-// last one, and after the end of the stream even the end, unless something else
-// can stop a receive.
+// short is told whether a receive gave less than there was room for. Such a receive
+// emptied the queue, and after FIN reached the end of the stream, unless something else
+// can cut a receive short.
 func (e *end) short(was bool) {
 	switch {
 	case !was:
@@ -131,8 +131,8 @@ func (e *end) short(was bool) {
 	}
 }
 
-// grade counts the receives in a row that speak for a change to or from bulk,
-// and makes it after so many.
+// grade counts the receives in a row that speak for a change to or from bulk, and
+// makes the change after so many.
 func (e *end) grade(change bool, after uint8, to flags) {
 	if !change {
 		e.streak = 0
@@ -156,7 +156,7 @@ func (r *loop) write(i int32, s *slot, e int, b []byte, how int) int {
 	return n
 }
 
-// wrote notes what a write to the end opposite e has told.
+// wrote notes the result of a write to the end opposite e.
 func (r *loop) wrote(i int32, s *slot, e, n int, blocked bool, errno unix.Errno) {
 	if n > 0 {
 		s.moved = r.now
@@ -170,7 +170,7 @@ func (r *loop) wrote(i int32, s *slot, e, n int, blocked bool, errno unix.Errno)
 	}
 }
 
-// awaitRoom notes that end e takes no more, and has the kernel say when it does.
+// awaitRoom notes that end e takes no more, and has the kernel report when it does.
 func (r *loop) awaitRoom(i int32, s *slot, e int) {
 	end := &s.ends[e]
 	end.clear(writable)
@@ -193,7 +193,7 @@ func (r *loop) writeHead(i int32, s *slot, e int) int {
 	return n
 }
 
-// writeKept goes on with what was refused before.
+// writeKept goes on with the bytes that the destination did not take before.
 func (r *loop) writeKept(i int32, s *slot, e int) int {
 	src := &s.ends[e]
 	n := r.write(i, s, e, r.keeps.bufs[src.keep][src.from:src.to], 0)
@@ -204,7 +204,7 @@ func (r *loop) writeKept(i int32, s *slot, e int) int {
 	return n
 }
 
-// spliceIn moves from end e into an empty pipe, and out of it.
+// spliceIn moves bytes from end e into an empty pipe, and on to the other end.
 func (r *loop) spliceIn(i int32, s *slot, e int) int {
 	src := &s.ends[e]
 	if src.pipe == noPipe() && !r.borrow(s, src) {
@@ -221,11 +221,11 @@ func (r *loop) spliceIn(i int32, s *slot, e int) int {
 	case 0, unix.EAGAIN:
 	case unix.EINVAL:
 		src.set(unfit)
-	default: // recv would not say it again
+	default: // the kernel reports an error once: recv would not get it
 		r.broke(i, s, e, reading, errno)
 	}
-	// It may have ended, or broken, or be drained, or stand before an urgent
-	// byte, where splice sees nothing (EAGAIN) or an end (0): recv knows.
+	// The end may have finished, broken, or sent nothing more, or an urgent byte may be
+	// next, where splice reports nothing (EAGAIN) or an end (0): recv tells which.
 	if n = r.exchange(i, s, e); n > 0 && errno == 0 {
 		s.ends[0].set(unfit)
 		s.ends[1].set(unfit)
@@ -233,8 +233,8 @@ func (r *loop) spliceIn(i int32, s *slot, e int) int {
 	return n
 }
 
-// borrow gives src a pipe, unless there is none or its sockets would block in
-// splice, which has no flag against that.
+// borrow gives src a pipe, and reports whether it did: not if there is none, or if the
+// sockets would block in splice, which has no flag against that.
 func (r *loop) borrow(s *slot, src *end) bool {
 	if !s.checked {
 		s.checked = true
@@ -264,7 +264,7 @@ func (r *loop) returnPipe(src *end) {
 	src.pipe, src.piped = noPipe(), 0
 }
 
-// writePiped moves what is in the pipe of end e to the other end.
+// writePiped moves the bytes in the pipe of end e to the other end.
 func (r *loop) writePiped(i int32, s *slot, e int) int {
 	src := &s.ends[e]
 	dst := &s.ends[1-e]
@@ -278,7 +278,7 @@ func (r *loop) writePiped(i int32, s *slot, e int) int {
 	return n
 }
 
-// forget drops what was received from src and not written.
+// forget drops what was received from end e and not written.
 func (r *loop) forget(l *link, s *slot, e int) {
 	src := &s.ends[e]
 	if src.keep != none {

@@ -19,7 +19,7 @@ func (r *loop) pass(s *slot, to stage) {
 	s.stage = to
 }
 
-// start gives a client its slot and begins its session.
+// start gives a client a slot and calls Events.Start.
 func (r *loop) start(in *intake, c *Client, fd int32) {
 	l := &c.link
 	i, s := r.slab.take(l)
@@ -45,8 +45,8 @@ func (r *loop) start(in *intake, c *Client, fd int32) {
 	}
 }
 
-// ask calls a method of a client's session and sees to what it has decided. Bytes
-// for an upstream go out at once. A panic costs the client.
+// ask calls a method of a client's Events, and relays at once if that method began the
+// relay. A panic ends the client, and no other one.
 func (r *loop) ask(i int32, s *slot, method func(Events)) {
 	l := r.slab.links[i]
 	defer func() {
@@ -58,7 +58,7 @@ func (r *loop) ask(i int32, s *slot, method func(Events)) {
 	r.pass(s, held)
 	method(l.session)
 	switch {
-	case l.slot == none: // closed, or detached
+	case l.slot == none: // the client was closed or detached
 	case s.stage == held:
 		panic("a session has returned and its client waits for nothing")
 	case s.stage == joined && (s.ends[0].flags|s.ends[1].flags)&(headed|readable|eof|gone) != 0:
@@ -68,17 +68,17 @@ func (r *loop) ask(i int32, s *slot, method func(Events)) {
 	}
 }
 
-// panicked closes the client of a session that panicked, and tells it.
+// panicked closes a client whose Events panicked, and calls Events.Panicked.
 func (r *loop) panicked(l *link, v any) {
 	stack := debug.Stack()
 	if l.slot != none {
 		r.close(l.slot, r.slab.at(l.slot), true)
 	}
-	defer func() { _ = recover() }() // there is nobody left to be told
+	defer func() { _ = recover() }() // nobody is left who could be told
 	l.session.Panicked(v, stack)
 }
 
-// ended tells how a relay ended.
+// ended calls Events.Ended.
 func (r *loop) ended(l *link, res relay.Result) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -88,7 +88,7 @@ func (r *loop) ended(l *link, res relay.Result) {
 	l.session.Ended(res)
 }
 
-// killed tells that the client is to go, and closes it if that was not done.
+// killed calls Events.Killed, and closes the client if that did not.
 func (r *loop) killed(i int32, s *slot, reason relay.Reason) {
 	l := r.slab.links[i]
 	defer func() {
@@ -103,14 +103,14 @@ func (r *loop) killed(i int32, s *slot, reason relay.Reason) {
 	}
 }
 
-// attend looks what has happened to a client and calls its session.
+// attend calls the method of a client's Events that fits what has happened.
 func (r *loop) attend(i int32, s *slot) {
 	client := &s.ends[0]
 	switch {
 	case s.stage == connecting:
 		r.connected(i, s)
 	case s.stage == waiting && client.is(readable|failed|eof|gone):
-		client.set(readable) // of an error Recv learns
+		client.set(readable) // Recv returns the error, if there is one
 		r.ask(i, s, Events.Ready)
 	}
 }
@@ -127,7 +127,7 @@ func (r *loop) dueClient(i int32, s *slot) {
 	}
 }
 
-// connected looks what has become of the upstream of a client.
+// connected looks whether the upstream of a client stands, or was refused.
 func (r *loop) connected(i int32, s *slot) {
 	up := &s.ends[1]
 	if !up.is(writable | failed) {
@@ -149,7 +149,7 @@ func (r *loop) connected(i int32, s *slot) {
 	}
 }
 
-// answer tells how an attempt that was pending has ended.
+// answer calls Events.Connected with the result of an attempt that was pending.
 func (r *loop) answer(i int32, s *slot, err error) {
 	if err != nil {
 		err = dialError("tcp", s.to.addr(), err)

@@ -10,14 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sockaddr is an address as the kernel takes and gives it. A loop has one, so
-// that none is allocated.
+// sockaddr is an address in the kernel's form. Each loop reuses one, so that none is
+// allocated.
 type sockaddr struct {
 	raw unix.RawSockaddrInet6 // room for IPv4 as well; the name of a Unix socket is cut off
 	len uint32
 }
 
-// set makes it an IP address and a port.
+// set sets a to an IP address and a port.
 func (a *sockaddr) set(ip netip.Addr, port uint16) {
 	a.raw = unix.RawSockaddrInet6{}
 	if ip.Is4() {
@@ -31,8 +31,8 @@ func (a *sockaddr) set(ip netip.Addr, port uint16) {
 	binary.BigEndian.PutUint16((*[2]byte)(unsafe.Pointer(&a.raw.Port))[:], port) // at the same place in both
 }
 
-// addrPort returns it without zone, an IPv4 address never as IPv6; the zero value
-// if it is none of both.
+// addrPort returns a without zone, an IPv4 address never as IPv6; the zero value for
+// other families.
 func (a *sockaddr) addrPort() netip.AddrPort {
 	port := binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(&a.raw.Port))[:])
 	switch a.raw.Family {
@@ -59,8 +59,8 @@ func scope(zone string) uint32 {
 	return 0
 }
 
-// accept accepts a client and its address. Its descriptor is none of the first
-// three: on 1 and 2 a broken pipe ends the process.
+// accept accepts a client and its address. The descriptor is none of the first three: a
+// broken pipe on descriptor 1 or 2 ends the process.
 func accept(listener int32, from *sockaddr) (int32, unix.Errno) {
 	for {
 		from.raw.Family, from.len = unix.AF_UNSPEC, uint32(unsafe.Sizeof(from.raw))
@@ -76,7 +76,7 @@ func accept(listener int32, from *sockaddr) (int32, unix.Errno) {
 	}
 }
 
-// socket makes a stream socket, with a descriptor as accept's.
+// socket makes a stream socket. The descriptor is none of the first three.
 func socket(family int) (int32, unix.Errno) {
 	fd, _, errno := unix.RawSyscall(unix.SYS_SOCKET, uintptr(family), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if errno != 0 {
@@ -99,7 +99,7 @@ func aboveStandard(fd int32) (int32, unix.Errno) {
 	return int32(higher), 0
 }
 
-// connect begins to connect. EINTR stands for EINPROGRESS: it goes on.
+// connect begins to connect. EINTR counts as EINPROGRESS: the kernel goes on.
 func connect(fd int32, to *sockaddr) unix.Errno {
 	_, _, errno := unix.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&to.raw)), uintptr(to.len))
 	if errno == unix.EINTR {

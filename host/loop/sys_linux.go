@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The system calls of the loop. Those that cannot take long go without the
-// scheduler's knowledge: telling it costs as much as a small recv.
+// The system calls of the loop. Short ones are made without telling the scheduler, which
+// costs as much as a small recv.
 
-// tcpClosed is TCP_CLOSE of the kernel: no peer any more.
+// tcpClosed is the state TCP_CLOSE of the kernel: the connection is over.
 const tcpClosed = 7
 
-// recv receives what has come, without waiting. An urgent byte is skipped by
-// the kernel; a recv ends before it and the next begins after it.
+// recv receives what has come, without waiting. The kernel skips an urgent byte: one
+// recv ends before that byte and the next begins after it.
 func recv(fd int32, b []byte, flags int) (int, unix.Errno) {
 	for {
 		n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)),
@@ -31,7 +31,7 @@ func recv(fd int32, b []byte, flags int) (int, unix.Errno) {
 	}
 }
 
-// send sends as much of b as is taken without waiting.
+// send sends as much of b as the socket takes without waiting.
 func send(fd int32, b []byte, flags int) (int, unix.Errno) {
 	for {
 		n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)),
@@ -46,8 +46,8 @@ func send(fd int32, b []byte, flags int) (int, unix.Errno) {
 	}
 }
 
-// splice moves up to n bytes between a socket and a pipe. It may take a
-// millisecond, and must not hold up a garbage collection for so long.
+// splice moves up to n bytes between a socket and a pipe. The call may take a
+// millisecond, so the scheduler is told: a garbage collection must not wait so long.
 func splice(from, to int32, n int) (int, unix.Errno) {
 	for {
 		m, _, errno := unix.Syscall6(unix.SYS_SPLICE, uintptr(from), 0, uintptr(to), 0, uintptr(n),
@@ -62,7 +62,7 @@ func splice(from, to int32, n int) (int, unix.Errno) {
 	}
 }
 
-// poll returns the events that wait already.
+// poll takes events without waiting.
 func poll(epoll int, events []unix.EpollEvent) int {
 	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(&events[0])),
 		uintptr(len(events)), 0, 0, 0)
@@ -72,7 +72,7 @@ func poll(epoll int, events []unix.EpollEvent) int {
 	return int(n)
 }
 
-// wait waits for events, at most so many milliseconds; -1 is for ever.
+// wait waits for events, at most so many milliseconds; -1: without limit.
 func wait(epoll int, events []unix.EpollEvent, milliseconds int) int {
 	n, err := unix.EpollWait(epoll, events, milliseconds)
 	if err != nil {
@@ -81,7 +81,7 @@ func wait(epoll int, events []unix.EpollEvent, milliseconds int) int {
 	return n
 }
 
-// control is epoll_ctl(2): fd is to be looked after for events, with key k.
+// control is epoll_ctl(2) for the events of fd, with key k.
 func control(epoll, op int, fd int32, events uint32, k key) unix.Errno {
 	e := k.event()
 	e.Events = events
@@ -99,9 +99,8 @@ func socketError(fd int32) unix.Errno {
 	return unix.Errno(n)
 }
 
-// unsent returns how many bytes the peer has not acknowledged. It is 0 for a
-// connection that is dead, and for every socket but TCP: there, what was
-// written is with the peer.
+// unsent returns how many bytes the peer has not acknowledged. That is 0 for a dead
+// connection, and for every socket but TCP, where the peer has what was written.
 func unsent(fd int32) int {
 	info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil || info.State == tcpClosed {
@@ -129,14 +128,14 @@ func finishSending(fd int32) unix.Errno {
 	return errno
 }
 
-// blocking says whether fd would block where no flag of a call prevents it.
+// blocking reports whether calls without a flag against it would block on fd.
 func blocking(fd int32) bool {
 	n, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 	return err != nil || n&unix.O_NONBLOCK == 0
 }
 
-// closeFD closes fd. What the kernel has taken it still sends, unless abort
-// says that it is to be dropped and the connection reset.
+// closeFD closes fd. The kernel still sends what it has taken; with abort it drops that
+// and resets the connection.
 func closeFD(fd int32, abort bool) {
 	if fd < 0 {
 		return
@@ -147,8 +146,8 @@ func closeFD(fd int32, abort bool) {
 	_ = unix.Close(int(fd))
 }
 
-// closeBoth closes two descriptors. When they lie side by side, as those of a
-// client and its upstream often do, one call does it.
+// closeBoth closes two descriptors, by one call where their numbers are neighbours, as
+// those of a client and its upstream often are.
 func closeBoth(a, b int32, abortA, abortB bool) {
 	if abortA || abortB || a < 0 || b < 0 || a-b != 1 && b-a != 1 {
 		closeFD(a, abortA)
@@ -162,7 +161,7 @@ func closeBoth(a, b int32, abortA, abortB bool) {
 }
 
 // newEpoll makes an epoll and the eventfd that wakes it. The eventfd is
-// registered edge-triggered: each write is an event, and nobody reads it.
+// registered edge-triggered: each write is an event, and nobody reads the count.
 func newEpoll() (epoll, wake int, err error) {
 	epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {

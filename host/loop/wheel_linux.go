@@ -3,8 +3,8 @@ package loop
 import "math/bits"
 
 const (
-	// tickShift makes a tick of 4.2 ms: what waits for a timer here are limits
-	// of seconds and looks at a send queue.
+	// tickShift makes a tick of 4.2 ms, short enough for limits of seconds and for
+	// looks at a send queue.
 	tickShift = 22
 	tick      = 1 << tickShift
 
@@ -14,20 +14,20 @@ const (
 	lastTick    = 1<<(wheelBits*wheelLevels) - 1
 )
 
-// timer is the place of a slot in the wheel.
+// timer is the position of a slot in the wheel.
 type timer struct {
-	due        int64 // tick
-	prev, next int32 // neighbours in the list; none
-	level      int8  // none: not in the wheel
-	place      uint8
+	due        int64 // the tick at which the timer is due
+	prev, next int32 // neighbours in the list; none: there is none
+	level      int8  // level of the list; none: the slot is not in the wheel
+	place      uint8 // which list of that level
 }
 
-// wheel is a hierarchical timer wheel: setting and stopping a timer touches one
-// list. An entry stands at the level of the highest digit (of six bits) in
-// which its tick differs from now, and moves down when now comes to that digit.
-// Lists are threaded through the slots.
+// wheel is a hierarchical timer wheel: setting or stopping a timer touches one list. An
+// entry stands at the level of the highest digit (of six bits) in which its tick differs
+// from now, and moves down when now reaches that digit. The links of the lists are in
+// the slots.
 type wheel struct {
-	now   int64
+	now   int64 // the current tick
 	lists [wheelLevels][wheelSize]int32
 	used  [wheelLevels]uint64 // which lists are not empty
 }
@@ -42,7 +42,7 @@ func newWheel() wheel {
 	return w
 }
 
-// set makes slot i due at a tick, and at the next one if that has passed.
+// set makes slot i due at a tick, or at the next one if that tick has passed.
 func (w *wheel) set(b *slab, i int32, due int64) {
 	t := &b.at(i).timer
 	if t.level != none {
@@ -88,8 +88,8 @@ func (w *wheel) stop(b *slab, i int32) {
 	t.level = none
 }
 
-// next returns the tick at which something is to be done, and false if the
-// wheel is empty. It may be before that of the first entry, never after it.
+// next returns the tick at which the wheel has to be looked at, which is never after
+// that of the first entry, and false if the wheel is empty.
 func (w *wheel) next() (int64, bool) {
 	for level, used := range w.used {
 		if used == 0 {
@@ -102,7 +102,7 @@ func (w *wheel) next() (int64, bool) {
 	return 0, false
 }
 
-// advance goes on to a tick and appends the slots that became due to list.
+// advance sets now to a tick and appends the slots that became due to list.
 func (w *wheel) advance(b *slab, to int64, list []int32) []int32 {
 	for {
 		at, ok := w.next()
@@ -117,7 +117,7 @@ func (w *wheel) advance(b *slab, to int64, list []int32) []int32 {
 	}
 }
 
-// open empties the list of a level that now has come to.
+// open empties the list of a level that now has reached.
 func (w *wheel) open(b *slab, level int, list []int32) []int32 {
 	place := w.now >> (level * wheelBits) & (wheelSize - 1)
 	for i := w.lists[level][place]; i != none; i = w.lists[level][place] {

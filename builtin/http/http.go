@@ -132,7 +132,7 @@ func (m *Matcher) Sets() []string {
 // send them only after they have heard the server.
 func (m *Matcher) NeedsFields() bool { return m.wait == afterFields }
 
-// First implements [sdk.Starter]: a method is a token.
+// First implements [sdk.Starter]: a method is a token, and empty lines may precede it.
 func (m *Matcher) First() *[4]uint64 { return &m.first }
 
 // Keys implements [sdk.Keyed] for matchers with nothing but host names.
@@ -145,7 +145,7 @@ func (m *Matcher) Keys() (sdk.Selector, []string) {
 
 func tokenBytes() (set [4]uint64) {
 	for c := range 256 {
-		if isToken(byte(c)) {
+		if isToken(byte(c)) || isEnd(byte(c)) {
 			set[c>>6] |= 1 << (c & 63)
 		}
 	}

@@ -9,10 +9,11 @@
 //
 // A client that wants encryption sends SSLRequest or GSSENCRequest and waits for
 // the answer; user, database and application follow encrypted. So user and client
-// are Unknown then: behind the handlers postgres_tls and tls a subroute sees them.
+// are Unknown then: a subroute sees them where TLS was terminated before.
 // They are Unknown for CancelRequest as well, which names a process and no user.
 // A StartupMessage that repeats a parameter with another value is Unknown to the
-// options that read it.
+// options that read it. One of protocol 2, which PostgreSQL 13 was the last to take, is
+// Unknown to all.
 package postgres
 
 import (
@@ -126,6 +127,8 @@ func (m *Matcher) Match(f *sdk.Flow) (sdk.Verdict, error) {
 		return sdk.Need(msg.need), nil
 	case foreign:
 		return sdk.No, nil
+	case old:
+		return sdk.Unknown, nil
 	}
 	v := m.judge(f.Head, msg)
 	if v == sdk.Yes && msg.kind == startup {
@@ -209,5 +212,5 @@ func (p parameter) tell(f *sdk.Flow, key string) {
 	}
 }
 
-// First implements [sdk.Starter]: no message is longer than 10,000 bytes.
+// First implements [sdk.Starter]: no message is longer than 10,004 bytes.
 func (m *Matcher) First() *[4]uint64 { return &[4]uint64{1} }

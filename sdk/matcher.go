@@ -89,6 +89,15 @@ type FactReader interface {
 	Reads() []string // full names, "tls.server_name"
 }
 
+// A FactSupplier can say Yes before it knows all of its facts. Supply returns the same
+// matcher, but one that says Yes only when each of the facts that keys name is there or
+// never will be; nil if it says Yes no earlier anyway. A set that reads facts takes that
+// one for its supplier.
+type FactSupplier interface {
+	Matcher
+	Supply(keys []string) Matcher // "path", of http.path
+}
+
 // A FactSetter sets facts that its arguments name, beside those of its [Spec].
 type FactSetter interface {
 	Matcher

@@ -128,6 +128,24 @@ func (m *Matcher) Sets() []string {
 	return names
 }
 
+// Supply implements [sdk.FactSupplier]: a matcher without options says Yes to the preface
+// of HTTP/2, and no request is known then.
+func (m *Matcher) Supply(keys []string) sdk.Matcher {
+	waiting := *m
+	for _, key := range keys {
+		switch key {
+		case "method", "path":
+			waiting.wait = max(waiting.wait, afterLine)
+		case "host":
+			waiting.wait = afterFields
+		}
+	}
+	if waiting.wait == m.wait {
+		return nil
+	}
+	return &waiting
+}
+
 // NeedsFields says whether the matcher reads header fields. Over HTTP/2 some clients
 // send them only after they have heard the server.
 func (m *Matcher) NeedsFields() bool { return m.wait == afterFields }

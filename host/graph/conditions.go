@@ -23,6 +23,7 @@ type conditions struct {
 // set builds the condition of a matcher set: all of its matchers.
 func (c *conditions) set(n *sdk.Node) cond {
 	k := c.all(n)
+	c.await(&k, nil)
 	c.resolve(&k, nil)
 	return k
 }
@@ -123,7 +124,7 @@ func (c *conditions) leaf(n *sdk.Node, e *host.MatcherEntry) cond {
 	if s, ok := m.(sdk.FactSetter); ok {
 		in.sets = s.Sets()
 	}
-	c.offersH2(m, n)
+	c.offersH2(m, n.Name, n.Pos)
 	if r, ok := m.(sdk.FactReader); ok {
 		in.reads = len(r.Reads()) > 0
 	}
@@ -152,9 +153,9 @@ func (c *conditions) waits(r *Route) {
 // offersH2 warns of a matcher that reads header fields where TLS was terminated with
 // h2 on offer: clients of gRPC send them only after the server's SETTINGS, which no
 // upstream has sent yet.
-func (c *conditions) offersH2(m sdk.Matcher, n *sdk.Node) {
+func (c *conditions) offersH2(m sdk.Matcher, name string, at sdk.Pos) {
 	if f, ok := m.(interface{ NeedsFields() bool }); ok && c.scope.h2 && f.NeedsFields() {
-		c.scope.warnf(n.Pos, "%s reads header fields, and clients that agreed on h2 may wait for the server before they send any: choose by tls sni or alpn before this, or leave h2 out of the alpn of tls", n.Name)
+		c.scope.warnf(at, "%s reads header fields, and clients that agreed on h2 may wait for the server before they send any: choose by tls sni or alpn before this, or leave h2 out of the alpn of tls", name)
 	}
 }
 
@@ -198,6 +199,7 @@ func (c *conditions) sources(inst int, beside []int) {
 		for _, i := range beside {
 			if i != inst && !c.list.instances[i].reads && knows(factSet(c.names(i)), name) {
 				in.sources = append(in.sources, i)
+				in.inner = append(in.inner, name)
 				supplied = true
 			}
 		}

@@ -127,15 +127,14 @@ func (m *message) read(head []byte) {
 	}
 }
 
-// parameters reads NAME NUL VALUE NUL … NUL. The server wants the last NUL to be
-// the last byte, and a user.
+// parameters reads NAME NUL VALUE NUL … NUL. The server wants a user, and the end of the
+// list at the last byte: a NUL, or any other byte, for which a server puts a NUL behind
+// the message.
 func (m *message) parameters(b []byte) bool {
 	for at := header; at < len(b); {
 		name := bytes.IndexByte(b[at:], 0)
 		switch {
-		case name < 0:
-			return false
-		case name == 0:
+		case name <= 0:
 			return at == len(b)-1 && m.user.lo < m.user.hi
 		}
 		value := at + name + 1

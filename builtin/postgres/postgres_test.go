@@ -208,7 +208,8 @@ func TestAStartupMessageThatTheServerRefusesIsNone(t *testing.T) {
 		bare, user, client string
 	}{
 		"the real one":           {"", "", "yes", "yes", "yes"},
-		"no end":                 {"psql\x00\x00", "psql\x00x", "no", "no", "no"},
+		"another end":            {"psql\x00\x00", "psql\x00x", "yes", "yes", "yes"},
+		"no end":                 {"psql\x00\x00", "psqlx\x00", "no", "no", "no"},
 		"an end before the end":  {"\x00database\x00", "\x00\x00atabase\x00", "no", "no", "no"},
 		"no user":                {"user\x00", "usex\x00", "no", "no", "no"},
 		"an empty user":          {"user\x00alice\x00", "user\x00\x00lice\x00", "no", "no", "no"},

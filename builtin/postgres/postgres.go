@@ -28,13 +28,9 @@ const maxFact = 1024
 // Spec describes the matcher.
 func Spec() sdk.Spec {
 	return sdk.Spec{
-		Name: "postgres",
-		Doc:  "The first message of a PostgreSQL client",
-		Block: &sdk.Block{Options: []sdk.Spec{
-			{Name: "user", Many: true, Args: []sdk.Arg{sdk.One("NAME", sdk.Free), sdk.List("DATABASE", sdk.Free)}, Doc: "This user, with one of these databases if any are given; * is any user without a line of its own"},
-			{Name: "client", Many: true, Args: []sdk.Arg{sdk.Some("APPLICATION", sdk.Free)}, Doc: "One of these application names"},
-			{Name: "tls", Args: []sdk.Arg{sdk.Choice("WHEN", "enabled", "disabled", "*")}, Default: "*", Doc: "The client asks for TLS first, does not, or either"},
-		}},
+		Name:  "postgres",
+		Doc:   "The first message of a PostgreSQL client",
+		Block: &sdk.Block{Options: sdk.Specs(options())},
 		Facts: []sdk.Fact{
 			{Key: "user", Doc: "the user"},
 			{Key: "database", Doc: "the database; the user's name if the client names none"},
@@ -67,28 +63,41 @@ const (
 	disabled
 )
 
+// options are the lines of the matcher's block.
+func options() []sdk.Option[Matcher] {
+	return []sdk.Option[Matcher]{
+		sdk.Line(sdk.Spec{
+			Name: "user", Many: true, Doc: "This user, with one of these databases if any are given; * is any user without a line of its own",
+			Args: []sdk.Arg{sdk.One("NAME", sdk.Free), sdk.List("DATABASE", sdk.Free)},
+		}, (*Matcher).addUser),
+		sdk.Line(sdk.Spec{
+			Name: "client", Many: true, Doc: "One of these application names",
+			Args: []sdk.Arg{sdk.Some("APPLICATION", sdk.Free)},
+		}, sdk.AddTexts(func(m *Matcher) *[]string { return &m.clients })),
+		sdk.Line(sdk.Spec{
+			Name: "tls", Doc: "The client asks for TLS first, does not, or either", Default: "*",
+			Args: []sdk.Arg{sdk.Choice("WHEN", "enabled", "disabled", "*")},
+		}, (*Matcher).setTLS),
+	}
+}
+
 // New makes the matcher of a node that fits [Spec].
 func New(n *sdk.Node) (sdk.Matcher, error) {
 	m := &Matcher{}
 	var faults sdk.Errors
-	for i := range n.Block {
-		o := &n.Block[i]
-		switch o.Name {
-		case "user":
-			faults.Add(o.Pos, m.addUser(o))
-		case "client":
-			m.clients = append(m.clients, o.Texts()...)
-		case "tls":
-			m.tls = tlsNamed(o.Args[0].Text)
-			if m.tls == enabled && (n.Find("user") != nil || n.Find("client") != nil) {
-				faults = append(faults, sdk.Errorf(o.Pos, "tls enabled and user or client never hold together, the client sends them encrypted: leave either out"))
-			}
-		}
+	faults.Add(n.Pos, sdk.Apply(m, n.Block, options()))
+	if o := n.Find("tls"); o != nil && m.tls == enabled && (n.Find("user") != nil || n.Find("client") != nil) {
+		faults = append(faults, sdk.Errorf(o.Pos, "tls enabled and user or client never hold together, the client sends them encrypted: leave either out"))
 	}
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
 	return m, nil
+}
+
+func (m *Matcher) setTLS(o *sdk.Node) error {
+	m.tls = tlsNamed(o.Args[0].Text)
+	return nil
 }
 
 // addUser adds a line to what was said of the same user before.

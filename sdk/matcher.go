@@ -111,3 +111,11 @@ type Waiter interface {
 	Matcher
 	Waits() int
 }
+
+// A Later matcher reads what some clients send only after the server has answered, which
+// happens behind the route that it chooses. Later says what and who, in a sentence without
+// its dot, or "" where it reads no such thing; a load warns of it.
+type Later interface {
+	Matcher
+	Later() string
+}

@@ -150,6 +150,19 @@ func (m *Matcher) Supply(keys []string) sdk.Matcher {
 // send them only after they have heard the server.
 func (m *Matcher) NeedsFields() bool { return m.wait == afterFields }
 
+// Later implements [sdk.Later]: what gRPC asks for comes behind the server's SETTINGS.
+func (m *Matcher) Later() string {
+	for i := range m.protocols {
+		switch p := &m.protocols[i]; {
+		case p.content != nil:
+			return m.name + " with protocol grpc reads header fields, and many clients of gRPC send them only after they have heard the server's SETTINGS"
+		case p.least == 20 && m.NeedsFields():
+			return m.name + " reads header fields of HTTP/2, and clients of gRPC send them only after they have heard the server's SETTINGS"
+		}
+	}
+	return ""
+}
+
 // First implements [sdk.Starter]: a method is a token, and empty lines may precede it.
 func (m *Matcher) First() *[4]uint64 { return &m.first }
 

@@ -63,7 +63,7 @@ func (c *conditions) waiting(inst int, reads []string) int {
 	if s, ok := m.(sdk.FactSetter); ok {
 		in.sets = s.Sets()
 	}
-	c.offersH2(m, in.name, c.at[inst])
+	c.late(m, in.name, c.at[inst])
 	i := len(c.list.instances)
 	c.list.instances = append(c.list.instances, in)
 	c.specs, c.at = append(c.specs, c.specs[inst]), append(c.at, c.at[inst])

@@ -87,7 +87,7 @@ func TestAGuardDoesNotTakeWhatCannotBeReadForAbsent(t *testing.T) {
 func TestOnlyRoutesThatReadARequestWaitForIt(t *testing.T) {
 	t.Parallel()
 	for set, want := range map[string]string{
-		"http": "@guarded",
+		"http":                          "@guarded",
 		"http\nnot vars {http.path} /x": " at the end",
 	} {
 		if got := guarded(t, set, "http/grpc-python", nil); got != want {

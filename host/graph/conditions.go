@@ -124,7 +124,7 @@ func (c *conditions) leaf(n *sdk.Node, e *host.MatcherEntry) cond {
 	if s, ok := m.(sdk.FactSetter); ok {
 		in.sets = s.Sets()
 	}
-	c.offersH2(m, n.Name, n.Pos)
+	c.late(m, n.Name, n.Pos)
 	if r, ok := m.(sdk.FactReader); ok {
 		in.reads = len(r.Reads()) > 0
 	}
@@ -150,12 +150,16 @@ func (c *conditions) waits(r *Route) {
 	}
 }
 
-// offersH2 warns of a matcher that reads header fields where TLS was terminated with
+// late warns of a matcher that reads header fields where TLS was terminated with
 // h2 on offer: clients of gRPC send them only after the server's SETTINGS, which no
-// upstream has sent yet.
-func (c *conditions) offersH2(m sdk.Matcher, name string, at sdk.Pos) {
+// upstream has sent yet. Elsewhere it warns of what the matcher itself knows to be late.
+func (c *conditions) late(m sdk.Matcher, name string, at sdk.Pos) {
 	if f, ok := m.(interface{ NeedsFields() bool }); ok && c.scope.h2 && f.NeedsFields() {
 		c.scope.warnf(at, "%s reads header fields, and clients that agreed on h2 may wait for the server before they send any: choose by tls sni or alpn before this, or leave h2 out of the alpn of tls", name)
+		return
+	}
+	if l, ok := m.(sdk.Later); ok && l.Later() != "" {
+		c.scope.warnf(at, "%s: they wait for matching_timeout, and are unknown to it then; choose them by something else", l.Later())
 	}
 }
 

@@ -148,7 +148,7 @@ func (l *Loaded) register(tree []sdk.Node, p *Plugin) error {
 			facts = nil
 		}
 		l.registry.Matcher(s, func(n *sdk.Node) (sdk.Matcher, error) {
-			return l.matcher(&Matcher{name: name, export: i, plugin: p, module: p.Module, facts: facts}, n)
+			return l.matcher(&Matcher{name: name, export: i, plugin: p, module: p.Module, facts: facts, late: later(n, facts)}, n)
 		})
 	}
 	if !slices.Contains(names, p.Name) {

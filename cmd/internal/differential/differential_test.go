@@ -63,7 +63,7 @@ type said struct {
 }
 
 func subjects() []subject {
-	return []subject{tlsSubject(), httpSubject(), postgresSubject(), sshSubject()}
+	return slices.Concat([]subject{tlsSubject(), httpSubject(), postgresSubject(), sshSubject()}, pluginSubjects())
 }
 
 // TestServersGoOnOnlyWithWhatMatchersDoNotRefuse runs for DIFFTIME a server, and without

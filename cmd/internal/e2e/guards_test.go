@@ -72,3 +72,35 @@ func TestAGuardOnThePathHoldsForHTTP2WithPriorKnowledge(t *testing.T) {
 		}
 	}
 }
+
+// A client that authenticates selects its database behind the server's answer, and the
+// route by database never sees it.
+func TestALoadWarnsOfARouteByWhatComesAfterTheAnswer(t *testing.T) {
+	t.Parallel()
+	config := fmt.Sprintf(`{
+	plugin redis %s
+}
+layer4 {
+	127.0.0.1:0 {
+		@one redis db 1
+		@alice redis user alice
+		route @one {
+			close
+		}
+		route @alice {
+			close
+		}
+	}
+}
+`, module("redis"))
+	g, err := serve(t, config).build(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Release()
+	want := "Dwaarfile:6:8: redis db: clients that authenticate send SELECT only when the server has answered AUTH: " +
+		"they wait for matching_timeout, and are unknown to it then; choose them by something else"
+	if len(g.Warnings) != 1 || g.Warnings[0].Error() != want {
+		t.Errorf("warnings: %v, want %s", g.Warnings, want)
+	}
+}

@@ -12,7 +12,7 @@ func (r *request) readMethod(head []byte) {
 	for ; r.at < len(head); r.at++ {
 		c := head[r.at]
 		switch {
-		case r.at == r.mark && (c == '\r' || c == '\n'):
+		case r.at == r.mark && isEnd(c):
 			r.mark++
 		case r.at > r.mark && c == ' ':
 			r.method = span{lo: r.mark, hi: r.at}
@@ -20,30 +20,27 @@ func (r *request) readMethod(head []byte) {
 			r.at++
 			r.enter(atTarget)
 			return
-		case r.at > r.mark && c == '\t', isToken(c) && r.at-r.mark == maxMethod:
-			r.stage = odd
-			return
-		case !isToken(c):
+		case !isToken(c) || r.at-r.mark == maxMethod:
 			r.stage = foreign
+			if oddMethod(c, r.at-r.mark) {
+				r.stage = odd
+			}
 			return
 		}
 	}
 }
 
+// oddMethod reports whether some server takes c at position n of a method that cannot be
+// read on: as one more letter, or as the space behind it.
+func oddMethod(c byte, n int) bool { return isToken(c) || c == '\t' && n > 0 }
+
 // readTarget reads the target and the space behind it (RFC 9112 section 3.2). HAProxy
 // takes any text for one; what it means cannot be known then.
 func (r *request) readTarget(head []byte) {
 	for ; r.at < len(head); r.at++ {
-		c := head[r.at]
-		switch {
-		case c == ' ' && r.at > r.mark:
-			r.endTarget(head)
-			return
-		case c == ' ' || c == '\t', isEnd(c) && r.at > r.mark && r.endsHere(head):
-			r.stage = odd // more space than one, or HTTP/0.9, which has no version
-			return
-		case c < ' ' || c == 0x7f:
-			r.stage = foreign
+		switch c := head[r.at]; {
+		case c <= ' ' || c == 0x7f:
+			r.endTarget(head, c)
 			return
 		case !r.formless && !r.possible(head[r.mark], c):
 			r.formless = true
@@ -53,16 +50,30 @@ func (r *request) readTarget(head []byte) {
 
 func isEnd(c byte) bool { return c == '\r' || c == '\n' }
 
-// endTarget takes the target that ends before the current byte.
-func (r *request) endTarget(head []byte) {
-	target := span{lo: r.mark, hi: r.at}
-	if r.formless || !r.endsHere(head) {
-		r.badPath, r.badQuery, r.badHost = true, true, true
-	} else {
-		r.cutTarget(head, target)
+func isBlank(c byte) bool { return c == ' ' || c == '\t' }
+
+// endTarget takes the target that ends before c, the current byte.
+func (r *request) endTarget(head []byte, c byte) {
+	empty := r.at == r.mark
+	switch {
+	case c == ' ' && !empty:
+		r.takeTarget(head)
+		r.at++
+		r.enter(atVersion)
+	case isBlank(c), isEnd(c) && !empty && r.endsHere(head):
+		r.stage = odd // more space than one, or HTTP/0.9, which has no version
+	default:
+		r.stage = foreign
 	}
-	r.at++
-	r.enter(atVersion)
+}
+
+// takeTarget looks into the target, if it has a form.
+func (r *request) takeTarget(head []byte) {
+	if !r.endsHere(head) {
+		r.badPath, r.badQuery, r.badHost = true, true, true
+		return
+	}
+	r.cutTarget(head, span{lo: r.mark, hi: r.at})
 }
 
 // endsHere says whether a target that ends here has one of the four forms.
@@ -177,21 +188,28 @@ func (r *request) readVersion(head []byte) {
 const version = "HTTP/1."
 
 // otherVersion returns the stage behind a byte c at position n that HTTP/1 does not have
-// there. nginx takes versions of several digits, HAProxy all of one and one, and both
-// some space around them.
+// there.
 func (r *request) otherVersion(head []byte, c byte, n int) stage {
-	const name = len("HTTP/")
-	space := c == ' ' || c == '\t'
 	switch {
 	case r.at < len(preface) && string(head[:r.at+1]) == preface[:r.at+1]:
 		r.http2 = true
 		return atPreface
-	case isEnd(c) && n == 0 && !r.formless: // HTTP/0.9 with a space behind it
+	case n == 0 && isEnd(c) && !r.formless: // HTTP/0.9 with a space behind it
 		return odd
-	case space && (n == 0 || n > len(version)), isDigit(c) && (n == name || n > len(version)):
+	case oddVersion(c, n):
 		return odd
 	}
 	return foreign
+}
+
+// oddVersion reports whether some server takes c at position n of a version: nginx takes
+// several digits, HAProxy any major one, and both some space around them.
+func oddVersion(c byte, n int) bool {
+	const name = len("HTTP/")
+	if n > len(version) {
+		return isBlank(c) || isDigit(c)
+	}
+	return n == 0 && isBlank(c) || n == name && isDigit(c)
 }
 
 // isToken says whether c can stand in a token (RFC 9110 section 5.6.2).

@@ -55,16 +55,8 @@ func (s *state) read(head []byte, limit int) sdk.Verdict {
 		return oldFormat(head)
 	}
 	for {
-		if s.left == 0 {
-			if v := s.header(head); v != sdk.Yes {
-				return v
-			}
-		}
-		if s.kind != handshake || s.left == 0 {
-			if v := s.passOver(head); v != sdk.Yes {
-				return v
-			}
-			continue
+		if v := s.begin(head); v != sdk.Yes {
+			return v
 		}
 		n := min(s.left, len(head)-s.at)
 		s.take(head[s.at : s.at+n])
@@ -73,16 +65,40 @@ func (s *state) read(head []byte, limit int) sdk.Verdict {
 		switch {
 		case s.hello.Len()+headerLen > limit:
 			return sdk.Unknown // it can never be there as a whole, whatever is in it
-		case progress == clienthello.Done:
-			return sdk.Yes
-		case progress == clienthello.Bad:
-			return sdk.No
-		case progress == clienthello.Odd:
-			return sdk.Unknown
+		case progress != clienthello.More:
+			return verdict(progress)
 		case s.left > 0:
 			return sdk.Need(s.at + min(need-s.length(), s.left+1))
 		}
 	}
+}
+
+// verdict is what a state of the hello means.
+func verdict(progress clienthello.State) sdk.Verdict {
+	switch progress {
+	case clienthello.Done:
+		return sdk.Yes
+	case clienthello.Odd:
+		return sdk.Unknown
+	}
+	return sdk.No
+}
+
+// begin says Yes inside a record of the hello, to which it goes over all others.
+func (s *state) begin(head []byte) sdk.Verdict {
+	for s.left == 0 || s.kind != handshake {
+		if s.left == 0 {
+			if v := s.header(head); v != sdk.Yes {
+				return v
+			}
+		}
+		if s.kind != handshake {
+			if v := s.passOver(head); v != sdk.Yes {
+				return v
+			}
+		}
+	}
+	return sdk.Yes
 }
 
 // header reads the header of a record. Servers differ in what they pass over: OpenSSL

@@ -103,7 +103,7 @@ struct Request<'a> {
 }
 
 const MAX_REQUEST: usize = 0xfff; // bytes, with the length: longer ones are odd
-const MIN_REQUEST: usize = 4 + 15 + 3; // its length, a service, " /" and NUL
+const MIN_REQUEST: usize = 4 + 15 + 1; // its length, a service and a space
 
 /// The length of a pkt-line, which counts its own four digits.
 fn length(c: &mut Cursor) -> Result<Option<usize>, Short> {

@@ -73,7 +73,7 @@ func pluginSubjects() []subject {
 		of("redis", changeRedis, server{name: "redis", start: redis}),
 		of("mqtt", scramble, server{name: "mosquitto", start: mosquitto}),
 		of("git", changeGit, server{name: "git-daemon", start: gitDaemon}),
-		of("stun", scramble, server{name: "turnserver", start: turnserver, passes: answersOfSTUN, seeds: func(name string) bool {
+		of("stun", scramble, server{name: "turnserver", start: turnserver, passes: passedByTURN, seeds: func(name string) bool {
 			return name != "framed-ice" && name != "tcp-connection-bind" // for a peer; for a connection that is not there
 		}}),
 	}
@@ -179,9 +179,12 @@ func changeGit(r *rand.Rand, capture []byte) []byte {
 	return append(fmt.Appendf(nil, format, len(body)+4), body...)
 }
 
-// answersOfSTUN names what begins with a message of a server, by its class (RFC 8489 §5):
-// coturn passes over it and reads on.
-func answersOfSTUN(input []byte) bool { return len(input) > 0 && input[0]&1 != 0 }
+// passedByTURN names what begins with a message of a server, by its class (RFC 8489 §5), or
+// with the data of a channel that is not bound (RFC 8656 §12.4): coturn passes over both
+// and reads on.
+func passedByTURN(input []byte) bool {
+	return len(input) > 0 && (input[0]&1 != 0 || input[0]&0xc0 == 0x40)
+}
 
 // turnserver answers requests of STUN with a response of any class.
 func turnserver(t testing.TB) judge {

@@ -10,10 +10,9 @@
 //
 // What begins with "SSH-" and breaks these rules is Unknown: OpenSSH takes lines of
 // 8,192 bytes, signs before the numbers and control characters, golang.org/x/crypto/ssh
-// takes anything. What begins otherwise is No, although some servers (x/crypto/ssh,
-// Paramiko) pass over lines before the identification, which only servers may send
-// (§4.2): for those any bytes can begin a connection, and `not ssh` in front of them
-// guards nothing.
+// takes anything. What begins otherwise is No, although x/crypto/ssh passes over lines
+// before the identification, which only servers may send (§4.2): there any bytes can
+// begin a connection, and `not ssh` in front of such a server guards nothing.
 //
 // Yes comes at the end of the line, not at "SSH-": a verdict is final together with
 // its facts, and the fact is the line. That costs no real client anything, because

@@ -18,6 +18,7 @@ type instance struct {
 	first   *[4]uint64 // bytes that may come first; nil: any
 	reads   bool       // it reads facts of other members of its set
 	sources []int      // the instances that supply them
+	inner   []string   // full names of those facts: what was known before the phase is none of them
 	code    bool       // the number with which it says yes is its fact "code"
 }
 

@@ -80,7 +80,8 @@ func (m *Memo) Set(key string, value []byte) {
 }
 
 // Get returns a fact: of the members of its set that the asked instance reads
-// from, or of what was known before the phase.
+// from, or of what was known before the phase. One that a member supplies and could not
+// read is absent, whatever an earlier phase knew by that name.
 func (m *Memo) Get(name string) (string, bool) {
 	in := &m.routes.list.instances[m.current]
 	for i := len(m.facts) - 1; i >= 0; i-- {
@@ -89,7 +90,7 @@ func (m *Memo) Get(name string) (string, bool) {
 			return string(m.arena[f.at : f.at+f.len]), true
 		}
 	}
-	if m.outer == nil {
+	if m.outer == nil || slices.Contains(in.inner, name) {
 		return "", false
 	}
 	return m.outer.Get(name)

@@ -174,8 +174,12 @@ var (
 		host.End(host.ByClient, host.Protocol, errors.New("no")), host.ErrNoRoute, errors.New("other"),
 	}
 	results = []relay.Result{
-		{Up: 10, Down: 20, By: relay.Down}, {By: relay.Up, Reason: relay.Reset, Err: syscall.ECONNRESET},
-		{Reason: relay.Idle}, {Reason: relay.Killed}, {Reason: relay.Unhealthy}, {Reason: relay.Expired},
+		{Up: 10, Down: 20, By: relay.Down},
+		{By: relay.Up, Reason: relay.Reset, Err: syscall.ECONNRESET},
+		{Reason: relay.Idle},
+		{Reason: relay.Killed},
+		{Reason: relay.Unhealthy},
+		{Reason: relay.Expired},
 	}
 )
 

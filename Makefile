@@ -1,10 +1,13 @@
 # The commands of this repository. Each is a line; what needs more is in .ci/.
 
-.PHONY: build test lint fmt fuzz bench fuel ci
+.PHONY: build test lint fmt fuzz differential bench fuel ci
 
 # make fuzz FUZZTIME=60s FUZZ=FuzzHello
 FUZZTIME ?= 30s
 FUZZ ?= .
+# make differential DIFFTIME=2h DIFF=tls
+DIFFTIME ?= 5m
+DIFF ?= .
 BENCHTIME ?= 1s
 # make test ARGS='-run TestRelay ./host/relay'
 ARGS ?=
@@ -24,6 +27,10 @@ fmt: # format in place
 
 fuzz: # every fuzz target, or those that match FUZZ
 	.ci/fuzz $(FUZZTIME) '$(FUZZ)'
+
+differential: # what matchers refuse, sent to real servers, DIFFTIME for each of those that match DIFF
+	.ci/install
+	CI=1 DIFFTIME=$(DIFFTIME) go test -count=1 -v -timeout 0 -run 'TestServersGoOn/$(DIFF)' ./cmd/internal/differential
 
 bench: # every benchmark
 	.ci/bench $(BENCHTIME)

@@ -44,7 +44,8 @@ func written(t *testing.T) map[string]string {
 		"remote_ip":      "remote_ip 203.0.113.0/24",
 		"local_ip":       "local_ip 203.0.113.0/24",
 		"remote_ip_list": "remote_ip_list " + list,
-		"clock":          "clock after 18:00", // the flows of matchtest are accepted at noon
+		"clock":          "clock after 18:00",        // the flows of matchtest are accepted at noon
+		"openvpn":        "openvpn ignore_timestamp", // captures were made at their own time
 		"regexp":         `regexp ^\x00nobody\x00 8`,
 		"vars":           "vars tenant blue",
 		"vars_regexp":    "vars_regexp tenant ^blue$",
@@ -92,17 +93,22 @@ func made(t *testing.T, e host.MatcherEntry, text string) sdk.Matcher {
 	return m
 }
 
-// captures returns all of them, by their path below testdata/flights.
-func captures(t *testing.T) map[string][]byte {
+// captures returns all of them, by their path below testdata/flights: NAME.1.bin, NAME.2.bin
+// and so on are the datagrams of one, NAME.
+func captures(t *testing.T) map[string][][]byte {
 	t.Helper()
-	all := map[string][]byte{}
+	all := map[string][][]byte{}
 	dir := os.DirFS("../testdata/flights")
 	err := fs.WalkDir(dir, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || path.Ext(name) != ".bin" {
 			return err
 		}
 		b, err := fs.ReadFile(dir, name)
-		all[name] = b
+		name = strings.TrimSuffix(name, ".bin")
+		if number := path.Ext(name); number != "" && strings.Trim(number, ".0123456789") == "" {
+			name = strings.TrimSuffix(name, number)
+		}
+		all[name] = append(all[name], b)
 		return err
 	})
 	if err != nil || len(all) < 50 {
@@ -112,13 +118,16 @@ func captures(t *testing.T) map[string][]byte {
 }
 
 // saysYes asks a matcher about a capture in both ways.
-func saysYes(t *testing.T, m asked, name string, b []byte) bool {
+func saysYes(t *testing.T, m asked, name string, parts [][]byte) bool {
 	t.Helper()
-	stream, datagram := matchtest.TCP(), matchtest.UDP()
-	stream.Head = b[:min(len(b), stream.MaxHead)]
-	datagram.Head, datagram.Bounds = b, []int{len(b)}
+	stream, datagrams := matchtest.TCP(), matchtest.UDP()
+	for _, b := range parts {
+		datagrams.Head = append(datagrams.Head, b...)
+		datagrams.Bounds = append(datagrams.Bounds, len(datagrams.Head))
+	}
+	stream.Head = datagrams.Head[:min(len(datagrams.Head), stream.MaxHead)]
 	yes := false
-	for _, f := range []*sdk.Flow{&stream, &datagram} {
+	for _, f := range []*sdk.Flow{&stream, &datagrams} {
 		r := matchtest.Ask(m, f)
 		if r.Answer.Err != nil {
 			t.Errorf("%s on %s over %s: %v", m.name, name, f.Network, r)

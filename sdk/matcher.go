@@ -96,6 +96,15 @@ type FactReader interface {
 	Reads() []string // full names, "tls.server_name"
 }
 
+// A FactSupplier can say Yes before it knows all of its facts. Supply returns the same
+// matcher, but one that says Yes only when each of the facts that keys name is there or
+// never will be; nil if it says Yes no earlier anyway. A set that reads facts takes that
+// one for its supplier.
+type FactSupplier interface {
+	Matcher
+	Supply(keys []string) Matcher // "path", of http.path
+}
+
 // A FactSetter sets facts that its arguments name, beside those of its [Spec].
 //
 // A fact whose key is itself one of these names has two full names, the usual one and
@@ -126,4 +135,12 @@ type Waiter interface {
 type FieldReader interface {
 	Matcher
 	NeedsFields() bool
+}
+
+// A Later matcher reads what some clients send only after the server has answered, which
+// happens behind the route that it chooses. Later says what and who, in a sentence without
+// its dot, or "" where it reads no such thing; a load warns of it.
+type Later interface {
+	Matcher
+	Later() string
 }

@@ -161,7 +161,38 @@ func fitsRegexp(text string) error {
 	if _, err := syntax.Parse(text, syntax.Perl); err != nil {
 		return fmt.Errorf("must be a regular expression (RE2): %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	}
+	if p := placeholder(text); p != "" {
+		return fmt.Errorf("is a pattern, in which %s stands for itself and not for the fact: compare facts with vars or vars_regexp, or write \\%s for the braces", p, p)
+	}
 	return nil
+}
+
+// placeholder returns the first {NAME.KEY} in a pattern whose brace is not escaped, or
+// "". No regular expression means anything by it.
+func placeholder(text string) string {
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '{':
+			name, _, closed := strings.Cut(text[i+1:], "}")
+			if closed && isFactName(name) {
+				return text[i : i+len(name)+2]
+			}
+		}
+	}
+	return ""
+}
+
+// isFactName reports whether text reads like tls.server_name.
+func isFactName(text string) bool {
+	parts := strings.Split(text, ".")
+	for _, part := range parts {
+		if part == "" || part[0] < 'a' || part[0] > 'z' || strings.Trim(part, "abcdefghijklmnopqrstuvwxyz0123456789_-") != "" {
+			return false
+		}
+	}
+	return len(parts) > 1
 }
 
 // ParseInt reads an argument of shape Int.

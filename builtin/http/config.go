@@ -14,7 +14,7 @@ func Spec() sdk.Spec {
 		Name: "http",
 		Doc: "An HTTP/1.x request, or HTTP/2 without TLS, that fulfils all options. " +
 			"Only the first request of a connection is seen: this routes, it does not guard",
-		Block: &sdk.Block{Options: options()},
+		Block: &sdk.Block{Options: sdk.Specs(options())},
 		Facts: []sdk.Fact{
 			{Key: "host", Doc: "the host, of matchers that read the header fields: host, header, header_regexp, protocol grpc", Asked: true},
 			{Key: "method", Doc: "the method; of HTTP/2 with any option beside protocol"},
@@ -23,20 +23,56 @@ func Spec() sdk.Spec {
 	}
 }
 
-func options() []sdk.Spec {
-	name := sdk.Maybe("NAME", sdk.Free)
-	return []sdk.Spec{
-		{Name: "host", Many: true, Args: []sdk.Arg{sdk.Some("HOST", sdk.Host)}, Doc: "One of these hosts; *.example.com is exactly one label more, * any host. Makes http.host known, as header, header_regexp and protocol grpc do"},
-		{Name: "method", Many: true, Args: []sdk.Arg{sdk.Some("METHOD", sdk.Free)}, Doc: "One of these methods"},
-		{Name: "path", Many: true, Args: []sdk.Arg{sdk.Some("PATH", sdk.Free)}, Doc: "One of these paths: exact, /prefix*, *suffix, *part* or /a/*/b; letters in any case"},
-		{Name: "path_regexp", Args: []sdk.Arg{name, sdk.One("PATTERN", sdk.Regexp)}, Doc: "The path contains a match; groups become http.regexp.NAME.GROUP"},
-		{Name: "header", Many: true, Args: []sdk.Arg{sdk.One("FIELD", sdk.Free), sdk.List("VALUE", sdk.Free)}, Doc: "The field is there, with one of these values if any are given: exact, prefix*, *suffix, *part*; !FIELD: it is not there"},
-		{Name: "header_regexp", Many: true, Args: []sdk.Arg{name, sdk.One("FIELD", sdk.Free), sdk.One("PATTERN", sdk.Regexp)}, Doc: "The field contains a match; groups become http.regexp.NAME.GROUP"},
-		{Name: "query", Many: true, Args: []sdk.Arg{sdk.Some("KEY=VALUE", sdk.Free)}, Doc: "The query has these parameters; values of one key are alternatives, * is any"},
-		{Name: "protocol", Args: []sdk.Arg{{Name: "PROTOCOL", Shape: sdk.Enum, Words: protocolNames(), Min: 1, Max: -1}}, Doc: "One of these versions, 1.1+ and later; http is without, https with TLS terminated here, grpc by its content type"},
-		{Name: "remote_ip", Many: true, Args: []sdk.Arg{sdk.Some("CIDR", sdk.CIDR)}, Hoist: true, Doc: "The client's address, as the matcher remote_ip"},
-		{Name: "local_ip", Many: true, Args: []sdk.Arg{sdk.Some("CIDR", sdk.CIDR)}, Hoist: true, Doc: "The address it connected to, as the matcher local_ip"},
-		{Name: "not", Many: true, Negates: true, Need: true, Block: &sdk.Block{}, Doc: "The negation of an option, or of a block of them that would all hold"},
+// options are the lines of the matcher's block. Those without a setter are the graph's.
+func options() []sdk.Option[config] {
+	return append(requestOptions(), fieldOptions()...)
+}
+
+// requestOptions are those that look at the host and the request line.
+func requestOptions() []sdk.Option[config] {
+	return []sdk.Option[config]{
+		sdk.Line(sdk.Spec{
+			Name: "host", Many: true, Doc: "One of these hosts; *.example.com is exactly one label more, * any host. Makes http.host known, as header, header_regexp and protocol grpc do. Clients of gRPC may name it only after they have heard the server",
+			Args: []sdk.Arg{sdk.Some("HOST", sdk.Host)},
+		}, (*config).setHost),
+		sdk.Line(sdk.Spec{
+			Name: "method", Many: true, Doc: "One of these methods",
+			Args: []sdk.Arg{sdk.Some("METHOD", sdk.Free)},
+		}, (*config).setMethod),
+		sdk.Line(sdk.Spec{
+			Name: "path", Many: true, Doc: "One of these paths: exact, /prefix*, *suffix, *part* or /a/*/b; letters in any case",
+			Args: []sdk.Arg{sdk.Some("PATH", sdk.Free)},
+		}, (*config).setPath),
+		sdk.Line(sdk.Spec{
+			Name: "path_regexp", Doc: "The path contains a match; groups become http.regexp.NAME.GROUP",
+			Args: []sdk.Arg{sdk.Maybe("NAME", sdk.Free), sdk.One("PATTERN", sdk.Regexp)},
+		}, (*config).setPathRegexp),
+		sdk.Line(sdk.Spec{
+			Name: "query", Many: true, Doc: "The query has these parameters; values of one key are alternatives, * is any",
+			Args: []sdk.Arg{sdk.Some("KEY=VALUE", sdk.Free)},
+		}, (*config).setQuery),
+		sdk.Line(sdk.Spec{
+			Name: "protocol", Doc: "One of these versions, 1.1+ and later; http is without, https with TLS terminated here, grpc by its content type, which clients of gRPC may send only after they have heard the server",
+			Args: []sdk.Arg{{Name: "PROTOCOL", Shape: sdk.Enum, Words: protocolNames(), Min: 1, Max: -1}},
+		}, (*config).setProtocol),
+	}
+}
+
+// fieldOptions are those that look at header fields, and those of the graph.
+func fieldOptions() []sdk.Option[config] {
+	cidrs := []sdk.Arg{sdk.Some("CIDR", sdk.CIDR)}
+	return []sdk.Option[config]{
+		sdk.Line(sdk.Spec{
+			Name: "header", Many: true, Doc: "The field is there, with one of these values if any are given: exact, prefix*, *suffix, *part*; !FIELD: it is not there",
+			Args: []sdk.Arg{sdk.One("FIELD", sdk.Free), sdk.List("VALUE", sdk.Free)},
+		}, (*config).setHeader),
+		sdk.Line(sdk.Spec{
+			Name: "header_regexp", Many: true, Doc: "The field contains a match; groups become http.regexp.NAME.GROUP",
+			Args: []sdk.Arg{sdk.Maybe("NAME", sdk.Free), sdk.One("FIELD", sdk.Free), sdk.One("PATTERN", sdk.Regexp)},
+		}, (*config).setHeaderRegexp),
+		{Spec: sdk.Spec{Name: "remote_ip", Many: true, Args: cidrs, Hoist: true, Doc: "The client's address, as the matcher remote_ip"}},
+		{Spec: sdk.Spec{Name: "local_ip", Many: true, Args: cidrs, Hoist: true, Doc: "The address it connected to, as the matcher local_ip"}},
+		{Spec: sdk.Spec{Name: "not", Many: true, Negates: true, Need: true, Block: &sdk.Block{}, Doc: "The negation of an option, or of a block of them that would all hold"}},
 	}
 }
 
@@ -44,10 +80,7 @@ func options() []sdk.Spec {
 // options are the graph's.
 func New(n *sdk.Node) (sdk.Matcher, error) {
 	var c config
-	for i := range n.Block {
-		c.option(&n.Block[i])
-	}
-	if err := c.faults.Err(); err != nil {
+	if err := sdk.Apply(&c, n.Block, options()); err != nil {
 		return nil, err
 	}
 	m := c.matcher()
@@ -73,30 +106,13 @@ type config struct {
 	regexps   []headerRegexp
 	queries   queries
 	protocols protocols
-	faults    sdk.Errors
 }
 
-func (c *config) option(o *sdk.Node) {
-	switch o.Name {
-	case "host":
-		c.host(o)
-	case "method":
-		c.method(o)
-	case "path":
-		c.pathPatterns(o)
-	case "path_regexp":
-		c.pathRegexp(o)
-	case "header":
-		c.header(o)
-	case "header_regexp":
-		c.headerRegexp(o)
-	case "query":
-		c.query(o)
-	case "protocol":
-		for _, w := range o.Args {
-			c.protocols = append(c.protocols, protocolNamed(w.Text))
-		}
+func (c *config) setProtocol(o *sdk.Node) error {
+	for _, w := range o.Args {
+		c.protocols = append(c.protocols, protocolNamed(w.Text))
 	}
+	return nil
 }
 
 // matcher returns the matcher; the conditions that read most come last.
@@ -133,7 +149,8 @@ func (c *config) matcher() *Matcher {
 	return m
 }
 
-func (c *config) host(o *sdk.Node) {
+func (c *config) setHost(o *sdk.Node) error {
+	var faults sdk.Errors
 	if c.hosts == nil {
 		c.hosts = &hosts{names: map[string]bool{}}
 	}
@@ -141,7 +158,7 @@ func (c *config) host(o *sdk.Node) {
 		name := strings.TrimSuffix(strings.ToLower(w.Text), ".")
 		switch {
 		case strings.Contains(name, "{"):
-			c.faults = append(c.faults, sdk.Errorf(w.Pos, "host %s: a placeholder cannot stand here: write the names themselves", w.Text))
+			faults = append(faults, sdk.Errorf(w.Pos, "host %s: a placeholder cannot stand here: write the names themselves", w.Text))
 		case name == "*":
 			c.hosts.any = true
 		case strings.HasPrefix(name, "*."):
@@ -149,61 +166,64 @@ func (c *config) host(o *sdk.Node) {
 		default:
 			var dst [maxHost]byte
 			if n, ok := hostname(&dst, []byte(name)); !ok || string(dst[:n]) != name {
-				c.faults = append(c.faults, sdk.Errorf(w.Pos, "host %s: no request names such a host: write labels with one dot between them", w.Text))
+				faults = append(faults, sdk.Errorf(w.Pos, "host %s: no request names such a host: write labels with one dot between them", w.Text))
 			}
 			c.hosts.names[name] = true
 		}
 		c.hosts.list = append(c.hosts.list, name)
 	}
+	return faults.Err()
 }
 
-func (c *config) method(o *sdk.Node) {
+func (c *config) setMethod(o *sdk.Node) error {
+	var faults sdk.Errors
 	registered := []string{"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"}
 	for _, w := range o.Args {
 		upper := strings.ToUpper(w.Text)
 		switch {
 		case !isName([]byte(w.Text)) || len(w.Text) > maxMethod:
-			c.faults = append(c.faults, sdk.Errorf(w.Pos, "method %q: write a method like GET, of at most %d letters", w.Text, maxMethod))
+			faults = append(faults, sdk.Errorf(w.Pos, "method %q: write a method like GET, of at most %d letters", w.Text, maxMethod))
 		case upper != w.Text && slices.Contains(registered, upper):
-			c.faults = append(c.faults, sdk.Errorf(w.Pos, "method %s: methods are upper case: write %s", w.Text, upper))
+			faults = append(faults, sdk.Errorf(w.Pos, "method %s: methods are upper case: write %s", w.Text, upper))
 		}
 		c.methods = append(c.methods, w.Text)
 	}
+	return faults.Err()
 }
 
-func (c *config) pathPatterns(o *sdk.Node) {
+func (c *config) setPath(o *sdk.Node) error {
+	var faults sdk.Errors
 	for _, w := range o.Args {
 		if w.Text == "" || w.Text[0] != '/' && w.Text[0] != '*' {
-			c.faults = append(c.faults, sdk.Errorf(w.Pos, "path %q: a path begins with a slash: write /%s, or *%s for a suffix", w.Text, w.Text, w.Text))
+			faults = append(faults, sdk.Errorf(w.Pos, "path %q: a path begins with a slash: write /%s, or *%s for a suffix", w.Text, w.Text, w.Text))
 			continue
 		}
 		c.paths = append(c.paths, parsePath(w.Text))
 	}
+	return faults.Err()
 }
 
-func (c *config) pathRegexp(o *sdk.Node) {
+func (c *config) setPathRegexp(o *sdk.Node) error {
 	name, rest := optionalName(o.Args, 1)
 	p, err := captures.Compile("regexp.", name, rest[0])
-	c.faults.Add(o.Pos, err)
 	c.path = p
+	return err
 }
 
 // header reads one line. Lines with one field are alternatives, as in a Caddyfile.
-func (c *config) header(o *sdk.Node) {
+func (c *config) setHeader(o *sdk.Node) error {
 	field, values := o.Args[0], o.Args[1:]
 	name, absent := strings.CutPrefix(field.Text, "!")
-	if !c.field(field, name) {
-		return
+	if err := checkField(field, name); err != nil {
+		return err
 	}
 	if absent && len(values) > 0 {
-		c.faults = append(c.faults, sdk.Errorf(values[0].Pos, "header %s: a field that is not there has no value: write \"not header %s %s\" for another value", field.Text, name, values[0].Text))
-		return
+		return sdk.Errorf(values[0].Pos, "header %s: a field that is not there has no value: write \"not header %s %s\" for another value", field.Text, name, values[0].Text)
 	}
 	name = strings.ToLower(name)
 	at := slices.IndexFunc(c.headers, func(h *header) bool { return h.name == name })
 	if at >= 0 && (absent || len(values) == 0 || len(c.headers[at].values) == 0) {
-		c.faults = append(c.faults, sdk.Errorf(o.Pos, "header %s: another line says something else of this field: write one line, or several with values", field.Text))
-		return
+		return sdk.Errorf(o.Pos, "header %s: another line says something else of this field: write one line, or several with values", field.Text)
 	}
 	if at < 0 {
 		at = len(c.headers)
@@ -212,29 +232,28 @@ func (c *config) header(o *sdk.Node) {
 	for _, w := range values {
 		c.headers[at].values = append(c.headers[at].values, parsePattern(w.Text))
 	}
+	return nil
 }
 
-// field checks the name of a header field.
-func (c *config) field(w sdk.Word, name string) bool {
+// checkField checks the name of a header field.
+func checkField(w sdk.Word, name string) error {
 	switch {
 	case !isName([]byte(name)):
-		c.faults = append(c.faults, sdk.Errorf(w.Pos, "%q is no name of a header field: write one like User-Agent", name))
-		return false
+		return sdk.Errorf(w.Pos, "%q is no name of a header field: write one like User-Agent", name)
 	case strings.EqualFold(name, "host"):
-		c.faults = append(c.faults, sdk.Errorf(w.Pos, "the header field Host is one of several places a request names its host in: write host"))
-		return false
+		return sdk.Errorf(w.Pos, "the header field Host is one of several places a request names its host in: write host")
 	}
-	return true
+	return nil
 }
 
-func (c *config) headerRegexp(o *sdk.Node) {
+func (c *config) setHeaderRegexp(o *sdk.Node) error {
 	name, rest := optionalName(o.Args, 2)
-	if !c.field(rest[0], rest[0].Text) {
-		return
+	if err := checkField(rest[0], rest[0].Text); err != nil {
+		return err
 	}
 	p, err := captures.Compile("regexp.", name, rest[1])
-	c.faults.Add(o.Pos, err)
 	c.regexps = append(c.regexps, headerRegexp{strings.ToLower(rest[0].Text), p})
+	return err
 }
 
 // optionalName splits [NAME] and n required words.
@@ -245,11 +264,12 @@ func optionalName(args []sdk.Word, n int) (name sdk.Word, rest []sdk.Word) {
 	return sdk.Word{}, args
 }
 
-func (c *config) query(o *sdk.Node) {
+func (c *config) setQuery(o *sdk.Node) error {
+	var faults sdk.Errors
 	for _, w := range o.Args {
 		key, value, ok := strings.Cut(w.Text, "=")
 		if !ok || key == "" {
-			c.faults = append(c.faults, sdk.Errorf(w.Pos, "query %q: write KEY=VALUE, or KEY=* for any value", w.Text))
+			faults = append(faults, sdk.Errorf(w.Pos, "query %q: write KEY=VALUE, or KEY=* for any value", w.Text))
 			continue
 		}
 		at := slices.IndexFunc(c.queries, func(q query) bool { return q.key == key })
@@ -259,4 +279,5 @@ func (c *config) query(o *sdk.Node) {
 		}
 		c.queries[at].values = append(c.queries[at].values, value)
 	}
+	return faults.Err()
 }

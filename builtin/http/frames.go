@@ -8,7 +8,7 @@ const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 func (r *request) readPreface(head []byte) {
 	for ; r.at < len(head); r.at++ {
 		if head[r.at] != preface[r.at] {
-			r.stage = foreign
+			r.stage = odd // PRI * HTTP/2.0 is a request to some
 			return
 		}
 		if r.at == len(preface)-1 {

@@ -131,13 +131,44 @@ func (m *Matcher) Sets() []string {
 	return names
 }
 
+// Supply implements [sdk.FactSupplier]: a matcher without options says Yes to the preface
+// of HTTP/2, and no request is known then.
+func (m *Matcher) Supply(keys []string) sdk.Matcher {
+	waiting := *m
+	for _, key := range keys {
+		switch key {
+		case "method", "path":
+			waiting.wait = max(waiting.wait, afterLine)
+		case "host":
+			waiting.wait = afterFields
+		}
+	}
+	if waiting.wait == m.wait {
+		return nil
+	}
+	return &waiting
+}
+
 var _ sdk.FieldReader = (*Matcher)(nil)
 
 // NeedsFields says whether the matcher reads header fields. Over HTTP/2 some clients
 // send them only after they have heard the server.
 func (m *Matcher) NeedsFields() bool { return m.wait == afterFields }
 
-// First implements [sdk.Starter]: a method is a token.
+// Later implements [sdk.Later]: what gRPC asks for comes behind the server's SETTINGS.
+func (m *Matcher) Later() string {
+	for i := range m.protocols {
+		switch p := &m.protocols[i]; {
+		case p.content != nil:
+			return m.name + " with protocol grpc reads header fields, and many clients of gRPC send them only after they have heard the server's SETTINGS"
+		case p.least == 20 && m.NeedsFields():
+			return m.name + " reads header fields of HTTP/2, and clients of gRPC send them only after they have heard the server's SETTINGS"
+		}
+	}
+	return ""
+}
+
+// First implements [sdk.Starter]: a method is a token, and empty lines may precede it.
 func (m *Matcher) First() *[4]uint64 { return &m.first }
 
 // Keys implements [sdk.Keyed] for matchers with nothing but host names.
@@ -150,7 +181,7 @@ func (m *Matcher) Keys() (sdk.Selector, []string) {
 
 func tokenBytes() (set [4]uint64) {
 	for c := range 256 {
-		if isToken(byte(c)) {
+		if isToken(byte(c)) || isEnd(byte(c)) {
 			set[c>>6] |= 1 << (c & 63)
 		}
 	}

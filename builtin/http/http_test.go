@@ -149,6 +149,11 @@ func oddities() []string {
 		"GET http://a.test HTTP/1.1\r\nHost: A.test.:80\r\n\r\n",
 		"GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n",
 		"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+		"\r\n\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+		"GET foo HTTP/1.1\r\nHost: a\r\n\r\n",
+		"GET / HTTP/1.10\r\nHost: a\r\n\r\n",
+		"GET /\r\n",
+		"PRI * HTTP/2.0\n\n",
 	}
 }
 
@@ -176,27 +181,78 @@ func TestOtherProtocolsAreRefusedAtTheFirstImpossibleByte(t *testing.T) {
 		{"\x16", "TLS"},
 		{"\x00", "PostgreSQL"},
 		{" ", "a space"},
-		{"\r", "an empty line"},
 		{"SSH-2.0-OpenSSH_9.2\r", "SSH"},
 		{"EHLO mail.example.com\r", "SMTP"},
-		{"GET  ", "two spaces"},
-		{"GET ?", "a target that is none"},
-		{"GET foo ", "a relative target"},
-		{"GET http:/x", "an authority with one slash"},
-		{"CONNECT /", "a path to connect to"},
-		{"GET *x", "something behind the asterisk"},
-		{"GET / HTTP/2", "HTTP/2 outside the preface"},
+		{"\r\n\x00", "a NUL behind an empty line"},
+		{"USER a 0", "IRC"},
+		{"OPTIONS rtsp://a/ R", "RTSP"},
+		{"GET /\x7f", "a control character in a target"},
+		{"GET foo\r", "a target without a form and without a version"},
+		{"GET / HTTP/x", "a version without a digit"},
 		{"GET / HTTP/1.x", "a version that is none"},
 		{"GET / HTTP/1.1\rx", "a bare CR"},
-		{"GET / HTTP/1.1 ", "something behind the version"},
-		{"PRI * HTTP/2.0\r\n\r\nSX", "a broken preface"},
-		{strings.Repeat("A", 33), "a method without end"},
 	} {
 		if got := ask(m, c.head); got != "no" {
 			t.Errorf("%s: %q is %s", c.what, c.head, got)
 		}
 		if got := ask(m, c.head[:len(c.head)-1]); !strings.HasPrefix(got, "need") {
 			t.Errorf("%s: %q is %s, one byte early", c.what, c.head[:len(c.head)-1], got)
+		}
+	}
+}
+
+// Each of these is taken by net/http, nginx or HAProxy, and refused by another of them.
+func TestWhatOnlySomeServersTakeIsUnknownAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, m := range []sdk.Matcher{build(t), build(t, "host a.test"), build(t, "protocol http/1.1")} {
+		for _, c := range []struct{ head, what string }{
+			{"GET  ", "two spaces"},
+			{"GET\t", "a tab"},
+			{"GET / HTTP/2", "HTTP/2 outside the preface"},
+			{"GET / HTTP/0", "HTTP/0.9 with its name"},
+			{"GET /\r", "HTTP/0.9"},
+			{"GET http://a\n", "HTTP/0.9 to a proxy"},
+			{"GET / \r", "HTTP/0.9 and a space"},
+			{"GET / HTTP/1.10", "a version of two digits"},
+			{"GET / HTTP/1.1 ", "something behind the version"},
+			{"PRI * HTTP/2.0\r\n\r\nSX", "a broken preface"},
+			{"\r\nPRI * HTTP/2", "a preface behind an empty line"},
+			{strings.Repeat("A", 33), "a long method"},
+		} {
+			if got := ask(m, c.head); got != "unknown" {
+				t.Errorf("%s: %q is %s", c.what, c.head, got)
+			}
+			if got := ask(m, c.head[:len(c.head)-1]); !strings.HasPrefix(got, "need") {
+				t.Errorf("%s: %q is %s, one byte early", c.what, c.head[:len(c.head)-1], got)
+			}
+		}
+	}
+}
+
+func TestEmptyLinesBeforeARequestArePassedOver(t *testing.T) {
+	t.Parallel()
+	m := build(t, "host a.test")
+	for _, before := range []string{"\n", "\r\n", "\r\n\r\n", "\n\n\n"} {
+		want := `yes host="a.test" method="GET" path="/x"`
+		if got := ask(m, before+"GET /x HTTP/1.1\r\nHost: a.test\r\n\r\n"); got != want {
+			t.Errorf("%q: %s, want %s", before, got, want)
+		}
+	}
+}
+
+// HAProxy takes any text for a target: this is HTTP, and nobody knows where it goes.
+func TestATargetWithoutAKnownFormHidesHostAndPath(t *testing.T) {
+	t.Parallel()
+	for _, target := range []string{"foo", "?a", "http:/x", "*x", "mailto:a", "\\x"} {
+		head := "GET " + target + " HTTP/1.1\r\nHost: a.test\r\n\r\n"
+		for options, want := range map[string]string{"": `yes method="GET"`, "host a.test": "unknown", "path /x": "unknown", "query a=b": "unknown", "method GET": `yes method="GET"`, "method PUT": "no"} {
+			m := build(t)
+			if options != "" {
+				m = build(t, options)
+			}
+			if got := ask(m, head); got != want {
+				t.Errorf("%q, %s: %s, want %s", target, options, got, want)
+			}
 		}
 	}
 }

@@ -22,6 +22,8 @@ type request struct {
 	connect bool // the method is CONNECT: the target is an authority
 	scheme  schemeState
 
+	formless bool // the target has no form that is known
+
 	method    span
 	path      span // decoded, without dot segments; empty if there is none
 	badPath   bool // it cannot be read without guessing
@@ -41,7 +43,7 @@ type request struct {
 	own    []byte // HTTP/2: the decoded header; and paths that had to be rewritten
 }
 
-// stage says what is known. whole, bad and foreign are final.
+// stage says what is known. whole and all behind it are final.
 type stage uint8
 
 const (
@@ -53,6 +55,7 @@ const (
 	atFrames        // HTTP/2: the preface is known, and nothing of the request
 	whole           // all header fields are known
 	bad             // they never will be: what follows breaks the protocol
+	odd             // some servers go on with it, and each reads it in its own way
 	foreign         // this is not HTTP
 )
 
@@ -121,7 +124,7 @@ func (r *request) pending() sdk.Verdict {
 	switch r.stage {
 	case foreign:
 		return sdk.No
-	case bad:
+	case bad, odd:
 		return sdk.Unknown
 	}
 	return sdk.Need(r.need)
@@ -144,6 +147,8 @@ func (r *request) decideHost(head []byte) {
 		named = r.text(head, r.authority)
 	}
 	switch {
+	case r.badHost: // the target has no form that is known
+		return
 	case r.hosts > 1:
 		r.badHost = true
 		return

@@ -15,6 +15,7 @@ type kind uint8
 const (
 	partial    kind = iota // more bytes are needed
 	foreign                // none of them
+	old                    // StartupMessage of protocol 2, which servers take up to PostgreSQL 13
 	startup                // StartupMessage of protocol 3
 	sslRequest             // may we speak TLS? Nothing more until the server answers
 	gssRequest             // may we speak GSSAPI encryption? Likewise
@@ -22,9 +23,10 @@ const (
 )
 
 const (
-	header   = 8 // length and code
-	most     = 10000
+	header   = 8          // length and code
+	most     = 10004      // servers count 10,000 bytes behind the length
 	magic    = 1234 << 16 // the "major version" of what is no StartupMessage
+	oldMajor = 2 << 16
 	major    = 3 << 16
 	minorBit = 1<<16 - 1
 
@@ -88,8 +90,9 @@ func possible(head []byte) bool {
 	for _, k := range [...]struct{ from, to, min, max uint32 }{
 		{major, major | minorBit, header + 1, most},
 		{cancelCode, cancelCode, minCancel, maxCancel},
-		{sslCode, sslCode, header, header},
-		{gssCode, gssCode, header, header},
+		{sslCode, sslCode, header, most}, // servers do not look at what stands behind the code
+		{gssCode, gssCode, header, most},
+		{oldMajor, oldMajor | minorBit, header + 1, most},
 	} {
 		if code <= k.to && code|rest >= k.from && length >= k.min && length <= k.max {
 			return true
@@ -100,12 +103,16 @@ func possible(head []byte) bool {
 
 // read reads a message whose header is there and possible.
 func (m *message) read(head []byte) {
-	length := int(binary.BigEndian.Uint32(head))
+	length, code := int(binary.BigEndian.Uint32(head)), binary.BigEndian.Uint32(head[4:])
+	if code>>16 == oldMajor>>16 {
+		m.kind = old
+		return
+	}
 	if len(head) < length {
 		m.need = length
 		return
 	}
-	switch binary.BigEndian.Uint32(head[4:]) {
+	switch code {
 	case sslCode:
 		m.kind = sslRequest
 	case gssCode:
@@ -120,15 +127,14 @@ func (m *message) read(head []byte) {
 	}
 }
 
-// parameters reads NAME NUL VALUE NUL … NUL. The server wants the last NUL to be
-// the last byte, and a user.
+// parameters reads NAME NUL VALUE NUL … NUL. The server wants a user, and the end of the
+// list at the last byte: a NUL, or any other byte, for which a server puts a NUL behind
+// the message.
 func (m *message) parameters(b []byte) bool {
 	for at := header; at < len(b); {
 		name := bytes.IndexByte(b[at:], 0)
 		switch {
-		case name < 0:
-			return false
-		case name == 0:
+		case name <= 0:
 			return at == len(b)-1 && m.user.lo < m.user.hi
 		}
 		value := at + name + 1

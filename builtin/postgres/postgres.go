@@ -9,10 +9,11 @@
 //
 // A client that wants encryption sends SSLRequest or GSSENCRequest and waits for
 // the answer; user, database and application follow encrypted. So user and client
-// are Unknown then: behind the handlers postgres_tls and tls a subroute sees them.
+// are Unknown then: a subroute sees them where TLS was terminated before.
 // They are Unknown for CancelRequest as well, which names a process and no user.
 // A StartupMessage that repeats a parameter with another value is Unknown to the
-// options that read it.
+// options that read it. One of protocol 2, which PostgreSQL 13 was the last to take, is
+// Unknown to all.
 package postgres
 
 import (
@@ -27,13 +28,9 @@ const maxFact = 1024
 // Spec describes the matcher.
 func Spec() sdk.Spec {
 	return sdk.Spec{
-		Name: "postgres",
-		Doc:  "The first message of a PostgreSQL client",
-		Block: &sdk.Block{Options: []sdk.Spec{
-			{Name: "user", Many: true, Args: []sdk.Arg{sdk.One("NAME", sdk.Free), sdk.List("DATABASE", sdk.Free)}, Doc: "This user, with one of these databases if any are given; * is any user without a line of its own"},
-			{Name: "client", Many: true, Args: []sdk.Arg{sdk.Some("APPLICATION", sdk.Free)}, Doc: "One of these application names"},
-			{Name: "tls", Args: []sdk.Arg{sdk.Choice("WHEN", "enabled", "disabled", "*")}, Default: "*", Doc: "The client asks for TLS first, does not, or either"},
-		}},
+		Name:  "postgres",
+		Doc:   "The first message of a PostgreSQL client",
+		Block: &sdk.Block{Options: sdk.Specs(options())},
 		Facts: []sdk.Fact{
 			{Key: "user", Doc: "the user"},
 			{Key: "database", Doc: "the database; the user's name if the client names none"},
@@ -66,28 +63,41 @@ const (
 	disabled
 )
 
+// options are the lines of the matcher's block.
+func options() []sdk.Option[Matcher] {
+	return []sdk.Option[Matcher]{
+		sdk.Line(sdk.Spec{
+			Name: "user", Many: true, Doc: "This user, with one of these databases if any are given; * is any user without a line of its own",
+			Args: []sdk.Arg{sdk.One("NAME", sdk.Free), sdk.List("DATABASE", sdk.Free)},
+		}, (*Matcher).addUser),
+		sdk.Line(sdk.Spec{
+			Name: "client", Many: true, Doc: "One of these application names",
+			Args: []sdk.Arg{sdk.Some("APPLICATION", sdk.Free)},
+		}, sdk.AddTexts(func(m *Matcher) *[]string { return &m.clients })),
+		sdk.Line(sdk.Spec{
+			Name: "tls", Doc: "The client asks for TLS first, does not, or either", Default: "*",
+			Args: []sdk.Arg{sdk.Choice("WHEN", "enabled", "disabled", "*")},
+		}, (*Matcher).setTLS),
+	}
+}
+
 // New makes the matcher of a node that fits [Spec].
 func New(n *sdk.Node) (sdk.Matcher, error) {
 	m := &Matcher{}
 	var faults sdk.Errors
-	for i := range n.Block {
-		o := &n.Block[i]
-		switch o.Name {
-		case "user":
-			faults.Add(o.Pos, m.addUser(o))
-		case "client":
-			m.clients = append(m.clients, o.Texts()...)
-		case "tls":
-			m.tls = tlsNamed(o.Args[0].Text)
-			if m.tls == enabled && (n.Find("user") != nil || n.Find("client") != nil) {
-				faults = append(faults, sdk.Errorf(o.Pos, "tls enabled and user or client never hold together, the client sends them encrypted: leave either out"))
-			}
-		}
+	faults.Add(n.Pos, sdk.Apply(m, n.Block, options()))
+	if o := n.Find("tls"); o != nil && m.tls == enabled && (n.Find("user") != nil || n.Find("client") != nil) {
+		faults = append(faults, sdk.Errorf(o.Pos, "tls enabled and user or client never hold together, the client sends them encrypted: leave either out"))
 	}
 	if err := faults.Err(); err != nil {
 		return nil, err
 	}
 	return m, nil
+}
+
+func (m *Matcher) setTLS(o *sdk.Node) error {
+	m.tls = tlsNamed(o.Args[0].Text)
+	return nil
 }
 
 // addUser adds a line to what was said of the same user before.
@@ -126,6 +136,8 @@ func (m *Matcher) Match(f *sdk.Flow) (sdk.Verdict, error) {
 		return sdk.Need(msg.need), nil
 	case foreign:
 		return sdk.No, nil
+	case old:
+		return sdk.Unknown, nil
 	}
 	v := m.judge(f.Head, msg)
 	if v == sdk.Yes && msg.kind == startup {
@@ -209,5 +221,5 @@ func (p parameter) tell(f *sdk.Flow, key string) {
 	}
 }
 
-// First implements [sdk.Starter]: no message is longer than 10,000 bytes.
+// First implements [sdk.Starter]: no message is longer than 10,004 bytes.
 func (m *Matcher) First() *[4]uint64 { return &[4]uint64{1} }

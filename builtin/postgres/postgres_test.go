@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"encoding/binary"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -135,18 +136,17 @@ func TestOtherProtocolsAreRefusedAtTheFirstImpossibleByte(t *testing.T) {
 	for _, c := range []struct{ head, what string }{
 		{"\x16", "TLS"},
 		{"\x00\x01", "a length of 64 KiB"},
-		{"\x00\x00\x28", "a length beyond 10,000"},
-		{"\x00\x00\x27\x11", "a length of 10,001"},
+		{"\x00\x00\x28", "a length beyond 10,004"},
+		{"\x00\x00\x27\x15", "a length of 10,005"},
 		{"\x00\x00\x00\x07", "a length without a code"},
 		{"\x00\x00\x00\x08\x00", "a start without parameters"},
 		{"\x00\x00\x00\x20\x01", "an impossible code"},
-		{"\x00\x00\x00\x20\x00\x02", "protocol 2"},
+		{"\x00\x00\x00\x20\x00\x01", "protocol 1"},
 		{"\x00\x00\x00\x20\x00\x04", "protocol 4"},
 		{"\x00\x00\x00\x08\x04\xd3", "almost an SSLRequest"},
 		{"\x00\x00\x00\x08\x04\xd2\x16\x2e", "a CancelRequest of 8 bytes"},
-		{"\x00\x00\x00\x10\x04\xd2\x16\x2f", "an SSLRequest of 16 bytes"},
 		{"\x00\x00\x00\x08\x04\xd2\x16\x31", "a request nobody knows"},
-		{"\x00\x00\x01\x0d\x04", "a CancelRequest with a key of 257 bytes"},
+		{"\x00\x00\x01\x0d\x04\xd2\x16\x2e", "a CancelRequest with a key of 257 bytes"},
 	} {
 		if got := ask(m, []byte(c.head)); got != "no" {
 			t.Errorf("%s: %q is %s", c.what, c.head, got)
@@ -154,6 +154,48 @@ func TestOtherProtocolsAreRefusedAtTheFirstImpossibleByte(t *testing.T) {
 		if got := ask(m, []byte(c.head[:len(c.head)-1])); !strings.HasPrefix(got, "need") {
 			t.Errorf("%s: %q is %s, one byte early", c.what, c.head[:len(c.head)-1], got)
 		}
+	}
+}
+
+// Servers look at nothing behind the code of a request for encryption, and count 10,000
+// bytes from behind the length.
+func TestMessagesMayBeAsLongAsServersTakeThem(t *testing.T) {
+	t.Parallel()
+	padded := func(size int, code string) []byte {
+		return append(binary.BigEndian.AppendUint32(nil, uint32(size)), code+strings.Repeat("\x00", size-4-len(code))...)
+	}
+	user := "\x00\x03\x00\x00user\x00alice\x00application_name\x00"
+	long := binary.BigEndian.AppendUint32(nil, 10004)
+	long = append(long, user+strings.Repeat("a", 10004-4-len(user)-2)+"\x00\x00"...)
+	for what, c := range map[string]struct {
+		head []byte
+		want string
+	}{
+		"a start of 10,004 bytes":                 {long, "yes database=\"alice\" user=\"alice\""},
+		"a CancelRequest with a key of 4 bytes":   {padded(16, "\x04\xd2\x16\x2e"), "yes"},
+		"a CancelRequest with a key of 256 bytes": {padded(268, "\x04\xd2\x16\x2e"), "yes"},
+		"an SSLRequest of 16 bytes":               {padded(16, "\x04\xd2\x16\x2f"), "yes"},
+		"a GSSENCRequest of 10,004 bytes":         {padded(10004, "\x04\xd2\x16\x30"), "yes"},
+		"protocol 2":                              {padded(296, "\x00\x02\x00\x00"), "unknown"},
+	} {
+		if got := ask(build(t), c.head); got != c.want {
+			t.Errorf("%s: %s, want %s", what, got, c.want)
+		}
+		if got := ask(build(t), c.head[:len(c.head)-1]); what != "protocol 2" && !strings.HasPrefix(got, "need") {
+			t.Errorf("%s: %s, one byte early", what, got)
+		}
+	}
+}
+
+func TestASecondDatabaseThatIsEmptyIsNotTakenForNone(t *testing.T) {
+	t.Parallel()
+	body := "\x00\x03\x00\x00user\x00alice\x00database\x00secret\x00database\x00\x00\x00"
+	head := append(binary.BigEndian.AppendUint32(nil, uint32(4+len(body))), body...)
+	if got := ask(build(t, "user alice alice"), head); got != "unknown" {
+		t.Errorf("user alice with the database alice: %s", got)
+	}
+	if got, want := ask(build(t), head), `yes user="alice"`; got != want {
+		t.Errorf("facts: %s, want %s", got, want)
 	}
 }
 
@@ -166,7 +208,8 @@ func TestAStartupMessageThatTheServerRefusesIsNone(t *testing.T) {
 		bare, user, client string
 	}{
 		"the real one":           {"", "", "yes", "yes", "yes"},
-		"no end":                 {"psql\x00\x00", "psql\x00x", "no", "no", "no"},
+		"another end":            {"psql\x00\x00", "psql\x00x", "yes", "yes", "yes"},
+		"no end":                 {"psql\x00\x00", "psqlx\x00", "no", "no", "no"},
 		"an end before the end":  {"\x00database\x00", "\x00\x00atabase\x00", "no", "no", "no"},
 		"no user":                {"user\x00", "usex\x00", "no", "no", "no"},
 		"an empty user":          {"user\x00alice\x00", "user\x00\x00lice\x00", "no", "no", "no"},

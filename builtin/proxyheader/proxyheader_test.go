@@ -207,7 +207,7 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 	t.Parallel()
 	without := []string{
 		"it reads the clock", "it gives another list of names", "it takes *. for any number of labels",
-		"its key is not lower case", "its selector cannot be compared",
+		"its key is not lower case", "its selector cannot be compared", "it gives another pattern",
 	}
 	for _, mutant := range matchtest.Mutants() {
 		if slices.Contains(without, mutant.Fault) {

@@ -278,7 +278,8 @@ func TestNothingElseIsQUIC(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, d := range [][]byte{b, append(b, make([]byte, 1200)...)} {
-			if r := ask(matcher(t), d); r.Answer.Verdict != sdk.No {
+			long := b[0]&0xc0 == 0xc0 // as a packet of a version that nobody knows may begin
+			if r := ask(matcher(t), d); r.Answer.Verdict != sdk.No && !long || r.Answer.Verdict == sdk.Yes && len(d) == len(b) {
 				t.Errorf("%s: %v", file, r)
 			}
 		}

@@ -133,7 +133,7 @@ LIST:4:1: "1.2.3" is no address or CIDR range like 10.0.0.0/8: begin a comment w
 	if err := os.Truncate(name, 32<<20+1); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := remoteiplist.New(node(name)); err == nil || err.Error() != "1:16: remote_ip_list: reading "+name+": it is longer than 33554432 bytes" {
+	if _, err := remoteiplist.New(node(name)); err == nil || err.Error() != "1:16: remote_ip_list: reading "+name+": it is longer than 33554432 bytes: the file is too long" {
 		t.Errorf("a file that is too long: %v", err)
 	}
 	put(t, name, strings.Repeat("x\n", 100))

@@ -3,11 +3,16 @@
 //
 //	SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3␍␊
 //
-// Only servers may send other lines before it. The line has at most 255 bytes; CR
-// before LF may be missing, as in what old clients send (§5.1). The version of the
-// protocol is two numbers, that of the software is printable and may hold a "-",
-// which the RFC forbids and clients send ("JSCH-0.1.54"); comments may hold
-// anything but control characters.
+// The line has at most 255 bytes; CR before LF may be missing, as in what old clients
+// send (§5.1). The version of the protocol is two numbers, that of the software is
+// printable and may hold a "-", which the RFC forbids and clients send
+// ("JSCH-0.1.54"); comments may hold anything but control characters.
+//
+// What begins with "SSH-" and breaks these rules is Unknown: OpenSSH takes lines of
+// 8,192 bytes, signs before the numbers and control characters, golang.org/x/crypto/ssh
+// takes anything. What begins otherwise is No, although x/crypto/ssh passes over lines
+// before the identification, which only servers may send (§4.2): there any bytes can
+// begin a connection, and `not ssh` in front of such a server guards nothing.
 //
 // Yes comes at the end of the line, not at "SSH-": a verdict is final together with
 // its facts, and the fact is the line. That costs no real client anything, because
@@ -48,8 +53,11 @@ func (Matcher) Match(f *sdk.Flow) (sdk.Verdict, error) {
 	next := inMagic
 	line := f.Head[:min(len(f.Head), maxLine)]
 	for i, b := range line {
-		if next = next.after(i, b); next == impossible {
+		switch next = next.after(i, b); next {
+		case impossible:
 			return sdk.No, nil
+		case odd:
+			return sdk.Unknown, nil
 		}
 		if next == complete {
 			end := i
@@ -61,7 +69,7 @@ func (Matcher) Match(f *sdk.Flow) (sdk.Verdict, error) {
 		}
 	}
 	if len(line) == maxLine {
-		return sdk.No, nil
+		return sdk.Unknown, nil
 	}
 	return sdk.Need(len(f.Head) + 1), nil
 }
@@ -80,6 +88,7 @@ const (
 	comments
 	ended // behind CR
 	complete
+	odd // the rest is not read: servers differ in what they take
 	impossible
 )
 
@@ -96,7 +105,7 @@ func (p part) after(i int, b byte) part {
 	if b == '\n' {
 		return complete
 	}
-	return impossible
+	return odd
 }
 
 func (p part) inMagic(i int, b byte) part {
@@ -124,7 +133,7 @@ func (p part) inNumber(b byte) part {
 			return p + 1
 		}
 	}
-	return impossible
+	return odd
 }
 
 func (p part) inText(b byte) part {
@@ -140,7 +149,7 @@ func (p part) inText(b byte) part {
 	case isGraphic(b), p == comments && (b >= 0x80 || b == '\t'):
 		return p
 	}
-	return impossible
+	return odd
 }
 
 // first is the part behind the first byte of the software's version.
@@ -148,7 +157,7 @@ func first(b byte) part {
 	if isGraphic(b) {
 		return softwareRest
 	}
-	return impossible
+	return odd
 }
 
 func isGraphic(b byte) bool { return b > ' ' && b < 0x7f }

@@ -54,7 +54,7 @@ func TestRealClientsAreRecognised(t *testing.T) {
 }
 
 // TestLinesAreJudgedAtTheFirstImpossibleByte has a bar before the byte that
-// decides.
+// decides. Behind "SSH-" there is always a server that goes on.
 func TestLinesAreJudgedAtTheFirstImpossibleByte(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -70,19 +70,21 @@ func TestLinesAreJudgedAtTheFirstImpossibleByte(t *testing.T) {
 		{"S|MTP", sdk.No},
 		{"|GET / HTTP/1.1\r\n", sdk.No},
 		{"|\x16\x03\x01", sdk.No},
-		{"SSH-|x", sdk.No},
-		{"SSH-|.0-x\r\n", sdk.No},
-		{"SSH-2|-x\r\n", sdk.No},
-		{"SSH-2.|-x\r\n", sdk.No},
-		{"SSH-2.0|.1-x\r\n", sdk.No},
-		{"SSH-2.0-| x\r\n", sdk.No},
-		{"SSH-2.0-|\r\n", sdk.No},
-		{"SSH-2.0-x\r|x\n", sdk.No},
-		{"SSH-2.0-x|\x00\r\n", sdk.No},
-		{"SSH-2.0-x|\x80\r\n", sdk.No},
-		{"SSH-2.0-x y|\x1b[31m\r\n", sdk.No},
+		{"SSH-|x", sdk.Unknown},
+		{"SSH-|.0-x\r\n", sdk.Unknown},
+		{"SSH-2|-x\r\n", sdk.Unknown},
+		{"SSH-2.|-x\r\n", sdk.Unknown},
+		{"SSH-2.0|.1-x\r\n", sdk.Unknown},
+		{"SSH-2.0-| x\r\n", sdk.Unknown},
+		{"SSH-2.0-|\r\n", sdk.Unknown},
+		{"SSH-2.0-x\r|x\n", sdk.Unknown},
+		{"SSH-2.0-x|\x00\r\n", sdk.Unknown},
+		{"SSH-2.0-x|\x7f\r\n", sdk.Unknown},
+		{"SSH-2.0-|\x7f\r\n", sdk.Unknown},
+		{"SSH-2.0-x|\x80\r\n", sdk.Unknown},
+		{"SSH-2.0-x y|\x1b[31m\r\n", sdk.Unknown},
 		{"SSH-2.0-" + strings.Repeat("x", 245) + "\r|\n", sdk.Yes},
-		{"SSH-2.0-" + strings.Repeat("x", 246) + "|\r\n", sdk.No},
+		{"SSH-2.0-" + strings.Repeat("x", 246) + "|\r\n", sdk.Unknown},
 	}
 	for _, test := range tests {
 		before, after, _ := strings.Cut(test.line, "|")

@@ -23,4 +23,8 @@ func (records) Tell(*sdk.Flow) {}
 // First implements [hello.Source].
 func (records) First() *[4]uint64 { return first() }
 
-func first() *[4]uint64 { return &[4]uint64{1 << handshake} }
+// first has the content types of records, and what begins a hello in the format of SSL
+// 2.0.
+func first() *[4]uint64 {
+	return &[4]uint64{1<<change | 1<<alert | 1<<handshake, 0, ^uint64(0), ^uint64(0)}
+}

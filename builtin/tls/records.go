@@ -8,9 +8,12 @@ import (
 )
 
 const (
-	handshake  = 0x16    // the content type of the first record, and of all that carry the hello
-	headerLen  = 5       // content type, version, length
-	maxRecord  = 1 << 14 // RFC 8446 §5.1
+	change     = 0x14         // change_cipher_spec, the content type of a record that GnuTLS passes over
+	alert      = 0x15         // the content type of records that servers pass over if they are warnings
+	handshake  = 0x16         // the content type of the records that carry the hello
+	closing    = 0            // close_notify, the warning that ends a connection
+	headerLen  = 5            // content type, version, length
+	maxPassed  = 1<<14 + 2048 // bytes of any record (RFC 5246 §6.2.3): GnuTLS takes five more than the 2¹⁴ of a message
 	defaultMax = 16 << 10
 )
 
@@ -22,7 +25,8 @@ type state struct {
 
 	at      int    // how much of the head has been read
 	left    int    // how much of the current record lies behind at
-	records int    // headers read
+	kind    byte   // content type of the current record
+	records int    // that carry some of the message, so far
 	msg     span   // where the message lies in the head, as long as one record holds it
 	joined  []byte // the message, once it lies in several
 }
@@ -32,7 +36,7 @@ type span struct{ from, to int }
 // Reset implements [sdk.Resetter].
 func (s *state) Reset() {
 	s.hello.Reset()
-	s.verdict, s.at, s.left, s.records, s.msg, s.joined = 0, 0, 0, 0, span{}, s.joined[:0]
+	s.verdict, s.at, s.left, s.kind, s.records, s.msg, s.joined = 0, 0, 0, 0, 0, span{}, s.joined[:0]
 }
 
 // parse returns the connection's state, up to date with its head.
@@ -46,11 +50,12 @@ func parse(f *sdk.Flow) *state {
 
 // read goes on reading records until the hello is decided or the head ends.
 func (s *state) read(head []byte, limit int) sdk.Verdict {
+	if len(head) > 0 && head[0]&oldBit != 0 {
+		return oldFormat(head)
+	}
 	for {
-		if s.left == 0 {
-			if v := s.header(head); v != sdk.Yes {
-				return v
-			}
+		if v := s.begin(head); v != sdk.Yes {
+			return v
 		}
 		n := min(s.left, len(head)-s.at)
 		s.take(head[s.at : s.at+n])
@@ -59,51 +64,109 @@ func (s *state) read(head []byte, limit int) sdk.Verdict {
 		switch {
 		case s.hello.Len()+headerLen > limit:
 			return sdk.Unknown // it can never be there as a whole, whatever is in it
-		case progress == clienthello.Done:
-			return sdk.Yes
-		case progress == clienthello.Bad:
-			return sdk.No
+		case progress != clienthello.More:
+			return verdict(progress)
 		case s.left > 0:
 			return sdk.Need(s.at + min(need-s.length(), s.left+1))
 		}
 	}
 }
 
-// header reads the header of a record. An empty one must not be sent (RFC 8446
-// §5.1), nor anything else between those that carry the hello. Of the version only
-// the first byte is fixed: the other is to be ignored, and old stacks put anything
-// there.
+// verdict is what a state of the hello means.
+func verdict(progress clienthello.State) sdk.Verdict {
+	switch progress {
+	case clienthello.Done:
+		return sdk.Yes
+	case clienthello.Odd:
+		return sdk.Unknown
+	}
+	return sdk.No
+}
+
+// begin says Yes inside a record of the hello, to which it goes over all others.
+func (s *state) begin(head []byte) sdk.Verdict {
+	for s.left == 0 || s.kind != handshake {
+		if s.left == 0 {
+			if v := s.header(head); v != sdk.Yes {
+				return v
+			}
+		}
+		if s.kind != handshake {
+			if v := s.passOver(head); v != sdk.Yes {
+				return v
+			}
+		}
+	}
+	return sdk.Yes
+}
+
+// header reads the header of a record. Servers differ in what they pass over: OpenSSL
+// takes empty records, crypto/tls any version below 16.0, GnuTLS change_cipher_spec, and
+// all of them warnings, before the hello and inside it.
 func (s *state) header(head []byte) sdk.Verdict {
 	h := head[s.at:min(len(head), s.at+headerLen)]
-	for i, b := range h {
-		if impossible(i, b) {
-			return sdk.No
-		}
+	if impossible(h) {
+		return sdk.No
 	}
 	if len(h) < headerLen {
 		return sdk.Need(len(head) + 1)
 	}
-	if s.left = int(h[3])<<8 | int(h[4]); s.left == 0 || s.left > maxRecord {
-		return sdk.No
-	}
+	s.kind, s.left = h[0], int(h[3])<<8|int(h[4])
 	s.at += headerLen
+	if s.kind != handshake || s.left == 0 {
+		return sdk.Yes
+	}
 	if s.records++; s.records == 2 {
 		s.joined = append(s.joined, head[s.msg.from:s.msg.to]...)
 	}
 	return sdk.Yes
 }
 
-// impossible says whether b cannot be byte i of a record's header.
-func impossible(i int, b byte) bool {
-	switch i {
-	case 0:
-		return b != handshake
-	case 1:
-		return b != 3
-	case 3:
-		return b > maxRecord>>8
+// impossible reports whether no record begins with h, the first bytes of a header.
+func impossible(h []byte) bool {
+	var full [headerLen]byte
+	n := copy(full[:], h)
+	least, most := bounds(full[0])
+	length := int(full[3])<<8 | int(full[4])
+	switch {
+	case n > 0 && most == 0:
+		return true
+	case n > 1 && full[1] >= 0x10:
+		return true
+	case length > most:
+		return true
 	}
-	return false
+	return n == headerLen && length > 0 && length < least
+}
+
+// bounds returns how long a record of a kind may be, if it is not empty; most is 0 if
+// there may be none.
+func bounds(kind byte) (least, most int) {
+	switch kind {
+	case handshake:
+		return 1, maxPassed
+	case alert:
+		return 2, 2 // level and description (RFC 8446 §6)
+	case change:
+		return 1, 1 // RFC 8446 §5
+	}
+	return 0, 0
+}
+
+// passOver reads what is in a record that carries nothing of the hello: a warning or
+// change_cipher_spec. Any other alert ends the connection.
+func (s *state) passOver(head []byte) sdk.Verdict {
+	text := head[s.at:min(len(head), s.at+s.left)]
+	switch {
+	case len(text) > 0 && text[0] != 1: // the level of a warning, and all of change_cipher_spec
+		return sdk.No
+	case len(text) > 1 && text[1] == closing:
+		return sdk.No
+	case len(text) < s.left:
+		return sdk.Need(len(head) + 1)
+	}
+	s.at, s.left = s.at+s.left, 0
+	return sdk.Yes
 }
 
 // take adds the next bytes of the message. They are copied only if it does not lie

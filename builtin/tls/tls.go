@@ -32,7 +32,9 @@
 // more bytes arrive. Only a complete hello gives Yes: what follows can still make it
 // invalid, and a verdict is final. No comes at the first byte that no ClientHello
 // can have there. A hello that is longer than the greatest head is Unknown as soon
-// as its length is there. Hellos in the format of SSL 2.0 are not TLS.
+// as its length is there. What crypto/tls, OpenSSL or GnuTLS goes on with is never No:
+// warnings, change_cipher_spec and empty records around the hello are passed over, a
+// hello in the format of SSL 2.0, and one whose extensions break the rules, is Unknown.
 //
 // Facts: server_name (lower case, no final dot), version (tls1.3: the highest
 // offered), alpn (all offered protocols, comma-separated), ech ("outer" if the

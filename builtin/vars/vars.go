@@ -5,8 +5,12 @@
 //	@chacha vars {tls.cipher_suite} TLS_CHACHA20_POLY1305_SHA256
 //	@aes vars_regexp aes {tls.cipher_suite} AES_(?<size>\d+)   # {regexp.aes.size}
 //
-// A name without braces is a variable: tenant is {vars.tenant}. What the
-// connection does not have equals nothing and contains no match: No.
+// A name without braces is a variable: tenant is {vars.tenant}. A variable that the
+// connection does not have, as nobody set it, equals nothing and contains no match: No.
+// A fact that it does not have is Unknown, also behind not: a matcher may have been
+// unable to read it (psql names its user only behind its request for TLS), and what is
+// unreadable is not thereby absent. A matcher in the same set that can wait for the fact
+// does so: http waits for the path where {http.path} is read.
 package vars
 
 import (
@@ -21,7 +25,7 @@ import (
 func Spec() sdk.Spec {
 	return sdk.Spec{
 		Name: "vars",
-		Doc:  "The variable, or the fact {…}, equals one of the values; these may hold placeholders",
+		Doc:  "The variable, or the fact {…}, equals one of the values; these may hold placeholders. A fact that was not read is unknown, also behind not",
 		Args: []sdk.Arg{sdk.One("NAME|{PLACEHOLDER}", sdk.Free), sdk.Some("VALUE", sdk.Free)},
 	}
 }
@@ -30,7 +34,7 @@ func Spec() sdk.Spec {
 func RegexpSpec() sdk.Spec {
 	return sdk.Spec{
 		Name: "vars_regexp",
-		Doc:  "The variable, or the fact {…}, contains a match; groups become regexp.NAME.GROUP, without NAME regexp.GROUP",
+		Doc:  "The variable, or the fact {…}, contains a match; groups become regexp.NAME.GROUP, without NAME regexp.GROUP. A fact that was not read is unknown, also behind not",
 		Args: []sdk.Arg{sdk.Maybe("NAME", sdk.Free), sdk.One("NAME|{PLACEHOLDER}", sdk.Free), sdk.One("PATTERN", sdk.Regexp)},
 	}
 }
@@ -81,14 +85,22 @@ func New(n *sdk.Node) (sdk.Matcher, error) {
 func (m *Matcher) Match(f *sdk.Flow) (sdk.Verdict, error) {
 	text, ok := f.Get(m.name)
 	if !ok {
-		return sdk.No, nil
+		return absent(m.name), nil
 	}
+	any := sdk.Answer{Verdict: sdk.No}
 	for _, v := range m.values {
-		if v.equals(f, text) {
-			return sdk.Yes, nil
-		}
+		any = any.Or(sdk.Answer{Verdict: v.equals(f, text)})
 	}
-	return sdk.No, nil
+	return any.Verdict, nil
+}
+
+// absent is the verdict on a fact that the connection does not have.
+func absent(name string) sdk.Verdict {
+	of, _, _ := strings.Cut(name, ".")
+	if of == "vars" || of == "env" {
+		return sdk.No // nobody set it, and nothing that comes will
+	}
+	return sdk.Unknown
 }
 
 // Reads implements [sdk.FactReader].
@@ -138,23 +150,26 @@ func parseValue(w sdk.Word) (value, error) {
 	return v, nil
 }
 
-// equals compares without building the text. A value with a fact that is not
-// there equals nothing.
-func (v value) equals(f *sdk.Flow, text string) bool {
+// equals compares without building the text. A value with a variable that is not there
+// equals nothing, one with a fact that is not there may equal anything.
+func (v value) equals(f *sdk.Flow, text string) sdk.Verdict {
 	for _, p := range v {
 		want := p.text
 		if p.fact {
 			var ok bool
 			if want, ok = f.Get(p.text); !ok {
-				return false
+				return absent(p.text)
 			}
 		}
 		var ok bool
 		if text, ok = strings.CutPrefix(text, want); !ok {
-			return false
+			return sdk.No
 		}
 	}
-	return text == ""
+	if text != "" {
+		return sdk.No
+	}
+	return sdk.Yes
 }
 
 // Regexp is vars_regexp: it looks for a match in a fact. Its own facts have the
@@ -185,7 +200,10 @@ func NewRegexp(n *sdk.Node) (sdk.Matcher, error) {
 // Match implements [sdk.Matcher].
 func (m *Regexp) Match(f *sdk.Flow) (sdk.Verdict, error) {
 	text, ok := f.Get(m.name)
-	if !ok || !m.pattern.MatchString(text) {
+	switch {
+	case !ok:
+		return absent(m.name), nil
+	case !m.pattern.MatchString(text):
 		return sdk.No, nil
 	}
 	m.pattern.Set(f, []byte(text))

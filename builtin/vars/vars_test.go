@@ -76,7 +76,12 @@ func TestAVariableEqualsOneOfTheValues(t *testing.T) {
 		"{tls.server_name} a{vars.empty}pp.example.com": "yes",
 		"{tls.server_name} {vars.host}:443":             "no",
 		"none tls":                                      "no",
-		"{tls.none} x":                                  "no",
+		"{tls.none} x":                                  "unknown",
+		"{tls.server_name} {tls.none}":                  "unknown",
+		"{tls.server_name} {tls.none} app.example.com":  "yes",
+		"{tls.server_name} x{tls.none}":                 "no",
+		"{tls.server_name} app{tls.none} y":             "unknown",
+		"none {tls.none}":                               "no",
 	} {
 		if got := ask(equals(t, args)); got != want {
 			t.Errorf("vars %s: %s, want %s", args, got, want)
@@ -107,6 +112,7 @@ func TestGroupsOfAMatchBecomeFacts(t *testing.T) {
 		`mode ^(t)|(s)`:                                                       `yes 0="t" 1="t" 2=""`,
 		`mode ^ssh`:                                                           `no`,
 		`none .*`:                                                             `no`,
+		`{tls.none} .*`:                                                       `unknown`,
 	} {
 		if got := ask(contains(t, args)); got != want {
 			t.Errorf("vars_regexp %s: %s, want %s", args, got, want)

@@ -61,13 +61,14 @@ func TestAMatcherThatFollowsAFileIsOneActorOfTheGraph(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(g.Release)
-	if made != 2 || len(g.Actors()) != 2 {
-		t.Errorf("%d matchers were made, %d actors run, want one for x and one for y", made, len(g.Actors()))
-	}
+	followers := 0
 	for _, a := range g.Actors() {
-		if _, ok := a.(*follower); !ok {
-			t.Errorf("%T is no matcher", a)
+		if _, ok := a.(*follower); ok {
+			followers++
 		}
+	}
+	if made != 2 || followers != 2 {
+		t.Errorf("%d matchers were made, %d of them run, want one for x and one for y", made, followers)
 	}
 	want := "Dwaarfile:3:6: follow is not what you mean\nDwaarfile:8:10: follow is not what you mean"
 	if diff := cmp.Diff(want, g.Warnings.Error()); diff != "" {

@@ -18,6 +18,7 @@ type instance struct {
 	first   *[4]uint64 // bit set of the bytes that may come first; nil: any
 	reads   bool       // the matcher reads facts of other members of its condition
 	sources []int      // the instances that supply those facts
+	inner   []string   // full names of those facts: an earlier phase supplies none of them
 	code    bool       // the number with which it says yes is its fact "code"
 }
 

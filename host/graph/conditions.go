@@ -26,6 +26,7 @@ type conditions struct {
 func (c *conditions) set(n *sdk.Node) cond {
 	c.uses = nil
 	k := c.all(n)
+	c.await(&k, nil)
 	c.resolve(&k, nil)
 	return k
 }
@@ -174,7 +175,7 @@ func (c *conditions) instance(n *sdk.Node, e *host.MatcherEntry, text string) in
 	if s, ok := m.(sdk.FactSetter); ok {
 		in.sets = s.Sets()
 	}
-	c.offersH2(m, n)
+	c.late(m, n.Name, n.Pos)
 	if r, ok := m.(sdk.FactReader); ok {
 		in.reads = len(r.Reads()) > 0
 	}
@@ -200,12 +201,16 @@ func (c *conditions) waits(r *Route) {
 	}
 }
 
-// offersH2 warns of a matcher that reads header fields where TLS was terminated with
+// late warns of a matcher that reads header fields where TLS was terminated with
 // h2 on offer: clients of gRPC send them only after the server's SETTINGS, which no
-// upstream has sent yet.
-func (c *conditions) offersH2(m sdk.Matcher, n *sdk.Node) {
+// upstream has sent yet. Elsewhere it warns of what the matcher itself knows to be late.
+func (c *conditions) late(m sdk.Matcher, name string, at sdk.Pos) {
 	if f, ok := m.(sdk.FieldReader); ok && c.scope.h2 && f.NeedsFields() {
-		c.scope.warnf(n.Pos, "%s reads header fields, and clients that agreed on h2 may wait for the server before they send any: choose by tls sni or alpn before this, or leave h2 out of the alpn of tls", n.Name)
+		c.scope.warnf(at, "%s reads header fields, and clients that agreed on h2 may wait for the server before they send any: choose by tls sni or alpn before this, or leave h2 out of the alpn of tls", name)
+		return
+	}
+	if l, ok := m.(sdk.Later); ok && l.Later() != "" {
+		c.scope.warnf(at, "%s: they wait for matching_timeout, and are unknown to it then; choose them by something else", l.Later())
 	}
 }
 
@@ -249,6 +254,7 @@ func (c *conditions) sources(inst int, beside []int) {
 		for _, i := range beside {
 			if i != inst && !c.list.instances[i].reads && knows(factSet(c.names(i)), name) {
 				in.sources = append(in.sources, i)
+				in.inner = append(in.inner, name)
 				supplied = true
 			}
 		}

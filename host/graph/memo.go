@@ -85,7 +85,8 @@ func (m *Memo) Set(key string, value []byte) {
 }
 
 // Get returns a fact: one set by an instance that the asked instance reads from, or one
-// known before the phase.
+// known before the phase. A fact that such an instance supplies and has not set is
+// absent, also where an earlier phase knew one by that name.
 func (m *Memo) Get(name string) (string, bool) {
 	in := &m.routes.list.instances[m.current]
 	for i := len(m.facts) - 1; i >= 0; i-- {
@@ -94,7 +95,7 @@ func (m *Memo) Get(name string) (string, bool) {
 			return string(m.arena[f.at : f.at+f.len]), true
 		}
 	}
-	if m.outer == nil {
+	if m.outer == nil || slices.Contains(in.inner, name) {
 		return "", false
 	}
 	return m.outer.Get(name)

@@ -105,7 +105,7 @@ func (p *Plugin) register(d host.Declarer) {
 			facts = nil
 		}
 		d.Matcher(s, func(b host.Builder, n *sdk.Node) (sdk.Matcher, error) {
-			return matcher(b, &Matcher{name: name, export: i, plugin: p, module: p.Module, facts: facts}, n)
+			return matcher(b, &Matcher{name: name, export: i, plugin: p, module: p.Module, facts: facts, late: later(n, facts)}, n)
 		})
 	}
 	if !slices.Contains(names, p.Name) {

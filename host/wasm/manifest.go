@@ -32,6 +32,16 @@ type ManifestMatcher struct {
 type ManifestFact struct {
 	Key string `json:"key"`
 	Doc string `json:"doc"`
+	// Late says which clients send it only after the server has answered; "": none.
+	Late string `json:"late"`
+}
+
+// text is what help prints.
+func (f *ManifestFact) text() string {
+	if f.Late == "" {
+		return f.Doc
+	}
+	return f.Doc + "; " + f.Late
 }
 
 // UnmarshalJSON reads either form.
@@ -90,7 +100,7 @@ func (m *ManifestMatcher) check() error {
 	seen := map[string]bool{}
 	for i := range m.Facts {
 		f := &m.Facts[i]
-		f.Doc = printable([]byte(f.Doc))
+		f.Doc, f.Late = printable([]byte(f.Doc)), printable([]byte(f.Late))
 		if !abi.ValidKey(f.Key) || seen[f.Key] {
 			return fmt.Errorf("its manifest names a fact %q: a key is a lower-case letter and then letters, digits and _, each once, and not code", f.Key)
 		}
@@ -118,7 +128,7 @@ func (m *ManifestMatcher) specFacts() []sdk.Fact {
 	list := []sdk.Fact{{Key: "code", Doc: "The number with which the plugin said yes"}}
 	if m != nil {
 		for _, f := range m.Facts {
-			list = append(list, sdk.Fact{Key: f.Key, Doc: f.Doc})
+			list = append(list, sdk.Fact{Key: f.Key, Doc: f.text()})
 		}
 	}
 	return list

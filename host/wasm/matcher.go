@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 
 	"dwaar.dev/dwaar/sdk"
 	"dwaar.dev/dwaar/sdk/abi"
@@ -19,6 +20,7 @@ type Matcher struct {
 	config *configured
 	facts  *ManifestMatcher // that it may set; nil: any
 	shadow *Matcher         // that is asked after it; nil: none
+	late   string           // what [sdk.Later] says
 }
 
 // Match asks the guest. The number of a yes is the guest's. An error is an [*Error]:
@@ -88,6 +90,26 @@ func (m *Matcher) Sets() []string {
 		return nil
 	}
 	return []string{m.name + ".*"}
+}
+
+// Later implements [sdk.Later] for what the manifest says of facts whose options are there.
+func (m *Matcher) Later() string { return m.late }
+
+// later looks for options that are called like a fact which the manifest calls late.
+func later(n *sdk.Node, facts *ManifestMatcher) string {
+	if facts == nil {
+		return ""
+	}
+	given := n.Texts()
+	for i := range n.Block {
+		given = append(given, n.Block[i].Name)
+	}
+	for i := range facts.Facts {
+		if f := &facts.Facts[i]; f.Late != "" && slices.Contains(given, f.Key) {
+			return n.Name + " " + f.Key + ": " + f.Late
+		}
+	}
+	return ""
 }
 
 // mayset says whether a fact is one that the manifest names, if it names any.

@@ -102,19 +102,19 @@ struct Request<'a> {
     version: &'a [u8],
 }
 
-const MAX_REQUEST: usize = 0xfff; // bytes, with the length: three hexadecimal digits
-const MIN_REQUEST: usize = 4 + 15 + 3; // its length, a service, " /" and NUL
+const MAX_REQUEST: usize = 0xfff; // bytes, with the length: longer ones are odd
+const MIN_REQUEST: usize = 4 + 15 + 1; // its length, a service and a space
 
 /// The length of a pkt-line, which counts its own four digits.
 fn length(c: &mut Cursor) -> Result<Option<usize>, Short> {
     let mut n = 0;
-    for i in 0..4 {
+    for _ in 0..4 {
         match (c.u8()? as char).to_digit(16) {
-            Some(digit) if i > 0 || digit == 0 => n = n << 4 | digit as usize,
-            _ => return Ok(None),
+            Some(digit) => n = n << 4 | digit as usize,
+            None => return Ok(None),
         }
     }
-    Ok(if (MIN_REQUEST..=MAX_REQUEST).contains(&n) { Some(n) } else { None })
+    Ok(if n >= MIN_REQUEST { Some(n) } else { None })
 }
 
 /// The name of a service and the space behind it.
@@ -221,26 +221,36 @@ fn hostname(text: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// The request, or None if it is none.
-fn request<'a>(c: &mut Cursor<'a>) -> Result<Option<Request<'a>>, Short> {
+/// What the bytes are.
+enum Reading<'a> {
+    Is(Request<'a>),
+    Odd, // of a known service, and a server reads it more leniently than this
+    Not,
+}
+
+/// The request.
+fn request<'a>(c: &mut Cursor<'a>) -> Result<Reading<'a>, Short> {
     let size = match length(c)? {
         Some(size) => size,
-        None => return Ok(None),
+        None => return Ok(Reading::Not),
     };
     let service = match service(c)? {
-        Some(service) if size > 4 + service.len() + 1 => service,
-        _ => return Ok(None),
+        Some(service) => service,
+        None => return Ok(Reading::Not),
     };
+    if size > MAX_REQUEST || size <= 4 + service.len() + 1 {
+        return Ok(Reading::Odd);
+    }
     let mut line = Line { left: size - 4 - service.len() - 1, cursor: c };
     let path = match line.path()? {
         Some(path) => path,
-        None => return Ok(None),
+        None => return Ok(Reading::Odd),
     };
     let mut r = Request { service, path, host: b"", version: b"" };
     if line.left > 0 && !line.parameters(&mut r)? {
-        return Ok(None);
+        return Ok(Reading::Odd);
     }
-    Ok(Some(r))
+    Ok(Reading::Is(r))
 }
 
 impl Matcher for Git {
@@ -250,8 +260,9 @@ impl Matcher for Git {
 
     fn matches(&self, c: &mut Cursor, flow: &Flow) -> Result<Verdict, Short> {
         let r = match request(c)? {
-            Some(r) => r,
-            None => return Ok(Verdict::No),
+            Reading::Is(r) => r,
+            Reading::Odd => return Ok(Verdict::Unknown),
+            Reading::Not => return Ok(Verdict::No),
         };
         let wanted = self.0.hold(HOST, |v| host_is(v, r.host))
             && self.0.hold(REPOSITORY, |v| repository_is(v, r.path))

@@ -52,8 +52,13 @@ func TestRequestsAreJudgedAtTheFirstImpossibleByte(t *testing.T) {
 	}
 	long := strings.Repeat("x", 1024)
 	for _, text := range []string{
-		"|git-upload-pack", "|GET", "|\x00", "|SSH-2.0-x", "|1", "0|g", "00|-", "000|\x00", "000|0", "001|5git-upload-pack /\x00",
-		"0020git| ", "0020G", "0020git-|fetch", "0020git-upload-pa|x", "0020git-upload-pack|s", "0020git-upload|\x00", "0020|\x00", "0020| /",
+		"|git-upload-pack", "|GET", "|\x00", "|SSH-2.0-x", "0|g", "00|-", "000|\x00", "000|0", "001|3git-upload-pack ",
+		"0020git| ", "0020|G", "0020git-|fetch", "0020git-upload-pa|x", "0020git-upload-pack|s", "0020git-upload|\x00", "0020|\x00", "0020| /",
+	} {
+		plugintest.Decides(t, m, text, sdk.No)
+	}
+	for _, text := range []string{ // a server looks at less of what follows the service
+		"1000git-upload-pack| /a", "0014git-upload-pack| ", "0015git-upload-pack |\x00",
 		"0020git-upload-pack |a", "0020git-upload-pack | /", "0016git-upload-archive| /",
 		"0016git-upload-pack /|/" + "\x00",
 		"0fffgit-upload-pack /" + long[1:] + "|x",
@@ -68,7 +73,7 @@ func TestRequestsAreJudgedAtTheFirstImpossibleByte(t *testing.T) {
 		if !strings.Contains(text, "|") {
 			text = text[:len(text)-1] + "|" + text[len(text)-1:]
 		}
-		plugintest.Decides(t, m, text, sdk.No)
+		plugintest.Decides(t, m, text, sdk.Unknown)
 	}
 }
 

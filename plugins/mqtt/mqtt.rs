@@ -8,7 +8,7 @@ use dwaar::*;
 mod options;
 use options::{Known, Values};
 
-const CONNECT: u8 = 0x10; // type 1, all flags 0 (2.1.3)
+const CONNECT: u8 = 0x10; // type 1; all flags are 0 (2.1.3), and some brokers do not look
 const LEAST: usize = 12; // bytes behind the length: of 3.1.1 without a client identifier
 const BRIDGE: u8 = 0x80; // what bridges add to the level of 3.1 and 3.1.1
 
@@ -54,6 +54,7 @@ impl Matcher for Mqtt {
         match self.connect(c, flow) {
             Ok(()) => Ok(Verdict::Yes),
             Err(Stop::No) => Ok(Verdict::No),
+            Err(Stop::Odd) => Ok(Verdict::Unknown),
             Err(Stop::Short(s)) => Err(s),
         }
     }
@@ -62,17 +63,16 @@ impl Matcher for Mqtt {
 impl Mqtt {
     fn connect(&self, c: &mut Cursor, flow: &Flow) -> Result<(), Stop> {
         let mut p = Packet { c, left: usize::MAX };
-        want(p.u8()? == CONNECT)?;
+        let first = p.u8()?;
+        want(first & 0xf0 == CONNECT)?;
         p.left = p.length()?;
         want(p.left >= LEAST)?;
         let version = p.version()?;
         want(self.0.hold(VERSION, |v| v == version.name))?;
-        let flags = p.flags(version)?;
-        p.bytes(2)?; // keep alive (3.1.2.10)
-        if version.level == 5 {
-            p.properties()?;
-        }
-        let id = p.client_id(behind(flags, version))?;
+        want(first == CONNECT).and_then(|_| p.rest(version)).map_err(Stop::odd).and_then(|id| self.tell(flow, version, id))
+    }
+
+    fn tell(&self, flow: &Flow, version: &Version, id: &[u8]) -> Result<(), Stop> {
         want(self.0.hold(CLIENT_ID, |v| is_id(v, id)))?;
         if !id.is_empty() {
             flow.set("client_id", id);
@@ -82,10 +82,23 @@ impl Mqtt {
     }
 }
 
-/// Why reading ended: bytes are lacking, or this is no CONNECT that matches.
+/// Why reading ended: bytes are lacking, this is no CONNECT that matches, or one that
+/// only some brokers take.
 enum Stop {
     Short(Short),
     No,
+    Odd,
+}
+
+impl Stop {
+    /// What is wrong behind the name and the level of the protocol is not looked at by
+    /// every broker.
+    fn odd(self) -> Self {
+        match self {
+            Stop::No => Stop::Odd,
+            other => other,
+        }
+    }
 }
 
 impl From<Short> for Stop {
@@ -172,6 +185,16 @@ impl<'a, 'c> Packet<'a, 'c> {
         let level = self.u8()?;
         let is = |v: &&Version| v.level == level || v.level < 5 && v.level | BRIDGE == level;
         VERSIONS.iter().filter(|v| v.protocol == protocol).find(is).ok_or(Stop::No)
+    }
+
+    /// What follows the level, up to the client identifier.
+    fn rest(&mut self, version: &Version) -> Result<&'a [u8], Stop> {
+        let flags = self.flags(version)?;
+        self.bytes(2)?; // keep alive (3.1.2.10)
+        if version.level == 5 {
+            self.properties()?;
+        }
+        self.client_id(behind(flags, version))
     }
 
     /// The connect flags (3.1.2.3 to 3.1.2.9).

@@ -58,10 +58,15 @@ func TestPacketsAreJudgedAtTheFirstImpossibleByte(t *testing.T) {
 		plugintest.Decides(t, m, text, sdk.Yes)
 	}
 	for _, text := range []string{
-		"|\x11", "|\x20", "|\x00", "|\x16\x03\x01", "|GET / HTTP/1.1",
+		"|\x20", "|\x00", "\x16|\x03\x01", "|GET / HTTP/1.1",
 		"\x10|\x0b", "\x10\x80\x80\x80|\x80", "\x10\x0c|\x01", "\x10\x0c\x00|\x05",
 		"\x10\x0c\x00\x04MQ|XX", "\x10\x0c\x00\x04MQTT|\x03", "\x10\x0c\x00\x04MQTT|\x06", "\x10\x0c\x00\x04MQTT|\x85",
 		"\x10\x0e\x00\x06MQIsdp|\x04",
+	} {
+		plugintest.Decides(t, m, text, sdk.No)
+	}
+	for _, text := range []string{ // what some broker goes on with
+		"\x11\x0c\x00\x04MQTT|\x04",                         // a flag that is reserved
 		"\x10\x0c\x00\x04MQTT\x04|\x03",                     // the reserved flag
 		"\x10\x0c\x00\x04MQTT\x04|\x1c",                     // a will of QoS 3
 		"\x10\x0c\x00\x04MQTT\x04|\x08",                     // QoS of no will
@@ -74,7 +79,7 @@ func TestPacketsAreJudgedAtTheFirstImpossibleByte(t *testing.T) {
 		begin + "|\x0d", // properties longer than the packet
 		begin + "\x02|\x18", begin + "\x02\x17|\x02", begin + "\x02|\x21\x00", begin + "\x04\x15\x00|\x02",
 	} {
-		plugintest.Decides(t, m, text, sdk.No)
+		plugintest.Decides(t, m, text, sdk.Unknown)
 	}
 	plugintest.Decides(t, p.Matcher(t, "mqtt version 5"), "\x10\x0c\x00\x04MQTT|\x04", sdk.No)
 }

@@ -55,6 +55,10 @@ DWAAR_INIT(config) { return options_read(config, &given); }
 
 #define MAX_ARGS 6 /* HELLO 3 AUTH name password SETNAME name */
 
+/* How far a command is one. ODD is what a server goes on with and nobody sends: it is
+ * not read any further. */
+enum { NOT, IS, ODD };
+
 typedef struct {
 	uint8_t text[MAX_NAME]; /* the name in upper case */
 	dwaar_span name;        /* in text */
@@ -68,18 +72,21 @@ static void set_name(command *cmd, dwaar_span name) {
 	cmd->name = (dwaar_span){cmd->text, name.size};
 }
 
-/* The digits of a number without a leading zero, and CR LF. */
+/* The digits of a number without a leading zero, and CR LF. A server takes any byte
+ * behind CR, and passes over an array of no strings or fewer. */
 static int number(dwaar_cursor *c, uint32_t digits, uint32_t *n) {
 	*n = 0;
 	for (uint32_t i = 0; i <= digits; i++) {
 		uint8_t b = dwaar_u8(c);
 		if (i && b == '\r')
-			return dwaar_literal(c, "\n");
+			return dwaar_literal(c, "\n") ? IS : ODD;
+		if (!i && b == '-')
+			return ODD;
 		if (!is_digit(b) || (i && !*n))
-			return 0;
+			return NOT;
 		*n = *n * 10 + (b - '0');
 	}
-	return 0;
+	return ODD;
 }
 
 /* The arguments of these commands are read: how many they take. */
@@ -98,36 +105,52 @@ static int arity(dwaar_span name, uint32_t *least, uint32_t *most) {
 /* A bulk string: the name of the command, judged byte by byte. */
 static int bulk_name(dwaar_cursor *c, dwaar_span *name) {
 	uint32_t n;
-	if (dwaar_u8(c) != '$' || !number(c, 2, &n) || n < 1 || n > MAX_NAME)
-		return 0;
+	int is = dwaar_u8(c) == '$' ? number(c, 2, &n) : NOT;
+	if (is != IS)
+		return is;
+	if (n < 1 || n > MAX_NAME)
+		return NOT;
 	*name = (dwaar_span){c->head + c->at, n};
 	for (uint32_t i = 0; i < n; i++)
 		if (!is_name(dwaar_u8(c)))
-			return 0;
-	return dwaar_literal(c, "\r\n");
+			return NOT;
+	return dwaar_literal(c, "\r\n") ? IS : ODD; /* a server does not look at these two */
 }
 
 #define MAX_BULK (16 << 10) /* what a server takes of somebody whom it does not know */
 
+/* Another bulk string. */
+static int bulk(dwaar_cursor *c, dwaar_span *text) {
+	uint32_t n;
+	int is = dwaar_u8(c) == '$' ? number(c, 5, &n) : NOT;
+	if (is != IS)
+		return is;
+	if (n > MAX_BULK)
+		return ODD;
+	*text = dwaar_bytes(c, n);
+	return dwaar_literal(c, "\r\n") ? IS : ODD;
+}
+
 /* Behind "*": the number of strings, and as many of them as matter. */
 static int array(dwaar_cursor *c, command *cmd) {
-	uint32_t strings, n, least, most;
+	uint32_t strings, least, most;
 	dwaar_span name;
-	if (!number(c, 7, &strings) || strings < 1 || strings > 1 << 20 || !bulk_name(c, &name))
-		return 0;
+	int is = number(c, 7, &strings);
+	if (is != IS || strings < 1 || strings > 1 << 20)
+		return is == IS ? ODD : is;
+	if ((is = bulk_name(c, &name)) != IS)
+		return is;
+	if (dwaar_short(c))
+		return NOT;
 	set_name(cmd, name);
 	if (!arity(cmd->name, &least, &most))
-		return 1;
+		return IS;
 	if (strings - 1 < least || strings - 1 > most)
-		return 0;
-	for (cmd->count = 0; cmd->count < strings - 1; cmd->count++) {
-		if (dwaar_u8(c) != '$' || !number(c, 5, &n) || n > MAX_BULK)
-			return 0;
-		cmd->args[cmd->count] = dwaar_bytes(c, n);
-		if (!dwaar_literal(c, "\r\n"))
-			return 0;
-	}
-	return 1;
+		return NOT;
+	for (cmd->count = 0; cmd->count < strings - 1; cmd->count++)
+		if ((is = bulk(c, &cmd->args[cmd->count])) != IS)
+			return is;
+	return IS;
 }
 
 /* ---- Inline commands ---- */
@@ -155,43 +178,88 @@ static const line_command lines[] = {
 #define LINES (sizeof lines / sizeof *lines)
 #define MAX_LINE 1024 /* bytes */
 
+/* The other commands of Redis 7.0, ordered: a server takes them on a line as well, and
+ * nobody sends them so. */
+static const char others[][21] = {
+	"APPEND", "ASKING", "BGREWRITEAOF", "BGSAVE", "BITCOUNT", "BITFIELD", "BITFIELD_RO", "BITOP", "BITPOS",
+	"BLMOVE", "BLMPOP", "BLPOP", "BRPOP", "BRPOPLPUSH", "BZMPOP", "BZPOPMAX", "BZPOPMIN", "COPY", "DEBUG",
+	"DECR", "DECRBY", "DISCARD", "DUMP", "EVAL", "EVALSHA", "EVALSHA_RO", "EVAL_RO", "EXEC", "EXPIRE",
+	"EXPIREAT", "EXPIRETIME", "FAILOVER", "FCALL", "FCALL_RO", "FLUSHALL", "FLUSHDB", "FUNCTION", "GEOADD",
+	"GEODIST", "GEOHASH", "GEOPOS", "GEORADIUS", "GEORADIUSBYMEMBER", "GEORADIUSBYMEMBER_RO", "GEORADIUS_RO",
+	"GEOSEARCH", "GEOSEARCHSTORE", "GETBIT", "GETDEL", "GETEX", "GETRANGE", "GETSET", "HDEL", "HEXISTS",
+	"HGET", "HGETALL", "HINCRBY", "HINCRBYFLOAT", "HKEYS", "HLEN", "HMGET", "HMSET", "HRANDFIELD", "HSCAN",
+	"HSET", "HSETNX", "HSTRLEN", "HVALS", "INCRBY", "INCRBYFLOAT", "LASTSAVE", "LCS", "LINDEX", "LINSERT",
+	"LLEN", "LMOVE", "LMPOP", "LOLWUT", "LPOP", "LPOS", "LPUSH", "LPUSHX", "LRANGE", "LREM", "LSET", "LTRIM",
+	"MGET", "MIGRATE", "MODULE", "MOVE", "MSET", "MSETNX", "MULTI", "OBJECT", "PERSIST", "PEXPIRE",
+	"PEXPIREAT", "PEXPIRETIME", "PFADD", "PFCOUNT", "PFDEBUG", "PFMERGE", "PFSELFTEST", "PSETEX",
+	"PSUBSCRIBE", "PTTL", "PUBLISH", "PUBSUB", "PUNSUBSCRIBE", "RANDOMKEY", "READONLY", "READWRITE", "RENAME",
+	"RENAMENX", "REPLCONF", "REPLICAOF", "RESET", "RESTORE", "RESTORE-ASKING", "RPOP", "RPOPLPUSH", "RPUSH",
+	"RPUSHX", "SADD", "SAVE", "SCARD", "SCRIPT", "SDIFF", "SDIFFSTORE", "SETBIT", "SETEX", "SETNX",
+	"SETRANGE", "SHUTDOWN", "SINTER", "SINTERCARD", "SINTERSTORE", "SISMEMBER", "SLAVEOF", "SMEMBERS",
+	"SMISMEMBER", "SMOVE", "SORT", "SORT_RO", "SPOP", "SPUBLISH", "SRANDMEMBER", "SREM", "SSCAN",
+	"SSUBSCRIBE", "STRLEN", "SUBSTR", "SUNION", "SUNIONSTORE", "SUNSUBSCRIBE", "SWAPDB", "TOUCH", "UNLINK",
+	"UNSUBSCRIBE", "UNWATCH", "WAIT", "WATCH", "XACK", "XADD", "XAUTOCLAIM", "XCLAIM", "XDEL", "XGROUP",
+	"XINFO", "XLEN", "XPENDING", "XRANGE", "XREAD", "XREADGROUP", "XREVRANGE", "XSETID", "XTRIM", "ZADD",
+	"ZCARD", "ZCOUNT", "ZDIFF", "ZDIFFSTORE", "ZINCRBY", "ZINTER", "ZINTERCARD", "ZINTERSTORE", "ZLEXCOUNT",
+	"ZMPOP", "ZMSCORE", "ZPOPMAX", "ZPOPMIN", "ZRANDMEMBER", "ZRANGE", "ZRANGEBYLEX", "ZRANGEBYSCORE",
+	"ZRANGESTORE", "ZRANK", "ZREM", "ZREMRANGEBYLEX", "ZREMRANGEBYRANK", "ZREMRANGEBYSCORE", "ZREVRANGE",
+	"ZREVRANGEBYLEX", "ZREVRANGEBYSCORE", "ZREVRANK", "ZSCAN", "ZSCORE", "ZUNION", "ZUNIONSTORE",
+};
+
+#define OTHERS (sizeof others / sizeof *others)
+
 /* The next byte of the line, or 0 where there is none and where none may stand. */
 static uint8_t line_byte(dwaar_cursor *c) {
 	uint8_t b = c->at < MAX_LINE ? dwaar_u8(c) : 0;
-	return b < ' ' && b != '\t' && b != '\r' && b != '\n' ? 0 : b;
+	return b < ' ' && (b < '\t' || b > '\r') ? 0 : b;
 }
 
-static int is_blank(uint8_t b) { return b == ' ' || b == '\t'; }
+static int is_blank(uint8_t b) { return b == ' ' || b == '\t' || b == '\v' || b == '\f'; }
+static int is_quote(uint8_t b) { return b == '"' || b == '\''; }
 static int is_end(uint8_t b) { return is_blank(b) || b == '\r' || b == '\n'; }
 
-/* The command whose name begins the line, and in *b the byte behind it. Bytes narrow
- * the table down: at the first one that none has there is none. */
-static const line_command *line_name(dwaar_cursor *c, uint8_t *b) {
-	uint32_t low = 0, high = LINES;
-	for (uint32_t i = 0; i < sizeof lines->name; i++) {
-		if (is_end(*b))
-			return i && !lines[low].name[i] ? &lines[low] : 0;
-		while (low < high && (uint8_t)lines[low].name[i] < upper(*b))
-			low++;
-		while (low < high && (uint8_t)lines[high - 1].name[i] > upper(*b))
-			high--;
-		if (low == high || !*b)
+/* The name that begins the line, in upper case, and in *b the byte behind it: its
+ * length, or 0. Bytes narrow both tables down: at the first one that no name has there
+ * is none. */
+static uint32_t line_name(dwaar_cursor *c, uint8_t *b, uint8_t name[sizeof *others]) {
+	uint32_t low = 0, high = LINES, from = 0, to = OTHERS, i = 0;
+	for (; i < sizeof *others - 1 && !is_end(*b); i++) {
+		uint8_t up = upper(*b);
+		for (; low < high && (i >= sizeof lines->name || (uint8_t)lines[low].name[i] < up); low++) {
+		}
+		for (; low < high && (uint8_t)lines[high - 1].name[i] > up; high--) {
+		}
+		for (; from < to && (uint8_t)others[from][i] < up; from++) {
+		}
+		for (; from < to && (uint8_t)others[to - 1][i] > up; to--) {
+		}
+		if ((low == high && from == to) || !*b)
 			return 0;
+		name[i] = up;
 		*b = line_byte(c);
 	}
+	return is_end(*b) ? i : 0;
+}
+
+/* Is the name one of the others? */
+static int is_other(dwaar_span name) {
+	for (uint32_t i = 0; i < OTHERS; i++)
+		if (dwaar_is(name, others[i]))
+			return 1;
 	return 0;
 }
 
-/* A word that begins with *b, in quotation marks or not; then *b is what is behind it.
+/* A word that begins with *b, in quotation marks or not, which may not stand inside; then
+ * *b is what is behind it.
  * What a backslash stands for is not worked out: such a word is empty. */
 static int word(dwaar_cursor *c, uint8_t *b, dwaar_span *w) {
-	uint8_t quote = *b == '"' || *b == '\'' ? *b : 0;
+	uint8_t quote = is_quote(*b) ? *b : 0;
 	uint32_t from = c->at - !quote;
 	int escapes = 0;
 	if (quote)
 		*b = line_byte(c);
 	while (quote ? *b != quote : !is_end(*b)) {
-		if (!*b || *b == '\r' || *b == '\n')
+		if (!*b || *b == '\r' || *b == '\n' || (!quote && is_quote(*b)))
 			return 0;
 		if (quote && *b == '\\') {
 			escapes = 1;
@@ -206,27 +274,43 @@ static int word(dwaar_cursor *c, uint8_t *b, dwaar_span *w) {
 	return is_end(*b);
 }
 
-/* A command on a line that begins with b. */
-static int line(dwaar_cursor *c, uint8_t b, command *cmd) {
-	const line_command *l = line_name(c, &b);
-	if (!l)
-		return 0;
-	set_name(cmd, (dwaar_span){(const uint8_t *)l->name, dwaar_length(l->name)});
-	cmd->count = 0;
+/* The rest of a line, behind a name that takes so many arguments. */
+static int line_arguments(dwaar_cursor *c, uint8_t b, const line_command *l, command *cmd) {
 	uint32_t count = 0;
-	for (;;) {
+	for (cmd->count = 0;;) {
 		while (is_blank(b))
 			b = line_byte(c);
 		if (b == '\r' || b == '\n')
 			break;
 		dwaar_span w;
-		if (!b || count == l->most || !word(c, &b, &w))
-			return 0;
+		if (count == l->most)
+			return NOT;
+		if (!b || !word(c, &b, &w))
+			return ODD;
 		if (cmd->count < MAX_ARGS)
 			cmd->args[cmd->count++] = w;
 		count += count < ANY - 1;
 	}
-	return count >= l->least && (b == '\n' || dwaar_literal(c, "\n"));
+	if (b == '\r' && !dwaar_literal(c, "\n"))
+		return ODD; /* one more blank, or not yet an end */
+	return count < l->least ? NOT : IS;
+}
+
+/* A command on a line that begins with b. A server passes over blanks and empty lines,
+ * and takes quotation marks off a name. */
+static int line(dwaar_cursor *c, uint8_t b, command *cmd) {
+	uint8_t text[sizeof *others];
+	if (is_end(b))
+		return ODD;
+	dwaar_span name = {text, line_name(c, &b, text)};
+	if (!name.size || dwaar_short(c))
+		return is_quote(b) ? ODD : NOT;
+	for (uint32_t i = 0; i < LINES; i++)
+		if (dwaar_is(name, lines[i].name)) {
+			set_name(cmd, name);
+			return line_arguments(c, b, &lines[i], cmd);
+		}
+	return is_other(name) ? ODD : NOT;
 }
 
 /* ---- What it says ---- */
@@ -255,7 +339,10 @@ static dwaar_span db(const command *cmd) {
 DWAAR_MATCH(c, flow) {
 	command cmd;
 	uint8_t b = dwaar_u8(c);
-	if (b == '*' ? !array(c, &cmd) : !line(c, b, &cmd))
+	int is = dwaar_short(c) ? NOT : b == '*' ? array(c, &cmd) : line(c, b, &cmd);
+	if (is != IS)
+		return is == ODD ? dwaar_unknown(c) : dwaar_no(c);
+	if (dwaar_short(c))
 		return dwaar_no(c);
 	dwaar_span who = user(&cmd), where = db(&cmd);
 	if (!option_holds(&given, COMMAND, cmd.name) || !option_holds(&given, USER, who) || !option_holds(&given, DB, where))

@@ -52,16 +52,24 @@ func TestCommandsAreJudgedAtTheFirstImpossibleByte(t *testing.T) {
 		plugintest.Decides(t, m, text, sdk.Yes)
 	}
 	for _, text := range []string{
-		"|$4\r\nPING\r\n", "|\r\n", "| PING\r\n", "|\x00", "|\x16\x03\x01", "|+OK\r\n",
-		"*|\r\n", "*|-1\r\n", "*0\r|\n", "*0|1\r\n$4\r\nPING\r\n", "*1048577\r|\n$4\r\nPING\r\n", "*1234567|8\r\n", "*1|\n", "*1\r|x",
-		"*1\r\n|+PING\r\n", "*1\r\n$|-1\r\n", "*1\r\n$0\r|\n\r\n", "*1\r\n$65\r|\nx", "*1\r\n$4\r\nPI| G\r\n", "*1\r\n$4\r\nPING|S\r\n",
-		"*1\r\n$4\r\nAUTH\r|\n", "*2\r\n$4\r\nAUTH\r\n|:1\r\n", "*2\r\n$4\r\nAUTH\r\n$16385\r|\nx", "*2\r\n$4\r\nAUTH\r\n$1\r\nx|yz",
+		"|$4\r\nPING\r\n", "|\x00", "|\x16\x03\x01", "|+OK\r\n",
+		"*|\r\n", "*|+1\r\n", "*0|1\r\n$4\r\nPING\r\n", "*1|\n",
+		"*1\r\n|+PING\r\n", "*1\r\n$0\r|\n\r\n", "*1\r\n$65\r|\nx", "*1\r\n$4\r\nPI| G\r\n",
+		"*1\r\n$4\r\nAUTH\r|\n", "*2\r\n$4\r\nAUTH\r\n|:1\r\n",
 		"*4\r\n$4\r\nAUTH\r|\n", "*3\r\n$6\r\nSELECT\r|\n", "*8\r\n$5\r\nHELLO\r|\n",
 		"GET / |HTTP/1.1\r\n", "P|OST / HTTP/1.1\r\n", "SEN|D x\r\n", "PING|S\r\n", "PIN|\r\n", "E|HLO mail\r\n", "PI|\xffG\r\n",
-		"PING a |b\r\n", "QUIT |now\r\n", "ECHO|\r\n", "GET|\r\n", "SET k|\r\n", "PING \"a|\r\n", "PING \"a\"|b\r\n", "PING\r|x", "PING a|\x00", "GET |\x00",
-		"SELECT|\r\n", "INFO " + strings.Repeat("x", 1018) + "|xx",
+		"PING a |b\r\n", "QUIT |now\r\n", "ECHO\r|\n", "GET\r|\n", "SET k\r|\n", "FLUSHALL|X\r\n",
+		"SELECT\r|\n",
 	} {
 		plugintest.Decides(t, m, text, sdk.No)
+	}
+	for _, text := range []string{ // what a server goes on with, and nobody sends
+		"|\r\n", "| PING\r\n", "|\vPING\r\n", "|\"PING\"\r\n", "P|\"ING\"\r\n", "FLUSHALL|\r\n", "lpush| a b\r\n",
+		"*|-1\r\n", "*0\r|\n", "*1048577\r|\n$4\r\nPING\r\n", "*1234567|8\r\n", "*1\r|x", "*1\r\n$|-1\r\n", "*1\r\n$4\r\nPING|S\r\n",
+		"*2\r\n$4\r\nAUTH\r\n$16385\r|\nx", "*2\r\n$4\r\nAUTH\r\n$1\r\nx|yz",
+		"PING \"a|\r\n", "PING \"a\"|b\r\n", "PING a|\"b\"\r\n", "PING\r|x", "PING a|\x00", "GET |\x00", "INFO " + strings.Repeat("x", 1018) + "|xx",
+	} {
+		plugintest.Decides(t, m, text, sdk.Unknown)
 	}
 }
 

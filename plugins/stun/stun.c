@@ -88,6 +88,7 @@ typedef struct {
 	const kind *kind;
 	dwaar_span username, realm, software; /* of size 0: not there */
 	int sealed;                           /* by MESSAGE-INTEGRITY: what follows does not count */
+	int odd;                              /* its method or its attributes are none, and servers go on with it */
 } message;
 
 /* CRC-32 (ISO 3309), four bits at a time. */
@@ -169,11 +170,12 @@ static int attributes(dwaar_cursor *c, uint32_t from, uint32_t left, message *m)
 /* A message of exactly size bytes, or of any if that is 0. The cookie is four bytes
  * that other protocols do not have there (§5). */
 static int read(dwaar_cursor *c, uint32_t size, message *m) {
-	uint32_t from = c->at;
-	if (dwaar_u8(c)) /* no method of a client has one of its upper bits */
+	uint32_t from = c->at, upper = dwaar_u8(c);
+	if (upper & 0xc1) /* two bits are 0, and one would make it an answer (§5) */
 		return 0;
-	*m = (message){.kind = kind_of(dwaar_u8(c))};
-	if (dwaar_short(c) || !m->kind)
+	uint32_t lower = dwaar_u8(c);
+	*m = (message){.kind = upper ? 0 : kind_of(lower)};
+	if (dwaar_short(c))
 		return 0;
 	uint32_t high = dwaar_u8(c), length = high << 8;
 	if (high > MAX_LENGTH >> 8 || (size && high != (size - HEADER) >> 8))
@@ -181,8 +183,12 @@ static int read(dwaar_cursor *c, uint32_t size, message *m) {
 	length |= dwaar_u8(c);
 	if (length % 4 || length > MAX_LENGTH || (size && length != size - HEADER) || !dwaar_literal(c, COOKIE))
 		return 0;
+	m->odd = !m->kind; /* coturn asks for a user, whatever the method */
+	if (m->odd)
+		return 1;
 	dwaar_skip(c, 12); /* the transaction's id */
-	return attributes(c, from, length, m);
+	m->odd = !attributes(c, from, length, m);
+	return 1;
 }
 
 /* A message behind its length (RFC 4571 §2). */
@@ -201,6 +207,8 @@ static int read_framed(dwaar_cursor *c, message *m) {
 static int32_t answer(const dwaar_cursor *c, int matches, const message *m) {
 	if (!matches || dwaar_short(c))
 		return dwaar_no(c);
+	if (m->odd)
+		return DWAAR_UNKNOWN;
 	dwaar_span method = text(m->kind->method), class = text(m->kind->class);
 	if (!option_holds(&given, METHOD, method) || !option_holds(&given, CLASS, class) ||
 	    !option_holds(&given, USERNAME, m->username) || !option_holds(&given, REALM, m->realm))

@@ -15,7 +15,9 @@
 //		}
 //	}
 //
-// It says [Bad] at the first byte that no ClientHello can have there.
+// It says [Bad] at the first byte that no ClientHello can have there, and [Odd] where some
+// servers are more lenient than RFC 8446: OpenSSL and GnuTLS take an extension that they
+// do not know twice, GnuTLS a list of protocols that does not add up.
 package clienthello
 
 import (
@@ -26,11 +28,12 @@ import (
 // State is how far a message has been read.
 type State uint8
 
-// The states. Bad and Done are final.
+// The states. All but More are final.
 const (
 	More State = iota // the bytes so far begin a ClientHello
 	Bad               // no ClientHello begins like this
 	Done              // it is complete
+	Odd               // no client sends this, and servers differ in whether they go on with it
 )
 
 // The versions that a client can offer.
@@ -62,6 +65,7 @@ type Hello struct {
 	versions span
 	schemes  span
 	offers   span // the ALPN list
+	odd      bool // the order or number of extensions is wrong
 	ech      bool
 	named    bool // server_name had a host_name
 	nameErr  error
@@ -90,8 +94,8 @@ const (
 	maxName    = 255 // RFC 1035 §2.3.4
 	maxALPN    = 1024
 	headerLen  = 4
-	minBody    = 2 + 32 + 1 + 2 + 2 + 2                            // version, random, no session, one suite, null compression
-	maxBody    = 2 + 32 + 1 + 32 + 2 + 65534 + 1 + 255 + 2 + 65535 // every vector at its greatest
+	minBody    = 2 + 32 + 1 + 2 + 2 + 2                             // version, random, no session, one suite, null compression
+	maxBody    = 2 + 32 + 1 + 255 + 2 + 65534 + 1 + 255 + 2 + 65535 // every vector at its greatest
 	typeClient = 1
 )
 
@@ -120,6 +124,9 @@ func (h *Hello) Read(msg []byte) (s State, n int) {
 				return More, r.need
 			}
 			h.state = Bad
+			if h.odd || h.step >= readBody {
+				h.state = Odd
+			}
 			break
 		}
 		h.at = r.at // what was read is never read again

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -111,8 +112,6 @@ func TestImpossibleBytesAreFoundAtOnce(t *testing.T) {
 		"another handshake message":        {set(0, 2), 0},
 		"longer than any hello":            {set(1, 3), 1},
 		"shorter than any hello":           {set(1, 0, 0, 40), 3},
-		"version 2.0":                      {set(4, 2), 4},
-		"a session id of 33 bytes":         {set(session, 33), session},
 		"no cipher suites":                 {set(ciphers, 0, 0), ciphers + 1},
 		"an odd length of cipher suites":   {set(ciphers, 0, 3), ciphers + 1},
 		"cipher suites up to the end":      {set(ciphers, 0xff, 0xff), ciphers},
@@ -122,7 +121,24 @@ func TestImpossibleBytesAreFoundAtOnce(t *testing.T) {
 		"extensions shorter":               {set(exts+1, msg[exts+1]-1), exts + 1},
 		"an extension beyond the end":      {set(exts+4, 0xff), exts + 4},
 		"half an extension":                {extend(msg, []byte{0xab, 0xcd, 0}), end - 38 - 1}, // the length of the key share leaves 3 bytes
-		"an extension twice":               {extend(msg, ext(0xabcd), ext(0xabcd)), end + 4 + 1},
+	}
+	for name, test := range tests {
+		if _, s, n := read(test.msg); s != Bad || n != test.at+1 {
+			t.Errorf("%s: state %d after %d bytes, want %d after %d", name, s, n, Bad, test.at+1)
+		}
+	}
+}
+
+// TestWhatOnlySomeServersTakeIsOddAtOnce does the same with extensions.
+func TestWhatOnlySomeServersTakeIsOddAtOnce(t *testing.T) {
+	t.Parallel()
+	msg := message(t, "openssl-no-sni")
+	end := len(msg)
+	tests := map[string]struct {
+		msg []byte
+		at  int // the byte that shows it
+	}{
+		"an extension twice":               {extend(msg, ext(0xabcd), ext(0xabcd)), end + 4 + 3},
 		"a pre-shared key before others":   {extend(msg, ext(41), ext(0xabcd)), end + 3},
 		"an empty server name list":        {extend(msg, ext(0, 0, 0)), end + 3},
 		"a list longer than the extension": {extend(msg, ext(0, 0, 9, 0, 0, 1, 'a')), end + 4 + 1},
@@ -135,9 +151,22 @@ func TestImpossibleBytesAreFoundAtOnce(t *testing.T) {
 		"a protocol too long":              {extend(msg, ext(16, 0, 2, 2, 'h')), end + 4 + 2},
 	}
 	for name, test := range tests {
-		if _, s, n := read(test.msg); s != Bad || n != test.at+1 {
-			t.Errorf("%s: state %d after %d bytes, want %d after %d", name, s, n, Bad, test.at+1)
+		if _, s, n := read(test.msg); s != Odd || n != test.at+1 {
+			t.Errorf("%s: state %d after %d bytes, want %d after %d", name, s, n, Odd, test.at+1)
 		}
+	}
+}
+
+// crypto/tls takes any legacy version, and a session of any length.
+func TestVersionAndSessionMayBeAnything(t *testing.T) {
+	t.Parallel()
+	msg := message(t, "openssl-no-sni")
+	const session = 4 + 2 + 32
+	long := slices.Concat(msg[:session], []byte{255}, make([]byte, 255), msg[session+1+int(msg[session]):])
+	binary.BigEndian.PutUint16(long[2:], uint16(len(long)-4))
+	copy(long[4:], "\x00\x00")
+	if _, s, n := read(long); s != Done || n != len(long) {
+		t.Errorf("state %d after %d of %d bytes, want %d", s, n, len(long), Done)
 	}
 }
 
@@ -188,7 +217,7 @@ func TestManyExtensionsAreKeptApart(t *testing.T) {
 	}
 	for _, again := range []int{0, 31, 32, 299} {
 		h.Reset()
-		if s, _ := h.Read(extend(msg, append(many, many[again])...)); s != Bad {
+		if s, _ := h.Read(extend(msg, append(many, many[again])...)); s != Odd {
 			t.Errorf("extension %d twice: state %d", again, s)
 		}
 	}

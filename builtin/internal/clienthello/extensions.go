@@ -37,22 +37,22 @@ func (h *Hello) extensions(r *reader) bool {
 }
 
 // extension reads the type and the length of the next one. Each type may be there
-// once, and pre_shared_key only as the last (RFC 8446 §4.2, §4.2.11).
+// once, and pre_shared_key only as the last (RFC 8446 §4.2, §4.2.11): others are odd.
 func (h *Hello) extension(r *reader) bool {
 	if r.at == r.limit {
 		h.state = Done
 		return true
 	}
 	kind, ok := r.number(2, 0, 0xffff)
-	if !ok || !r.check(!h.has(uint16(kind))) {
+	if !ok {
 		return false
 	}
-	least := 0
-	if kind == extPreSharedKey {
-		least = r.limit - r.at - 2
-	}
-	n, ok := r.number(2, least, r.limit-r.at-2)
+	n, ok := r.number(2, 0, r.limit-r.at-2)
 	if !ok || !r.check(fits(r.limit-r.at-n, minExtension)) {
+		return false
+	}
+	h.odd = h.has(uint16(kind)) || kind == extPreSharedKey && r.at+n < r.limit
+	if !r.check(!h.odd) {
 		return false
 	}
 	h.add(uint16(kind))

@@ -75,10 +75,10 @@ func (h *Hello) header(r *reader) bool {
 	return h.then(ok, readVersion)
 }
 
-// version reads legacy_version, of which only the first byte is fixed, and the
-// random bytes.
+// version reads legacy_version, which may be anything for a server that finds the
+// version in supported_versions, or that takes one above its own, and the random bytes.
 func (h *Hello) version(r *reader) bool {
-	v, ok := r.number(2, 0x0300, 0x03ff)
+	v, ok := r.number(2, 0, 0xffff)
 	if !ok {
 		return false
 	}
@@ -86,9 +86,11 @@ func (h *Hello) version(r *reader) bool {
 	return h.then(r.skip(32), readSession)
 }
 
+// session reads legacy_session_id, of which crypto/tls takes more than the 32 bytes that
+// there may be (RFC 8446 §4.1.2).
 func (h *Hello) session(r *reader) bool {
 	const behind = 2 + 2 + 2 // one cipher suite and null compression
-	n, ok := r.number(1, 0, min(32, r.limit-r.at-1-behind))
+	n, ok := r.number(1, 0, min(255, r.limit-r.at-1-behind))
 	return h.then(ok && r.skip(n), readCiphers)
 }
 

@@ -27,6 +27,20 @@ func site(t *testing.T, name string) *httptest.Server {
 	return s
 }
 
+// h2c is a site that speaks HTTP/2 without TLS as well.
+func h2c(t *testing.T) *httptest.Server {
+	t.Helper()
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "this is web, over %s", r.Proto)
+	}))
+	s.Config.Protocols = new(http.Protocols)
+	s.Config.Protocols.SetHTTP1(true)
+	s.Config.Protocols.SetUnencryptedHTTP2(true)
+	s.Start()
+	t.Cleanup(s.Close)
+	return s
+}
+
 // secureSite is one that terminates TLS itself.
 func secureSite(t *testing.T, name, cert, key string) *httptest.Server {
 	t.Helper()

@@ -12,11 +12,10 @@
 //
 // # Sockets, generations and connections
 //
-//	Load(g) ── opens new sockets, starts the actors of g, then swaps
-//	                          │
-//	                          ▼
-//	socket ── accept ──▶ target{g, server, account} ──▶ caps ─┬─▶ refused: closed, counted
-//	                                                          └─▶ conn: session, account
+// Load opens the sockets that a graph needs and that are not open, starts the actors of
+// the graph, and then gives every socket a new target: the graph, the server whose routes
+// apply, and the account that its connections keep. A connection is accepted, counted
+// against the caps or refused, and becomes a session with the target's account.
 //
 // A socket outlives graphs and holds a reference to the graph of its target. With
 // event loops the loops accept, and each connection begins in one of them, driven by

@@ -133,11 +133,11 @@ var inLoops bool
 
 // TestMain runs everything in event loops and, as other systems do, without them.
 func TestMain(m *testing.M) {
-	reactors, err := loop.New(1)
+	loops, err := loop.New(1)
 	inLoops = err == nil
 	code := 0
 	if inLoops {
-		reactors.Close()
+		loops.Close()
 		code = m.Run()
 		inLoops = false
 	}

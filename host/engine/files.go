@@ -8,8 +8,8 @@ import (
 )
 
 // standing returns the open socket of a listener; nil: there is none that clients can
-// find. A cleaner of directories may have removed the file of a Unix socket: then it is
-// made again. e.mu is held.
+// find, because it has to be opened, or because somebody removed the file of a Unix
+// socket. e.mu is held.
 func (e *Engine) standing(spec listen.Spec) *socket {
 	if s := e.sockets[spec]; s != nil && !s.ln.Gone() {
 		return s
@@ -17,12 +17,12 @@ func (e *Engine) standing(spec listen.Spec) *socket {
 	return nil
 }
 
-// grant gives the files of Unix sockets that were open already to whom the new
-// configuration says, all or none of them.
+// grant gives the files of Unix sockets that were open already the owners and modes of
+// the new configuration: all of them or none.
 func (p *plan) grant() error {
 	for i, s := range p.seats {
 		if s.fresh {
-			continue // it was made so
+			continue // opening it set both
 		}
 		if err := s.socket.ln.Grant(listen.Access(s.listener.Access)); err != nil {
 			p.takeBack(i)
@@ -32,20 +32,21 @@ func (p *plan) grant() error {
 	return nil
 }
 
-// takeBack gives the files of the first n seats to whom the configuration says that
-// still serves.
+// takeBack gives the files of the first n seats the owners and modes of the
+// configuration that still serves.
 func (p *plan) takeBack(n int) {
 	for _, s := range p.seats[:n] {
 		if s.fresh {
 			continue
 		}
 		if was := s.socket.target.Load().access(); was != nil {
-			_ = s.socket.ln.Grant(*was) // it could be done before
+			_ = s.socket.ln.Grant(*was) // worked at the last load
 		}
 	}
 }
 
-// access returns whose the file of the target's listener is, or nil if it has none.
+// access returns the owner and mode for the file of the target's listener; nil: there is
+// no such listener.
 func (t *target) access() *listen.Access {
 	for i := range t.server.Listeners {
 		if l := &t.server.Listeners[i]; l.Name == t.listener {

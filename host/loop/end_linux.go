@@ -97,7 +97,7 @@ func (r *loop) enter(i int32, s *slot, e int) unix.Errno {
 	if end.is(entered) {
 		return 0
 	}
-	errno := control(r.epoll, unix.EPOLL_CTL_ADD, end.fd, end.interest(), key{i<<1 | int32(e), s.generation})
+	errno := control(r.epoll, unix.EPOLL_CTL_ADD, end.fd, end.interest(), key{i<<1 | int32(e), s.uses})
 	if errno == 0 {
 		end.set(entered)
 	}

@@ -178,7 +178,7 @@ func (r *loop) awaitRoom(i int32, s *slot, e int) {
 		return
 	}
 	end.set(spacious)
-	if errno := control(r.epoll, unix.EPOLL_CTL_MOD, end.fd, end.interest(), key{i<<1 | int32(e), s.generation}); errno != 0 {
+	if errno := control(r.epoll, unix.EPOLL_CTL_MOD, end.fd, end.interest(), key{i<<1 | int32(e), s.uses}); errno != 0 {
 		r.broke(i, s, e, opening, errno)
 	}
 }

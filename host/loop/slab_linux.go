@@ -70,7 +70,7 @@ type slot struct {
 	until                    int64 // of a client: when Events.Due is called or Dial fails; 0: never
 	tuneAt                   int64 // of a pair: when keepalive of the upstream is set; 0: not
 
-	generation uint32 // how often the slot was given back
+	uses uint32 // how often the slot was given back
 	next       int32  // the next free slot
 	errno      unix.Errno
 	doing      doing      // the operation that failed with errno
@@ -103,8 +103,8 @@ const (
 	chunkSize = 1 << chunkBits
 )
 
-// slab holds the slots of a loop, in chunks that never move. The generation of a slot
-// changes when the slot is given back, so that an event for an earlier pair is dropped.
+// slab holds the slots of a loop, in chunks that never move. Each slot counts
+// its uses, so that an event for an earlier pair is dropped.
 type slab struct {
 	chunks []*[chunkSize]slot
 	links  []*link // by slot
@@ -116,7 +116,8 @@ func newSlab() slab { return slab{free: none} }
 
 func (b *slab) at(i int32) *slot { return &b.chunks[i>>chunkBits][i&(chunkSize-1)] }
 
-// take returns a slot and its index. Of an earlier pair only the generation is left.
+// take returns a slot and its index. Of an earlier pair only the count
+// of uses is left.
 func (b *slab) take(l *link) (int32, *slot) {
 	if b.free == none {
 		b.grow()
@@ -124,7 +125,7 @@ func (b *slab) take(l *link) (int32, *slot) {
 	i := b.free
 	s := b.at(i)
 	b.free = s.next
-	*s = slot{generation: s.generation, live: true, timer: timer{level: none}}
+	*s = slot{uses: s.uses, live: true, timer: timer{level: none}}
 	for e := range s.ends {
 		s.ends[e] = newEnd()
 	}
@@ -149,7 +150,7 @@ func (b *slab) grow() {
 // give takes slot i back.
 func (b *slab) give(i int32) {
 	s := b.at(i)
-	s.generation++
+	s.uses++
 	s.live, s.queued = false, false
 	s.next, b.free = b.free, i
 	b.links[i] = nil
@@ -160,7 +161,7 @@ func (b *slab) give(i int32) {
 // connection when the event is looked at.
 type key struct {
 	place      int32 // slot<<1 | end
-	generation uint32
+	uses uint32
 }
 
 // wakePlace is the place in the key of the eventfd. Places of listeners are below.
@@ -171,11 +172,11 @@ func wakeKey() key { return key{place: wakePlace} }
 
 // event packs k into the data that the epoll returns.
 func (k key) event() unix.EpollEvent {
-	return unix.EpollEvent{Fd: int32(k.generation), Pad: k.place}
+	return unix.EpollEvent{Fd: int32(k.uses), Pad: k.place}
 }
 
 // keyOf unpacks what event has packed.
-func keyOf(e *unix.EpollEvent) key { return key{place: e.Pad, generation: uint32(e.Fd)} }
+func keyOf(e *unix.EpollEvent) key { return key{place: e.Pad, uses: uint32(e.Fd)} }
 
 // find returns the slot of k, its index, and which end k is of; nil if that pair is
 // gone.
@@ -185,7 +186,7 @@ func (b *slab) find(k key) (i int32, e int32, s *slot) {
 		return none, 0, nil
 	}
 	s = b.at(i)
-	if !s.live || s.generation != k.generation {
+	if !s.live || s.uses != k.uses {
 		return none, 0, nil
 	}
 	return i, e, s

@@ -13,7 +13,7 @@ func TestAnEventOfAPairThatIsGoneFindsNothing(t *testing.T) {
 	b := newSlab()
 	l := &link{}
 	i, s := b.take(l)
-	old := key{i<<1 | 1, s.generation}
+	old := key{i<<1 | 1, s.uses}
 	e := old.event()
 	if at, end, got := b.find(keyOf(&e)); got != s || at != i || end != 1 {
 		t.Errorf("found slot %d, end %d, want %d, 1", at, end, i)
@@ -29,7 +29,7 @@ func TestAnEventOfAPairThatIsGoneFindsNothing(t *testing.T) {
 	if _, _, got := b.find(old); got != nil {
 		t.Error("an event of the pair before is taken for one of the pair after")
 	}
-	if _, _, got := b.find(key{i << 1, s.generation}); got != s {
+	if _, _, got := b.find(key{i << 1, s.uses}); got != s {
 		t.Error("the new pair is not found")
 	}
 }
@@ -106,7 +106,7 @@ func TestAKeySurvivesTheEpoll(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _, _ = unix.Close(fds[0]), unix.Close(fds[1]) }()
-	want := key{place: 1<<31 - 2, generation: 1<<32 - 3}
+	want := key{place: 1<<31 - 2, uses: 1<<32 - 3}
 	if errno := control(epoll, unix.EPOLL_CTL_ADD, int32(fds[0]), (&end{flags: spacious}).interest(), want); errno != 0 {
 		t.Fatal(errno)
 	}

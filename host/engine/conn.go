@@ -98,6 +98,7 @@ func (x *conn) Ended(o host.Outcome) {
 	if o.Code.Why == host.Panicked {
 		x.e.count.panics.Add(1)
 	}
+	x.caps.leaveMatching(x) // of one that ended before its routes were tried; of others it changes nothing
 	x.e.decisions.end(x.decision, o.Code)
 	x.e.writeAccess(x, o)
 	x.e.table.end(x, o)

@@ -20,12 +20,10 @@ const (
 	keyGrace       = "grace_period"
 	keyListener    = "listener"
 	keyMatching    = "matching" // from accept until the route was chosen
-	keyPanic       = "panic"
 	keyPauses      = "pauses"
 	keyPeer        = "peer" // address of the socket's peer, where a PROXY header named the client
 	keyRefused     = "refused"
 	keyRoute       = "route"
-	keyStack       = "stack"
 	keySuppressed  = "suppressed" // lines before this one that were not written
 	keyTotal       = "total"      // from accept to end
 	keyTries       = "tries"

@@ -136,16 +136,21 @@ func (w *Watched[T]) look(again bool) (changed bool) {
 	case w.settle && before != nil && !now.Same(before):
 		return false
 	}
+	return w.renew(now)
+}
+
+// renew reads the files, which are as now says, and reports whether that gave a value.
+func (w *Watched[T]) renew(now Stamp) bool {
 	value, err := w.read()
-	if err != nil {
-		if w.err == nil || !now.Same(w.bad) {
-			w.state = fresh
-		}
-		w.err, w.bad = err, now
-		return false
+	if err == nil {
+		w.value, w.at, w.err = value, now, nil
+		return true
 	}
-	w.value, w.at, w.err = value, now, nil
-	return true
+	if w.err == nil || !now.Same(w.bad) {
+		w.state = fresh
+	}
+	w.err, w.bad = err, now
+	return false
 }
 
 // News returns the error of files that were broken at two looks, once.

@@ -16,8 +16,8 @@ import (
 	"dwaar.dev/dwaar/host/dwaarfile"
 	"dwaar.dev/dwaar/host/graph"
 	"dwaar.dev/dwaar/host/hosttest"
-	"dwaar.dev/dwaar/host/share"
 	"dwaar.dev/dwaar/host/realtest"
+	"dwaar.dev/dwaar/host/share"
 	"dwaar.dev/dwaar/host/wasm"
 	"dwaar.dev/dwaar/sdk"
 )

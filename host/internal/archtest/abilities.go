@@ -164,6 +164,12 @@ func methodSets(p *Package) map[string]map[string]string {
 			}
 		}
 	}
+	promoted(p, sets)
+	return sets
+}
+
+// promoted gives the types of a package the methods of what they embed.
+func promoted(p *Package, sets map[string]map[string]string) {
 	for _, f := range p.Files {
 		ast.Inspect(f.Syntax, func(n ast.Node) bool {
 			if spec, ok := n.(*ast.TypeSpec); ok && !f.Test {
@@ -172,7 +178,6 @@ func methodSets(p *Package) map[string]map[string]string {
 			return true
 		})
 	}
-	return sets
 }
 
 // promote gives a struct the methods of what it embeds.

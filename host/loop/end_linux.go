@@ -69,12 +69,7 @@ func (r *loop) begin(l *link, b *beginning) {
 
 // join makes slot i a pair that is relayed.
 func (r *loop) join(i int32, s *slot, o *relay.Options) {
-	s.born, s.moved = r.now, r.now
-	s.idle, s.half = int64(o.Idle), int64(o.HalfClose)
-	s.life, s.linger = int64(o.Lifetime), int64(o.Linger)
-	if s.linger <= 0 {
-		s.linger = int64(relay.DefaultLinger)
-	}
+	s.policy.Begin(time.Duration(r.now), o)
 	l := r.slab.links[i]
 	for e := range s.ends {
 		s.ends[e].set(writable)
@@ -114,14 +109,6 @@ func (e *end) interest() uint32 {
 	return always
 }
 
-// blame records why the pair ends, once.
-func (s *slot) blame(by relay.Side, reason relay.Reason) {
-	if !s.caused {
-		s.caused = true
-		s.by, s.reason = by, reason
-	}
-}
-
 // askError asks whether an event reported an error of the connection. The event may
 // have been about a message in the socket's error queue.
 func (r *loop) askError(i int32, s *slot, e int) {
@@ -139,12 +126,8 @@ func (r *loop) broke(i int32, s *slot, e int, at doing, errno unix.Errno) {
 		return
 	}
 	end.set(gone | readable | wary)
-	if !s.caused {
-		s.blame(sideOf(e), reasonOf(errno))
+	if s.policy.Break(time.Duration(r.now), sideOf(e), reasonOf(errno)) {
 		s.doing, s.errno = at, errno
-	}
-	if s.lingerAt == 0 {
-		s.lingerAt = after(r.now, s.linger)
 	}
 	r.forget(r.slab.links[i], s, 1-e)
 	r.rearm(i, s)
@@ -159,10 +142,7 @@ func (r *loop) finish(i int32, s *slot, e int) {
 		return
 	}
 	src.set(orderly)
-	if s.first == relay.Self {
-		s.first = sideOf(e)
-	}
-	s.moved = r.now
+	s.policy.Finish(time.Duration(r.now), sideOf(e))
 	if s.ends[1-e].is(done) {
 		return
 	}
@@ -184,7 +164,7 @@ func (r *loop) settle(i int32, s *slot) bool {
 	case up.is(gone):
 		return r.settleBroken(i, s, up)
 	case down.is(done) && up.is(done):
-		s.blame(s.first, relay.Finished)
+		s.policy.Blame(s.policy.First, relay.Finished)
 		r.end(i, s)
 	default:
 		return true
@@ -226,7 +206,7 @@ func (r *loop) flush(i int32, s *slot) {
 	if pause < lastLook {
 		s.pause++
 	}
-	r.wheel.set(&r.slab, i, ticksUntil(min(r.now+pause, s.lingerAt)))
+	r.wheel.set(&r.slab, i, ticksUntil(min(r.now+pause, int64(s.policy.LingerAt))))
 }
 
 // kill ends a pair now, or calls Events.Killed of a client.
@@ -236,7 +216,7 @@ func (r *loop) kill(i int32, reason relay.Reason) {
 		r.killed(i, s, reason)
 		return
 	}
-	s.blame(relay.Self, reason)
+	s.policy.Blame(relay.Self, reason)
 	r.end(i, s)
 }
 
@@ -267,9 +247,9 @@ func (r *loop) end(i int32, s *slot) {
 	closeBoth(s.ends[0].fd, s.ends[1].fd, cut[0] || broken, cut[1] || broken)
 	up, down := l.Counts()
 	res := relay.Result{
-		Up: up, Down: down, By: s.by, Reason: s.reason,
+		Up: up, Down: down, By: s.policy.By, Reason: s.policy.Reason,
 		DownFinished: s.ends[0].is(orderly), UpFinished: s.ends[1].is(orderly),
-		Cut: cut[0] || cut[1], Err: s.doing.describe(s.by, s.errno),
+		Cut: cut[0] || cut[1], Err: s.doing.describe(s.policy.By, s.errno),
 	}
 	if s.panicked {
 		res.Err = relay.ErrPanic

@@ -17,29 +17,12 @@ func (s *slot) dueAt() int64 {
 		}
 		return math.MaxInt64
 	}
-	at, _ := s.limit()
+	limit, _ := s.policy.Limit()
+	at := int64(limit)
 	if s.tuneAt > 0 {
 		return min(at, s.tuneAt)
 	}
 	return at
-}
-
-// limit returns when the pair is ended if nothing happens before, and the reason.
-func (s *slot) limit() (at int64, reason relay.Reason) {
-	if s.lingerAt > 0 {
-		return s.lingerAt, relay.Reset
-	}
-	at = math.MaxInt64
-	if s.idle > 0 {
-		at, reason = after(s.moved, s.idle), relay.Idle
-	}
-	if s.half > 0 && s.first != relay.Self && after(s.moved, s.half) <= at {
-		at, reason = after(s.moved, s.half), relay.HalfClosed
-	}
-	if s.life > 0 && after(s.born, s.life) < at {
-		at, reason = after(s.born, s.life), relay.Expired
-	}
-	return at, reason
 }
 
 // after returns t+d, or a time that never comes if the sum overflows.
@@ -75,10 +58,10 @@ func (r *loop) expire() {
 			s.tuneAt = 0
 			keepAlive(s.ends[1].fd)
 		}
-		at, reason := s.limit()
+		at, reason := s.policy.Limit()
 		switch {
-		case r.now >= at:
-			s.blame(s.culprit(reason), reason)
+		case r.now >= int64(at):
+			s.policy.Blame(s.policy.Culprit(reason, s.stuck()), reason)
 			r.end(i, s)
 		case s.flushing:
 			r.flush(i, s)
@@ -88,18 +71,12 @@ func (r *loop) expire() {
 	}
 }
 
-// culprit returns the end that kept the pair from moving.
-func (s *slot) culprit(reason relay.Reason) relay.Side {
-	if reason == relay.Expired {
-		return relay.Self
-	}
+// stuck returns the end that does not take its bytes; relay.Self: both do.
+func (s *slot) stuck() relay.Side {
 	for e := range s.ends {
 		if src := &s.ends[e]; !s.ends[1-e].is(writable) && (src.pending() || src.is(readable)) {
 			return sideOf(1 - e)
 		}
-	}
-	if reason == relay.HalfClosed {
-		return relay.Down + relay.Up - s.first
 	}
 	return relay.Self
 }

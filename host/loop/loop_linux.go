@@ -222,7 +222,7 @@ func (r *loop) turn(i int32, s *slot) (again bool) {
 	defer func() {
 		if v := recover(); v != nil {
 			s.panicked = true
-			s.blame(relay.Self, relay.Broken)
+			s.policy.Blame(relay.Self, relay.Broken)
 			r.end(i, s)
 		}
 	}()

@@ -274,8 +274,10 @@ func TestDescriptorsOnTheWayHoldNothingUp(t *testing.T) {
 func TestLimitsDoNotOverflow(t *testing.T) {
 	t.Parallel()
 	const never = 1<<63 - 1
-	s := slot{born: 5, moved: 7, idle: never, half: never, life: never, first: relay.Down}
-	if at, _ := s.limit(); at < never-2*tick || ticksUntil(at) < 0 {
+	var s slot
+	s.policy.Begin(5, &relay.Options{Idle: never, HalfClose: never, Lifetime: never})
+	s.policy.Finish(7, relay.Down)
+	if at := s.dueAt(); at < 1<<61 || ticksUntil(at) < 0 {
 		t.Errorf("the limit is due at %d", at)
 	}
 	if at := after(1<<40, never); at < 1<<62 {

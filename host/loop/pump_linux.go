@@ -1,6 +1,8 @@
 package loop
 
 import (
+	"time"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -159,7 +161,7 @@ func (r *loop) write(i int32, s *slot, e int, b []byte, how int) int {
 // wrote notes the result of a write to the end opposite e.
 func (r *loop) wrote(i int32, s *slot, e, n int, blocked bool, errno unix.Errno) {
 	if n > 0 {
-		s.moved = r.now
+		s.policy.Moved = time.Duration(r.now)
 		r.slab.links[i].counts[e].Add(int64(n))
 	}
 	switch {

@@ -65,26 +65,22 @@ type slot struct {
 	ends  [2]end
 	timer timer
 
-	idle, half, life, linger int64 // Idle, HalfClose, Lifetime, Linger of the Options
-	born, moved, lingerAt    int64 // when the relay began, bytes moved last, delivery must be over
-	until                    int64 // of a client: when Events.Due is called or Dial fails; 0: never
-	tuneAt                   int64 // of a pair: when keepalive of the upstream is set; 0: not
+	policy relay.Policy // of a pair: what ends it, and why
+	until  int64        // of a client: when Events.Due is called or Dial fails; 0: never
+	tuneAt int64        // of a pair: when keepalive of the upstream is set; 0: not
 
-	uses      uint32 // how often the slot was given back
-	next      int32  // the next free slot
-	errno     unix.Errno
-	doing     doing      // the operation that failed with errno
-	by, first relay.Side // Result.By, and the end that finished first
-	reason    relay.Reason
-	live      bool // the slot is in use
-	caused    bool // by, reason, errno, doing are final
-	queued    bool // on the run list, or among the bulk slots
-	flushing  bool // one end broke, the other is getting the last bytes
-	checked   bool // both sockets are known not to block
-	panicked  bool
-	pause     uint8 // how often flush has looked at the send queue
-	stage     stage
-	to        point // the address that the upstream of a client connects to
+	uses     uint32 // how often the slot was given back
+	next     int32  // the next free slot
+	errno    unix.Errno
+	doing    doing // the operation that failed with errno
+	live     bool  // the slot is in use
+	queued   bool  // on the run list, or among the bulk slots
+	flushing bool  // one end broke, the other is getting the last bytes
+	checked  bool  // both sockets are known not to block
+	panicked bool
+	pause    uint8 // how often flush has looked at the send queue
+	stage    stage
+	to       point // the address that the upstream of a client connects to
 }
 
 // stage is what a slot is used for.

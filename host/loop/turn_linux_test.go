@@ -159,8 +159,8 @@ func TestAResetIsSeenWhileTheOtherEndTakesNothing(t *testing.T) {
 	h.mark(h.events[:n])
 	s.ends[1].clear(writable)
 	h.turn(0, s)
-	if !s.ends[0].is(gone) || s.lingerAt == 0 {
-		t.Errorf("client gone %t, waiting until %d: want the reset seen, and Linger begun", s.ends[0].is(gone), s.lingerAt)
+	if !s.ends[0].is(gone) || s.policy.LingerAt == 0 {
+		t.Errorf("client gone %t, waiting until %d: want the reset seen, and Linger begun", s.ends[0].is(gone), s.policy.LingerAt)
 	}
 	h.leave()
 	if got := <-h.done; got.Reason != relay.Reset || got.By != relay.Down || !got.Cut {

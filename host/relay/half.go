@@ -128,7 +128,7 @@ func (h *half) finish() bool {
 	defer l.mu.Unlock()
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
-		l.mute = true
+		l.policy.Mute = true
 		l.rearm()
 	case err != nil:
 		l.broke(h.dst, fmt.Errorf("finishing towards %v: %w", h.dst.name, err))
@@ -136,7 +136,7 @@ func (h *half) finish() bool {
 	}
 	h.shut = true
 	if l.halves[0].shut && l.halves[1].shut {
-		l.stop(l.first, Finished)
+		l.stop(l.policy.First, Finished)
 	}
 	return !l.ended
 }
@@ -151,9 +151,7 @@ func (h *half) beginFinish() bool {
 	if l.ended || h.dst.gone.Load() {
 		return false
 	}
-	if l.first == Self {
-		l.first = h.src.name
-	}
+	l.policy.Finish(l.age(), h.src.name)
 	h.dst.shut.Store(true)
 	l.touch()
 	l.rearm()

@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,7 +19,7 @@ const (
 // link is two connections joined by two goroutines: the portable [Runner].
 type link struct {
 	handle Link
-	o      Options
+	done   func(Result) // nil: nobody is told
 	probe  time.Duration
 	born   time.Time
 	ends   [2]side       // the client, the upstream
@@ -28,17 +27,14 @@ type link struct {
 	moved  atomic.Int64  // when the last byte moved, in ns since born
 	over   chan struct{} // closed when ended is set
 
-	mu       sync.Mutex
-	timer    *time.Timer   // the only one: for limits, linger, windUp and probe
-	running  int           // halves that have not left
-	ended    bool          // both halves are to leave now
-	closed   bool          // both descriptors are closed
-	caused   bool          // By, Reason and Err of res are final
-	mute     bool          // a finish could not be passed on
-	first    Side          // the end that finished first; Self: none did
-	lingerAt time.Duration // since born: end of the delivery after an end broke; 0: none did
-	slamAt   time.Duration // since born: when sockets are closed by force, once ended
-	res      Result
+	mu      sync.Mutex
+	timer   *time.Timer   // the only one: for limits, linger, windUp and probe
+	running int           // halves that have not left
+	ended   bool          // both halves are to leave now
+	closed  bool          // both descriptors are closed
+	policy  Policy        // of times since born; its Moved is brought up to date by limit
+	slamAt  time.Duration // since born: when sockets are closed by force, once ended
+	res     Result
 }
 
 // Start joins down, the client, and up, the upstream. It owns both from now
@@ -49,10 +45,8 @@ func Start(down, up Endpoint, o Options) *Link {
 }
 
 func start(down, up Endpoint, o Options, probe time.Duration) *link {
-	if o.Linger <= 0 {
-		o.Linger = DefaultLinger
-	}
-	l := &link{o: o, probe: probe, born: time.Now(), over: make(chan struct{}), running: 2}
+	l := &link{done: o.Done, probe: probe, born: time.Now(), over: make(chan struct{}), running: 2}
+	l.policy.Begin(0, &o)
 	l.handle = LinkTo(l)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -90,20 +84,12 @@ func (l *link) touch() { l.moved.Store(int64(l.age())) }
 // age returns the time since the link began.
 func (l *link) age() time.Duration { return time.Since(l.born) }
 
-// blame records why the link ends, once. l.mu is held.
-func (l *link) blame(by Side, r Reason, err error) {
-	if !l.caused {
-		l.caused = true
-		l.res.By, l.res.Reason, l.res.Err = by, r, err
-	}
-}
-
 // stop ends the link now: both halves are woken and leave. l.mu is held.
 func (l *link) stop(by Side, r Reason) {
 	if l.ended {
 		return
 	}
-	l.blame(by, r, nil)
+	l.policy.Blame(by, r)
 	l.ended = true
 	close(l.over)
 	l.slamAt = l.age() + windUp
@@ -121,9 +107,8 @@ func (l *link) broke(s *side, err error) {
 		return
 	}
 	s.gone.Store(true)
-	l.blame(s.name, reasonOf(err), err)
-	if l.lingerAt == 0 {
-		l.lingerAt = l.age() + l.o.Linger
+	if l.policy.Break(l.age(), s.name, reasonOf(err)) {
+		l.res.Err = err
 	}
 	s.wakeWriter()
 	from := int(s.name - Down)
@@ -148,12 +133,13 @@ func (l *link) leave() {
 	l.mu.Lock()
 	l.closed, l.ended = true, true
 	l.timer.Stop()
+	l.res.By, l.res.Reason = l.policy.By, l.policy.Reason
 	l.res.Up, l.res.Down = l.Counts()
 	l.res.DownFinished, l.res.UpFinished = l.halves[0].finished, l.halves[1].finished
 	res := l.res
 	l.mu.Unlock()
-	if l.o.Done != nil {
-		l.o.Done(res)
+	if l.done != nil {
+		l.done(res)
 	}
 }
 
@@ -182,49 +168,22 @@ func (l *link) enforce(now time.Duration) {
 		}
 	}
 	if at, r := l.limit(); now >= at {
-		l.stop(l.culprit(r), r)
+		l.stop(l.policy.Culprit(r, l.stuck()), r)
 	}
 }
 
 // limit returns the limit that is due first, and when. l.mu is held.
 func (l *link) limit() (at time.Duration, r Reason) {
-	if l.lingerAt > 0 {
-		return l.lingerAt, Reset
-	}
-	at = math.MaxInt64
-	moved := time.Duration(l.moved.Load())
-	if l.o.Idle > 0 {
-		at, r = moved+l.o.Idle, Idle
-	}
-	if d := l.halfClose(); d > 0 && l.first != Self && moved+d <= at {
-		at, r = moved+d, HalfClosed
-	}
-	if d := l.o.Lifetime; d > 0 && d < at {
-		at, r = d, Expired
-	}
-	return at, r
+	l.policy.Moved = time.Duration(l.moved.Load())
+	return l.policy.Limit()
 }
 
-// halfClose returns the limit for a link of which one end has finished.
-func (l *link) halfClose() time.Duration {
-	if l.mute && (l.o.HalfClose <= 0 || l.o.HalfClose > l.o.Linger) {
-		return l.o.Linger
-	}
-	return l.o.HalfClose
-}
-
-// culprit returns the end that kept the link from moving. l.mu is held.
-func (l *link) culprit(r Reason) Side {
-	if r == Expired {
-		return Self
-	}
+// stuck returns the end that does not take what a half writes; Self: both do.
+func (l *link) stuck() Side {
 	for i := range l.halves {
 		if l.halves[i].writing.Load() {
 			return l.halves[i].dst.name
 		}
-	}
-	if l.first != Self && r == HalfClosed {
-		return Down + Up - l.first
 	}
 	return Self
 }

@@ -50,7 +50,7 @@ func (c *Cursor) unless(v Verdict) Verdict {
 	return v
 }
 
-// Short says whether a read lacked bytes.
+// Short reports whether a read lacked bytes.
 func (c *Cursor) Short() bool { return c.need > 0 }
 
 // Offset returns how many bytes have been read.
@@ -143,7 +143,7 @@ func (c *Cursor) Varint() uint32 {
 	return math.MaxUint32
 }
 
-// Literal reads the bytes of s and says whether they are what comes next. At the
+// Literal reads the bytes of s and reports whether they are what comes next. At the
 // first wrong byte it says no; if all bytes there are right and there are fewer than
 // it takes, it lacks the next one.
 func (c *Cursor) Literal(s string) bool {

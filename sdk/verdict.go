@@ -43,7 +43,7 @@ func (v Verdict) NeedBytes() int {
 	return int(-v)
 }
 
-// Decided says whether the verdict is final: Yes, No or Unknown.
+// Decided reports whether the verdict is final: Yes, No or Unknown.
 func (v Verdict) Decided() bool { return v >= 0 || v == Unknown }
 
 // String returns "no", "yes", "unknown" or "need 5".
@@ -103,7 +103,7 @@ func (a Answer) Final() Answer {
 	return a
 }
 
-// Decided says whether more bytes cannot change the answer. An error is decided.
+// Decided reports whether more bytes cannot change the answer. An error is decided.
 func (a Answer) Decided() bool { return a.Err != nil || a.Verdict.Decided() }
 
 // String returns the verdict's name, or "error: " and the error.

@@ -113,7 +113,7 @@ func isLowerName(name string) bool {
 	return name != ""
 }
 
-// isTarget says whether a path can stand in a request line.
+// isTarget reports whether a path can stand in a request line.
 func isTarget(path []byte) bool {
 	for _, c := range path {
 		if c <= ' ' || c == 0x7f {

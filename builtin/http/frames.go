@@ -99,7 +99,7 @@ func (r *request) readFrames(head []byte) {
 	}
 }
 
-// allow says whether a client may send fr before it has begun a stream: SETTINGS
+// allow reports whether a client may send fr before it has begun a stream: SETTINGS
 // first, then frames about the connection, then HEADERS, which only CONTINUATION
 // may follow (RFC 9113 sections 3.4, 4.3, 5.1). Unknown types are extensions.
 func (s *frames) allow(fr frame) bool {

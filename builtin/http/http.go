@@ -151,7 +151,7 @@ func (m *Matcher) Supply(keys []string) sdk.Matcher {
 
 var _ sdk.FieldReader = (*Matcher)(nil)
 
-// NeedsFields says whether the matcher reads header fields. Over HTTP/2 some clients
+// NeedsFields reports whether the matcher reads header fields. Over HTTP/2 some clients
 // send them only after they have heard the server.
 func (m *Matcher) NeedsFields() bool { return m.wait == afterFields }
 

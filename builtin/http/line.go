@@ -76,7 +76,7 @@ func (r *request) takeTarget(head []byte) {
 	r.cutTarget(head, span{lo: r.mark, hi: r.at})
 }
 
-// endsHere says whether a target that ends here has one of the four forms.
+// endsHere reports whether a target that ends here has one of the four forms.
 func (r *request) endsHere(head []byte) bool {
 	return !r.formless && r.formed(head)
 }
@@ -85,7 +85,7 @@ func (r *request) formed(head []byte) bool {
 	return r.connect || head[r.mark] == '/' || head[r.mark] == '*' || r.scheme == schemeDone
 }
 
-// possible says whether c can stand at r.at in a target that begins with first.
+// possible reports whether c can stand at r.at in a target that begins with first.
 func (r *request) possible(first, c byte) bool {
 	switch {
 	case r.connect:
@@ -212,7 +212,7 @@ func oddVersion(c byte, n int) bool {
 	return n == 0 && isBlank(c) || n == name && isDigit(c)
 }
 
-// isToken says whether c can stand in a token (RFC 9110 section 5.6.2).
+// isToken reports whether c can stand in a token (RFC 9110 section 5.6.2).
 func isToken(c byte) bool {
 	switch c {
 	case '!', '#', '$', '%', '&', '\'', '*', '+', '-', '.', '^', '_', '`', '|', '~':

@@ -24,7 +24,7 @@ func (r *request) cleanPath(head []byte, raw span) {
 	r.path = span{at, len(r.own), true}
 }
 
-// isClean says whether a path is what cleanPath makes of it.
+// isClean reports whether a path is what cleanPath makes of it.
 func isClean(p []byte) bool {
 	if len(p) == 0 {
 		return false

@@ -1,6 +1,6 @@
 package http
 
-// isQuery says whether all servers split a query alike: no broken encoding, and no
+// isQuery reports whether all servers split a query alike: no broken encoding, and no
 // ";", which some take for "&".
 func isQuery(text []byte) bool {
 	for i := 0; i < len(text); {
@@ -13,7 +13,7 @@ func isQuery(text []byte) bool {
 	return true
 }
 
-// decodesTo says whether want is what a part of a query stands for.
+// decodesTo reports whether want is what a part of a query stands for.
 func decodesTo(text []byte, want string) bool {
 	for len(text) > 0 && want != "" {
 		c, n := decode(text, true)

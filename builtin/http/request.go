@@ -93,7 +93,7 @@ func fill(f *sdk.Flow, r *request) {
 	}
 }
 
-// step reads one element and says whether it was complete.
+// step reads one element and reports whether it was complete.
 func (r *request) step(head []byte) bool {
 	before := r.stage
 	switch r.stage {
@@ -130,7 +130,7 @@ func (r *request) pending() sdk.Verdict {
 	return sdk.Need(r.need)
 }
 
-// methodKnown says whether the method is known for certain: PRI may turn out to
+// methodKnown reports whether the method is known for certain: PRI may turn out to
 // be the preface of HTTP/2, in which the method comes later.
 func (r *request) methodKnown(head []byte) bool {
 	return r.line || r.stage != foreign && !r.http2 && !r.method.empty() &&

@@ -73,7 +73,7 @@ func fill(f *sdk.Flow, m *message) {
 	}
 }
 
-// possible says whether the first bytes can begin a message: each is looked at
+// possible reports whether the first bytes can begin a message: each is looked at
 // when it is there.
 func possible(head []byte) bool {
 	var b [header]byte

@@ -55,7 +55,7 @@ func members(n int) string {
 	return b.String()
 }
 
-// within says whether counts are those of n independent draws with equal chances,
+// within reports whether counts are those of n independent draws with equal chances,
 // within five standard deviations.
 func within(t *testing.T, what string, counts []int) {
 	t.Helper()

@@ -199,7 +199,7 @@ func (m *maker) chosen(a address, family preference) (target, error) {
 	return t, nil
 }
 
-// hasDomain says whether a literal domain stands behind the last placeholder. A
+// hasDomain reports whether a literal domain stands behind the last placeholder. A
 // single label is none: it is mostly a registry's, .com.
 func hasDomain(text string) bool {
 	domain, ok := strings.CutPrefix(text[strings.LastIndexByte(text, '}')+1:], ".")

@@ -45,7 +45,7 @@ func (s *settings) setHealthURI(n *sdk.Node) error {
 	return nil
 }
 
-// checked says whether there are active checks.
+// checked reports whether there are active checks.
 func (s *settings) checked() bool {
 	return s.check.every.Duration > 0 || s.check.uri != "" || s.check.port > 0
 }

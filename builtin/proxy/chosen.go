@@ -117,13 +117,13 @@ type guard struct {
 
 func (g *guard) empty() bool { return len(g.names) == 0 && len(g.prefixes) == 0 }
 
-// mayAsk says whether a name may be resolved: with names alone in allow, only
+// mayAsk reports whether a name may be resolved: with names alone in allow, only
 // those.
 func (g *guard) mayAsk(name string) bool {
 	return len(g.names) == 0 || len(g.prefixes) > 0 || g.hasName(name)
 }
 
-// permits says whether a connection to the address that name led to is allowed.
+// permits reports whether a connection to the address that name led to is allowed.
 // allow, where there is any, must name one of them. What a name leads to is the
 // affair of whoever runs its zone, so that only a range in allow opens what is
 // closed to clients in general; and a listener of ours, which would be a loop, only
@@ -157,7 +157,7 @@ func (g *guard) hasName(name string) bool {
 	return false
 }
 
-// hasAddr says whether a range holds addr, and whether it holds nothing else.
+// hasAddr reports whether a range holds addr, and whether it holds nothing else.
 func (g *guard) hasAddr(addr netip.Addr) (inRange, exact bool) {
 	for _, p := range g.prefixes {
 		if p.Contains(addr) {
@@ -168,7 +168,7 @@ func (g *guard) hasAddr(addr netip.Addr) (inRange, exact bool) {
 	return inRange, exact
 }
 
-// closed says whether an address reaches this machine, its links or many machines
+// closed reports whether an address reaches this machine, its links or many machines
 // at once.
 func closed(a netip.Addr) bool {
 	a = a.Unmap()

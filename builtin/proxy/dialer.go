@@ -20,7 +20,7 @@ type dialer struct {
 	timeout time.Duration
 }
 
-// extends says whether a connection to p is not ready when it stands.
+// extends reports whether a connection to p is not ready when it stands.
 func (d *dialer) extends(p place) bool {
 	return d.secured.covers(p) || len(d.also) > 0
 }

@@ -246,7 +246,7 @@ type turn chan struct{}
 
 func newTurn() turn { return make(turn, 1) }
 
-// take waits for the turn, and says whether it came before ctx was done.
+// take waits for the turn, and reports whether it came before ctx was done.
 func (t turn) take(ctx context.Context) bool {
 	select {
 	case t <- struct{}{}:

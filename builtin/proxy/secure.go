@@ -19,7 +19,7 @@ type secured struct {
 	except  []uint16 // ports without TLS
 }
 
-// covers says whether connections to p use TLS. A nil secured covers nothing.
+// covers reports whether connections to p use TLS. A nil secured covers nothing.
 func (s *secured) covers(p place) bool {
 	return s != nil && (p.network != "tcp" || !slices.Contains(s.except, p.addr.Port()))
 }

@@ -118,7 +118,7 @@ func (s *settings) setAllow(n *sdk.Node) error {
 	return errs.Err()
 }
 
-// looksLikeAddress says whether a name can only be an address with a mistake: its
+// looksLikeAddress reports whether a name can only be an address with a mistake: its
 // last label is a number, which no top-level domain is.
 func looksLikeAddress(name string) bool {
 	last := name[strings.LastIndexByte(name, '.')+1:]

@@ -177,7 +177,7 @@ func parsePort(text string) (uint16, error) {
 	return uint16(n), err
 }
 
-// isName says whether text is made of DNS labels: RFC 1035, section 2.3.1, and the
+// isName reports whether text is made of DNS labels: RFC 1035, section 2.3.1, and the
 // underscores of RFC 8552. A final dot is none of them.
 func isName(text string) bool {
 	if text == "" || len(text) > 253 {

@@ -173,7 +173,7 @@ func (m *Matcher) seen(head []byte) int {
 	return len(head)
 }
 
-// begins says whether the head is not in contradiction to the prefix.
+// begins reports whether the head is not in contradiction to the prefix.
 func (m *Matcher) begins(head []byte) bool {
 	n := min(m.seen(head), len(m.prefix))
 	if !m.hex {

@@ -80,7 +80,7 @@ func linger(conn net.Conn, err error) {
 	_, _ = io.CopyN(io.Discard, conn, lingerBytes) // however it ends, the connection is closed next
 }
 
-// orderly says whether handlers that ended with err had said to the client what
+// orderly reports whether handlers that ended with err had said to the client what
 // there was to say.
 func orderly(err error) bool {
 	var end *host.EndError

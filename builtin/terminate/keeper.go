@@ -141,7 +141,7 @@ func (k *keeper) hint() string {
 	return "there are certificates for " + someNames(k.ring) + ": add certificate NAME CERT KEY, or default_certificate NAME"
 }
 
-// knows says whether a session for the name may be resumed: there still is a
+// knows reports whether a session for the name may be resumed: there still is a
 // certificate for it.
 func (k *keeper) knows(name string) bool {
 	return k.ring == nil || k.own || name == "" || k.fallback != "" || k.ring.Find(name) != nil

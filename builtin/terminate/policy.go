@@ -73,7 +73,7 @@ type built struct {
 	pool   *keys.Authorities
 }
 
-// matches says whether the policy is for clients that ask for name.
+// matches reports whether the policy is for clients that ask for name.
 func (p *policy) matches(name string) bool {
 	return p.names == nil || slices.ContainsFunc(p.names, func(want string) bool {
 		rest, wild := strings.CutPrefix(want, "*.")

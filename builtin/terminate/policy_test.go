@@ -231,7 +231,7 @@ func TestWhatTheHandshakeMadeKnownIsThereForMatchersAndTheLog(t *testing.T) {
 	}
 }
 
-// resumes says whether a client that had a session with one server resumes it with
+// resumes reports whether a client that had a session with one server resumes it with
 // another.
 func resumes(k *kit, first, second string, c *tls.Config) bool {
 	k.Helper()

@@ -104,7 +104,7 @@ type Handler struct {
 
 var _ host.Offerer = (*Handler)(nil)
 
-// Offers says whether a client can agree with the handler on that application
+// Offers reports whether a client can agree with the handler on that application
 // protocol: what it then carries is matched by the rules of that protocol.
 func (h *Handler) Offers(protocol string) bool {
 	return slices.ContainsFunc(h.policies, func(p *policy) bool { return slices.Contains(p.alpn, protocol) })

@@ -180,7 +180,7 @@ func (f *runFlags) asUser(o *bench.Options) error {
 	return err
 }
 
-// terminal says whether somebody watches what is written to w.
+// terminal reports whether somebody watches what is written to w.
 func terminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {

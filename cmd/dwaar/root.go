@@ -135,7 +135,7 @@ type usageError struct{ text string }
 
 func (e usageError) Error() string { return e.text }
 
-// terminal says whether somebody reads what is written to w, as far as one can
+// terminal reports whether somebody reads what is written to w, as far as one can
 // tell: a character device.
 func terminal(w io.Writer) bool {
 	f, ok := w.(*os.File)

@@ -235,7 +235,7 @@ func (p *parser) begin(m *matching, nots int) bool {
 	return true
 }
 
-// fits says whether t is the next argument, and whether it can be nothing else. A
+// fits reports whether t is the next argument, and whether it can be nothing else. A
 // quoted word can be nothing else; the unquoted name of a builtin matcher is no
 // host and no protocol.
 func (m *matching) fits(p *parser, t token) (fits, firm bool) {

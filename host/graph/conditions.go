@@ -321,7 +321,7 @@ func (c *conditions) hint(name string) string {
 	return "defined are " + strings.Join(defined, ", ")
 }
 
-// knows says whether a fact is supplied: by name, by everybody of its first part
+// knows reports whether a fact is supplied: by name, by everybody of its first part
 // (that of a plugin's matcher has a dot itself), or always.
 func knows(known map[string]bool, name string) bool {
 	of, key, _ := strings.Cut(name, ".")

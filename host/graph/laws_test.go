@@ -202,7 +202,7 @@ func judgeLeaf(l *list, inst, n int, final bool) value {
 	return value{kind: map[sdk.Verdict]byte{sdk.Yes: 'y', sdk.No: 'n', sdk.Unknown: 'u'}[o.value.Verdict]}
 }
 
-// needsBeyond says whether an oracle, asked at every length, has asked for more
+// needsBeyond reports whether an oracle, asked at every length, has asked for more
 // than a head can hold.
 func needsBeyond(o oracle, n int) bool {
 	for i := 0; i <= n && i < len(o.asks); i++ {

@@ -181,7 +181,7 @@ func (l *Listener) everyAddress() bool { return wildcard(l.Addr.Addr()) }
 
 func wildcard(a netip.Addr) bool { return !a.IsValid() || a.IsUnspecified() }
 
-// Dials says whether a connection to addr would arrive at this listener. A
+// Dials reports whether a connection to addr would arrive at this listener. A
 // wildcard takes those to any address of the machine, of which loopback is the one
 // that is known without asking.
 func (l *Listener) Dials(addr netip.AddrPort) bool {

@@ -192,7 +192,7 @@ func (l *list) continues() {
 	}
 }
 
-// Ends says whether some route takes every connection and ends.
+// Ends reports whether some route takes every connection and ends.
 func (rs *Routes) Ends() bool {
 	last := rs.list.last()
 	return last != nil && last.cond.op == always && last.chain.ends

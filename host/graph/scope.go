@@ -78,10 +78,10 @@ var (
 	_ host.ClosedFacts = (*scope)(nil)
 )
 
-// InGlobal says whether the handler stands in a layer4 inside the global block.
+// InGlobal reports whether the handler stands in a layer4 inside the global block.
 func (s *scope) InGlobal() bool { return s.inGlobal }
 
-// Closed says whether every value that a fact can have here is an exact name in the
+// Closed reports whether every value that a fact can have here is an exact name in the
 // configuration.
 func (s *scope) Closed(fact string) bool { return s.closed[fact] }
 
@@ -111,7 +111,7 @@ func (b *builder) loops() {
 	}
 }
 
-// reaches says whether an edge leads to a server, over others that every
+// reaches reports whether an edge leads to a server, over others that every
 // connection takes.
 func (b *builder) reaches(e edge, goal *Server, seen []*Server) bool {
 	to := b.listening(e.to)

@@ -22,7 +22,7 @@ type Faults struct {
 	nodes    map[*sdk.Node]bool
 }
 
-// In says whether a directive of the checked tree, or something in its block, has
+// In reports whether a directive of the checked tree, or something in its block, has
 // a fault.
 func (f *Faults) In(n *sdk.Node) bool { return f.nodes[n] }
 

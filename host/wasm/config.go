@@ -82,7 +82,7 @@ func (m *Module) reopen(in *instance) {
 	}
 }
 
-// shares says whether an instance of the module becomes that of the configuration by
+// shares reports whether an instance of the module becomes that of the configuration by
 // patches alone: its memory is as long, and init does the same where the shape of
 // the module is frozen.
 func (m *Module) shares(configured *instance, who *Matcher, block []byte) (bool, error) {

@@ -201,7 +201,7 @@ func (in *instance) restore() {
 	in.unmark()
 }
 
-// violated says whether the guest tried to change its shape, and forgets it.
+// violated reports whether the guest tried to change its shape, and forgets it.
 func (in *instance) violated() bool {
 	if in.frozen == nil || in.frozen.Get() != rewrite.Violated {
 		return false

@@ -33,7 +33,7 @@ type limiter struct {
 	held   atomic.Int64 // since the last line that passed
 }
 
-// pass says whether a line may be logged, and how many were not before it.
+// pass reports whether a line may be logged, and how many were not before it.
 func (l *limiter) pass(now time.Time) (ok bool, held int64) {
 	if s := now.Unix(); l.second.Swap(s) != s {
 		l.lines.Store(0)

@@ -112,7 +112,7 @@ func later(n *sdk.Node, facts *ManifestMatcher) string {
 	return ""
 }
 
-// mayset says whether a fact is one that the manifest names, if it names any.
+// mayset reports whether a fact is one that the manifest names, if it names any.
 func (m *Matcher) mayset(key string) bool {
 	if m.facts == nil {
 		return true

@@ -144,7 +144,7 @@ func bareBlock() []byte {
 	return block
 }
 
-// bare says whether a token block has no arguments.
+// bare reports whether a token block has no arguments.
 func bare(block []byte) bool {
 	c := abi.DecodeConfig(block)
 	t, err := c.Next()

@@ -72,7 +72,7 @@ func newPlugin(n *sdk.Node) (*Plugin, error) {
 	return p, err
 }
 
-// reads says whether the plugin may ask for a fact.
+// reads reports whether the plugin may ask for a fact.
 func (p *Plugin) reads(name []byte) bool {
 	if strings.HasPrefix(string(name), "env.") {
 		return false

@@ -79,7 +79,7 @@ func readBlock(text []byte, n *sdk.Node, depth int) error {
 	return nil
 }
 
-// fits says whether every configuration has room for the arguments.
+// fits reports whether every configuration has room for the arguments.
 func (c *TestConfig) fits() bool {
 	block, _, err := tokens(&c.node)
 	return err == nil && len(block) <= abi.MaxTestHead
@@ -195,7 +195,7 @@ func (t *ManifestTest) flow() sdk.Flow {
 	return f
 }
 
-// wants says whether an outcome is what the test wants.
+// wants reports whether an outcome is what the test wants.
 func (t *ManifestTest) wants(o *record.Outcome) bool {
 	verdict, _, numbered := strings.Cut(t.Want, " ")
 	got := "error"

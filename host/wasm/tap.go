@@ -48,7 +48,7 @@ type tapped struct {
 	lost *atomic.Uint64
 }
 
-// listened says whether somebody wants copies of the plugin's evaluations.
+// listened reports whether somebody wants copies of the plugin's evaluations.
 func (p *Plugin) listened() bool {
 	for i := range p.taps {
 		if p.taps[i].users.Load() > 0 {

@@ -153,7 +153,7 @@ func (m *Matcher) holdsVersion(v uint32) bool {
 	return len(m.versions) == 0
 }
 
-// holdsIntent says whether a number is that of an intent, and of a right one.
+// holdsIntent reports whether a number is that of an intent, and of a right one.
 func (m *Matcher) holdsIntent(intent byte) bool {
 	if intent == 0 || int(intent) >= len(intents) {
 		return false
@@ -176,7 +176,7 @@ func (m *Matcher) holdsHost(typed []byte) bool {
 	return len(m.hosts) == 0
 }
 
-// isHost says whether what was typed is a name, in any case. A name that begins with
+// isHost reports whether what was typed is a name, in any case. A name that begins with
 // "*." stands for exactly one label in its place.
 func isHost(name string, typed []byte) bool {
 	if name[0] == '*' {

@@ -2,7 +2,7 @@ package abi
 
 import "strings"
 
-// ValidName says whether name can be that of a matcher in a module, or the key of a
+// ValidName reports whether name can be that of a matcher in a module, or the key of a
 // fact: a lower-case letter, then lower-case letters, digits and underscores, at most
 // [MaxName] bytes in all.
 func ValidName(name string) bool {
@@ -19,7 +19,7 @@ func ValidName(name string) bool {
 
 func lower(c byte) bool { return 'a' <= c && c <= 'z' }
 
-// ValidKey says whether set takes a fact of that key: a [ValidName] other than
+// ValidKey reports whether set takes a fact of that key: a [ValidName] other than
 // "code", which is the number that match returned.
 func ValidKey(key string) bool { return ValidName(key) && key != "code" }
 

@@ -135,7 +135,7 @@ func (c *Config) Next() (Token, error) {
 	return t, nil
 }
 
-// order says whether a token of that kind may come next, and counts braces.
+// order reports whether a token of that kind may come next, and counts braces.
 func (c *Config) order(kind uint8) bool {
 	inside := c.depth > 0
 	begins := c.last == TokenOpen || c.last == TokenLine // a line of a block, or its end

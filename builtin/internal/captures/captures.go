@@ -89,10 +89,10 @@ func isKey(s string) bool {
 // String returns the pattern as it was written.
 func (p *Pattern) String() string { return p.re.String() }
 
-// Match says whether b contains a match. It allocates nothing.
+// Match reports whether b contains a match. It allocates nothing.
 func (p *Pattern) Match(b []byte) bool { return p.re.Match(b) }
 
-// MatchString says whether s contains a match. It allocates nothing.
+// MatchString reports whether s contains a match. It allocates nothing.
 func (p *Pattern) MatchString(s string) bool { return p.re.MatchString(s) }
 
 // Set records what the groups match in b; a group that takes no part in the match

@@ -86,7 +86,7 @@ type span struct{ from, to int }
 
 func (s span) of(msg []byte) []byte { return msg[s.from:s.to] }
 
-// isGREASE says whether v is one of the values that only keep implementations from
+// isGREASE reports whether v is one of the values that only keep implementations from
 // rusting (RFC 8701).
 func isGREASE(v uint16) bool { return v&0x0f0f == 0x0a0a && v>>8 == v&0xff }
 
@@ -153,7 +153,7 @@ func (h *Hello) ServerName() ([]byte, error) {
 // are left out.
 func (h *Hello) ALPN() []byte { return h.alpn }
 
-// HasECH says whether the hello carries encrypted_client_hello (RFC 9849). One that
+// HasECH reports whether the hello carries encrypted_client_hello (RFC 9849). One that
 // only pretends to (GREASE) cannot be told apart: that is its purpose.
 func (h *Hello) HasECH() bool { return h.ech }
 
@@ -179,7 +179,7 @@ func (h *Hello) highest(msg []byte, most uint16) uint16 {
 	return highest
 }
 
-// Offers says whether proto is among the protocols that the client offers. msg is
+// Offers reports whether proto is among the protocols that the client offers. msg is
 // the message.
 func (h *Hello) Offers(msg []byte, proto string) bool {
 	for list := h.offers.of(msg); len(list) > 0; list = list[1+int(list[0]):] {

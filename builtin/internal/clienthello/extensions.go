@@ -22,7 +22,7 @@ const (
 	minOffer     = 2 // length, one byte
 )
 
-// fits says whether a list can go on for rest bytes, if its entries have at least
+// fits reports whether a list can go on for rest bytes, if its entries have at least
 // so many.
 func fits(rest, entry int) bool { return rest == 0 || rest >= entry }
 
@@ -63,7 +63,7 @@ func (h *Hello) extension(r *reader) bool {
 // Above so many extensions a set is kept beside the list.
 const fewTypes = 32
 
-// has says whether the hello has an extension of that type already.
+// has reports whether the hello has an extension of that type already.
 func (h *Hello) has(kind uint16) bool {
 	if len(h.types) <= fewTypes {
 		return slices.Contains(h.types, kind)

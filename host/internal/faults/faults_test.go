@@ -83,7 +83,7 @@ func TestEveryPlantedFaultIsFound(t *testing.T) {
 	}
 }
 
-// plant runs the tests with the fault in place of the file and says whether they
+// plant runs the tests with the fault in place of the file and reports whether they
 // failed.
 func plant(t *testing.T, root string, f fault) (out string, failed bool) {
 	t.Helper()

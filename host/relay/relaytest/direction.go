@@ -65,7 +65,7 @@ func (d direction) counts(r relay.Result) (from, to int64) {
 	return r.Up, r.Down
 }
 
-// isTCP says whether p can see a reset.
+// isTCP reports whether p can see a reset.
 func (p *peer) isTCP() bool {
 	_, ok := p.socket.(*net.TCPConn)
 	return ok

@@ -231,5 +231,5 @@ func awaitEnd(c net.Conn) error {
 	return err
 }
 
-// isTimeout says whether a peer ran out of patience.
+// isTimeout reports whether a peer ran out of patience.
 func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

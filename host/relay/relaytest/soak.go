@@ -125,7 +125,7 @@ func (a *act) balance(t *testing.T, r relay.Result) {
 	}
 }
 
-// complete says whether to must have got all that from sent. A kill cuts short what
+// complete reports whether to must have got all that from sent. A kill cuts short what
 // a reset waits for, and who resets throws away what it has not read yet.
 func (a *act) complete(from, to *script, r relay.Result) bool {
 	if r.Reason == relay.Finished {

@@ -80,7 +80,7 @@ func (o *Outcome) Diff(other *Outcome) string {
 	return b.String()
 }
 
-// Same says whether another outcome means the same to a connection: fuel does not
+// Same reports whether another outcome means the same to a connection: fuel does not
 // count, nor how many bytes more than there are it wants, nor the order of facts.
 func (o *Outcome) Same(other *Outcome) bool {
 	if o.verdict() != other.verdict() || o.Error != other.Error || len(o.Facts) != len(other.Facts) {

@@ -90,7 +90,7 @@ func (ca *CA) issue(now time.Time, names []string, addrs []netip.Addr) (*tls.Cer
 	return ca.certificate(cert), nil
 }
 
-// ValidName says whether a name in lower case can be a host's (RFC 1123, section
+// ValidName reports whether a name in lower case can be a host's (RFC 1123, section
 // 2.1, and the underscore that people use).
 func ValidName(name string) bool {
 	if name == "" || len(name) > 253 {

@@ -95,7 +95,7 @@ func (f Files) namesOf(leaf *x509.Certificate) []string {
 // Fold returns a name as it is looked up: lower case, without a final dot.
 func Fold(name string) string { return strings.TrimSuffix(strings.ToLower(name), ".") }
 
-// Covers says whether a certificate is valid for a name as configured, which may
+// Covers reports whether a certificate is valid for a name as configured, which may
 // begin with "*.".
 func Covers(leaf *x509.Certificate, name string) bool {
 	if rest, ok := strings.CutPrefix(name, "*."); ok {

@@ -104,7 +104,7 @@ func (r *run) measure() (Sample, error) {
 	}
 }
 
-// over says whether the window that opened at a time is over.
+// over reports whether the window that opened at a time is over.
 func (r *run) over(opened time.Time) bool {
 	return r.now.Sub(opened) >= r.Window || r.Count > 0 && r.done()
 }

@@ -89,7 +89,7 @@ func TestProxiesStartForEveryKindAndEnd(t *testing.T) {
 	}
 }
 
-// zombie says whether a process has ended and nobody has asked how.
+// zombie reports whether a process has ended and nobody has asked how.
 func zombie(pid int) bool {
 	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	_, rest, _ := strings.Cut(string(b), ") ")

@@ -101,7 +101,7 @@ func Find(programs []Program, name string) (Program, error) {
 	return programs[i], nil
 }
 
-// Installed says whether the program can be started here.
+// Installed reports whether the program can be started here.
 func (p *Program) Installed() bool {
 	if p.Binary == "" {
 		return !p.Dwaar
@@ -110,7 +110,7 @@ func (p *Program) Installed() bool {
 	return err == nil
 }
 
-// Can says whether the program can do what kind asks for.
+// Can reports whether the program can do what kind asks for.
 func (p *Program) Can(kind Kind) bool { return slices.Contains(p.Kinds, kind) }
 
 // Upstream is a server behind the proxy.
@@ -140,5 +140,5 @@ type Setup struct {
 	Splice          bool           // bytes are to be spliced, whatever that costs others
 }
 
-// Root says whether the proxy runs as root.
+// Root reports whether the proxy runs as root.
 func (s *Setup) Root() bool { return s.User == 0 && uid() == 0 }

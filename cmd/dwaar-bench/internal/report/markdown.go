@@ -118,7 +118,7 @@ func (r *Result) row(b *strings.Builder, m Measured, name string) {
 	b.WriteByte('\n')
 }
 
-// paired says whether a table has a column for the ratios.
+// paired reports whether a table has a column for the ratios.
 func (f *Figure) paired() bool { return f.Itself != nil && !f.Bare }
 
 func took(m Measured, name string) bool {

@@ -94,7 +94,7 @@ func CheckName(name string) error {
 
 // Create makes a directory with a plugin that works: it is dir, whose last element is
 // the plugin's name. One that exists is left alone. A module of Go is too large to be
-// brought along: it is built if there is a compiler, and built says whether it was.
+// brought along: it is built if there is a compiler, and built reports whether it was.
 func Create(dir string, l Language) (built bool, err error) {
 	name := filepath.Base(dir)
 	if err := CheckName(name); err != nil {

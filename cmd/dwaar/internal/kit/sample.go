@@ -49,7 +49,7 @@ func (s *Sample) datagrams() [][]byte {
 	return all
 }
 
-// isCapture says whether a file holds packets, by its name.
+// isCapture reports whether a file holds packets, by its name.
 func isCapture(path string) bool {
 	return slices.Contains([]string{".pcap", ".pcapng", ".cap"}, filepath.Ext(path))
 }

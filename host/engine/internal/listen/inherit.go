@@ -133,7 +133,7 @@ func (o *Opener) inTheWay(at Spec) string {
 	return ""
 }
 
-// fits says whether a socket with address a is the one that at asks for. A socket
+// fits reports whether a socket with address a is the one that at asks for. A socket
 // that would take fewer connections than asked for, or more, is not.
 func (at Spec) fits(a net.Addr, dual bool) bool {
 	switch a := a.(type) {

@@ -130,7 +130,7 @@ func duplicate(fd int) (int, error) { return unix.FcntlInt(uintptr(fd), unix.F_D
 
 func closeOnExec(fd int) { unix.CloseOnExec(fd) }
 
-// dualStack says whether an IPv6 socket takes connections over IPv4 too.
+// dualStack reports whether an IPv6 socket takes connections over IPv4 too.
 func dualStack(fd int) bool {
 	only, err := unix.GetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
 	return err == nil && only == 0

@@ -12,6 +12,7 @@ import (
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/engine/internal/listen"
+	"dwaar.dev/dwaar/host/graph"
 	"dwaar.dev/dwaar/host/session"
 )
 
@@ -234,5 +235,30 @@ func TestASocketThatIsToGoIsNotPutToSleepAgain(t *testing.T) {
 	s.within(time.Time{}) // as after a shortage that ended at the same moment
 	if _, err := ln.Accept(); !timedOut(err) {
 		t.Errorf("accepting: %v", err)
+	}
+}
+
+func TestWhoEndsBeforeItsRoutesAreTriedLeavesItsCrowd(t *testing.T) {
+	t.Parallel()
+	e := New(Options{})
+	caps := newCaps()
+	caps.set(graph.Limits{}, 100)
+	x := &conn{e: e, account: &account{
+		caps: caps, socket: newSocket(nil), generation: &generation{}, env: e.environment(e.log),
+	}}
+	x.Init(&x.env, x, &session.Begin{ID: 1})
+	e.live.add()
+	e.table.begin(x)
+	e.enterMatching(x)
+	if n := caps.matching.len(); n != 1 {
+		t.Fatalf("%d connections are undecided, want this one", n)
+	}
+	x.Step(session.Input{Event: session.Killed})
+	x.Step(session.Input{Event: session.Closed})
+	if n := caps.matching.len(); n != 0 || x.State() != session.Ended {
+		t.Errorf("%d connections are undecided, and this one is %v", n, x.State())
+	}
+	if err := e.Shutdown(t.Context()); err != nil {
+		t.Error(err)
 	}
 }

@@ -234,7 +234,9 @@ func TestLoadingAndClosingLeavesNothingBehind(t *testing.T) {
 	if grown := after.heap - before.heap; grown > 8<<20 {
 		t.Errorf("the heap grew by %d bytes", grown)
 	}
-	if grown := after.resident - before.resident; grown > 64<<20 {
+	// The race detector keeps memory for every goroutine that has ended, and modules are
+	// closed in one each.
+	if grown := after.resident - before.resident; !raceDetector && grown > 64<<20 {
 		t.Errorf("%d bytes more are resident", grown)
 	}
 	t.Logf("before %+v, after %+v", before, after)

@@ -317,8 +317,8 @@ func TestRecordsHaveBegunWhenTheFileIsOpenOrCannotBeOpened(t *testing.T) {
 			ended := make(chan error, 1)
 			go func() { ended <- begins.Run(ctx) }()
 			<-begins.Begun()
-			if n, want := r.users.Load(), int32(1); path != dir && n != want {
-				t.Errorf("%d goroutines empty the tap, want %d", n, want)
+			if n := r.users.Load(); path != dir && n == 0 {
+				t.Error("nobody empties the tap, and nothing is copied")
 			}
 			cancel()
 			if err := <-ended; err != nil {

@@ -43,7 +43,9 @@ func TestReloadsThatExchangeModulesLeaveNothingBehind(t *testing.T) {
 	if after.goroutines > before.goroutines+8 || after.descriptors > before.descriptors+8 || after.mappings > before.mappings+32 {
 		t.Errorf("before %+v, after %+v", before, after)
 	}
-	if grown := after.resident - before.resident; grown > 24<<20 {
+	// The race detector keeps memory for every goroutine that has ended, and modules are
+	// closed in one each.
+	if grown := after.resident - before.resident; !raceDetector && grown > 24<<20 {
 		t.Errorf("%d bytes more are resident", grown)
 	}
 }

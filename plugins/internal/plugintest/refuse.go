@@ -2,6 +2,7 @@ package plugintest
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -31,6 +32,10 @@ func (p *Plugin) AllRefused(t testing.TB, lines map[string]string) {
 	}
 }
 
+// emptyLines begin a PROXY header of version 2. Servers of line protocols pass over
+// them, so that a matcher cannot always say No to what follows.
+const emptyLines = "\r\n\r\n"
+
 // NoOther checks that the plugin of the protocol name, in a test beside it, says no to
 // clients of all others, on connections like each of the flows: those of the builtin
 // matchers and those of other plugins, as far as they say more than three bytes.
@@ -53,9 +58,11 @@ func NoOther(t testing.TB, m sdk.Matcher, name string, flows ...sdk.Flow) {
 			if f.Network == "udp" {
 				f.Bounds = []int{len(s.Head)}
 			}
-			if got := matchtest.Ask(m, &f); got.String() != "no" && len(s.Head) > 3 {
-				t.Errorf("%s over %s: %v", s.Name, f.Network, got)
+			got := matchtest.Ask(m, &f).String()
+			if got == "no" || len(s.Head) <= 3 || got == "unknown" && strings.HasPrefix(string(s.Head), emptyLines) {
+				continue
 			}
+			t.Errorf("%s over %s: %v", s.Name, f.Network, got)
 		}
 	}
 }

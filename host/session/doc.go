@@ -26,9 +26,12 @@
 //	                              ▼
 //	                          Relaying
 //
-// Every state but Relaying can go to Closing: how the session ends is decided, and the
-// driver closes the sockets. Then the session has Ended. A relay closes both sockets
-// before it reports its end, so that Relaying goes to Ended.
+// A handler that carries the bytes itself, or relays to a peer it already has, brings
+// the session from Handling to Relaying without an attempt.
+//
+// Every state can go to Closing: how the session ends is decided, and the driver closes
+// the sockets. Then the session has Ended. A relay that took the session over closes
+// both sockets before it reports its end: such a session goes from Relaying to Ended.
 //
 // # Transitions
 //

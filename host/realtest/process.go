@@ -21,34 +21,32 @@ const (
 	// lastWords is what a test that hangs has left to say what hangs, before its
 	// binary is ended.
 	lastWords = 10 * time.Second
+
+	// patience is for one wait, of a program that compiles on a busy machine too: who
+	// waits in vain says so while the other tests still have their time.
+	patience = 5 * time.Minute
 )
 
 // deadliner is what *testing.T is and *testing.B is not.
 type deadliner interface{ Deadline() (time.Time, bool) }
 
-// Deadline is when a test that waits should give up: shortly before its binary's own
-// limit (go test -timeout), which is the only one. A machine that is busy, or compiles,
-// may take any time. It is zero, as for net.Conn, where the binary has no limit.
+// Deadline is when a test that begins to wait should give up: after some minutes, and
+// shortly before its binary's own limit (go test -timeout). It is for what hangs, never
+// for what is slow: a machine that is busy, or compiles, may take minutes.
 func Deadline(t testing.TB) time.Time {
+	limit := time.Now().Add(patience)
 	d, ok := t.(deadliner)
 	if !ok {
-		return time.Time{}
+		return limit
 	}
-	at, ok := d.Deadline()
-	if !ok {
-		return time.Time{}
+	if at, ok := d.Deadline(); ok && at.Add(-lastWords).Before(limit) {
+		return at.Add(-lastWords)
 	}
-	return at.Add(-lastWords)
+	return limit
 }
 
-// Overdue sends at [Deadline]; it is nil where there is none.
-func Overdue(t testing.TB) <-chan time.Time {
-	at := Deadline(t)
-	if at.IsZero() {
-		return nil
-	}
-	return time.After(time.Until(at))
-}
+// Overdue sends at [Deadline].
+func Overdue(t testing.TB) <-chan time.Time { return time.After(time.Until(Deadline(t))) }
 
 // Process is a program that runs at most as long as its test. Its methods may
 // be called from any goroutine.
@@ -132,26 +130,27 @@ func (p *Process) Wait(t testing.TB) error {
 	}
 }
 
-// WaitFor waits until the program has printed text, behind the text of the
-// previous WaitFor. It fails the test if the program ends first, or at [Deadline].
-func (p *Process) WaitFor(t testing.TB, text string) {
+// WaitFor waits until the program has printed all the texts, in any order, behind
+// those of the previous WaitFor. It fails the test if the program ends first, or at
+// [Deadline].
+func (p *Process) WaitFor(t testing.TB, texts ...string) {
 	t.Helper()
 	limit := Overdue(t)
 	for {
 		ended := p.ended() // before the look: what it printed until then is there
-		found, changed := p.out.find(text)
-		if found {
+		missing, changed := p.out.find(texts)
+		if missing == "" {
 			return
 		}
 		if ended {
-			t.Fatalf("%s ended (%v) without printing %q, it printed:\n%s", p.cmd, p.err, text, p.Output())
+			t.Fatalf("%s ended (%v) without printing %q, it printed:\n%s", p.cmd, p.err, missing, p.Output())
 			return
 		}
 		select {
 		case <-changed:
 		case <-p.done:
 		case <-limit:
-			t.Fatalf("%s does not print %q, it printed:\n%s", p.cmd, text, p.Output())
+			t.Fatalf("%s does not print %q, it printed:\n%s", p.cmd, missing, p.Output())
 			return
 		}
 	}
@@ -209,17 +208,21 @@ func (o *output) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// find looks for text behind what was found before, and moves on behind it. If
-// it is not there, changed is closed when there is more to look at.
-func (o *output) find(text string) (found bool, changed <-chan struct{}) {
+// find looks for texts behind what was found before, and moves on behind the last of
+// them. If one is missing, changed is closed when there is more to look at.
+func (o *output) find(texts []string) (missing string, changed <-chan struct{}) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	i := strings.Index(o.text.String()[o.seen:], text)
-	if i < 0 {
-		return false, o.changed
+	fresh, end := o.text.String()[o.seen:], 0
+	for _, text := range texts {
+		i := strings.Index(fresh, text)
+		if i < 0 {
+			return text, o.changed
+		}
+		end = max(end, i+len(text))
 	}
-	o.seen += i + len(text)
-	return true, nil
+	o.seen += end
+	return "", nil
 }
 
 // String is all of it.

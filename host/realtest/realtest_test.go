@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -74,13 +75,18 @@ func TestWaitForReadsOn(t *testing.T) {
 		}
 		p.WaitFor(t, "ready")
 	}
+	if _, err := in.Write([]byte("one\ntwo\nthree\n")); err != nil {
+		t.Fatal(err)
+	}
+	p.WaitFor(t, "two", "one")
+	p.WaitFor(t, "three")
 	if err := in.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Wait(t); err != nil {
 		t.Error(err)
 	}
-	if diff := cmp.Diff("ready\nready\nready\n", p.Output()); diff != "" {
+	if diff := cmp.Diff("ready\nready\nready\none\ntwo\nthree\n", p.Output()); diff != "" {
 		t.Errorf("output (-want +got):\n%s", diff)
 	}
 	f := try(t, func(tb testing.TB) { p.WaitFor(tb, "ready") })
@@ -186,14 +192,12 @@ func TestOrdinaryUserOwnsHisDirectory(t *testing.T) {
 	}
 }
 
-func TestTheOnlyLimitIsTheTestBinarys(t *testing.T) {
+func TestAWaitEndsBeforeTheTestBinary(t *testing.T) {
 	t.Parallel()
-	own, limited := t.Deadline()
-	at := realtest.Deadline(t)
-	if limited != !at.IsZero() || limited && !at.Before(own) {
-		t.Errorf("the test's is %v, the binary's %v", at, own)
+	if own, limited := t.Deadline(); limited && !realtest.Deadline(t).Before(own) {
+		t.Errorf("the test's is %v, the binary's %v", realtest.Deadline(t), own)
 	}
-	if (realtest.Overdue(t) != nil) != limited {
-		t.Error("it is overdue where there is no limit, or never where there is one")
+	if at := realtest.Deadline(&testing.B{}); time.Until(at) > 10*time.Minute {
+		t.Errorf("one without a limit waits until %v", at)
 	}
 }

@@ -58,7 +58,7 @@ func (x *conn) accessAttrs(o host.Outcome) []slog.Attr {
 		slog.Uint64(keyConnection, x.ID()),
 		slog.String(keyListener, x.listener),
 		slog.Uint64(keyGeneration, x.generation.number),
-		slog.String(keyCode, o.Code.String()),
+		slog.String(keyCode, x.e.codes[o.Code.Index()]),
 	)
 	if client := x.Proxied(); client != nil {
 		attrs = append(attrs, slog.String(keyClient, client.String()), slog.String(keyPeer, x.peer.Addr().String()))

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/engine/internal/listen"
 	"dwaar.dev/dwaar/host/graph"
 	"dwaar.dev/dwaar/host/loop"
@@ -48,6 +49,7 @@ type Engine struct {
 	heads       *session.Heads
 	budget      int // connections that the descriptor limit allows
 	started     time.Time
+	codes       [host.Codes]string // texts by Code.Index, made once: every line of a connection has one
 
 	ids       atomic.Uint64
 	table     table
@@ -114,6 +116,9 @@ func New(o Options) *Engine {
 		sockets:    map[listen.Spec]*socket{},
 		hurry:      make(chan struct{}),
 		over:       make(chan struct{}),
+	}
+	for i := range e.codes {
+		e.codes[i] = host.CodeAt(i).String()
 	}
 	e.shortage.reserve()
 	e.life, e.end = context.WithCancel(context.Background())

@@ -2,6 +2,6 @@
 
 package builtin_test
 
-// raceDetector says that pools drop at random and frames are larger, so that
+// raceDetector reports whether the race detector is on: pools drop at random and frames are larger, so that
 // allocations are not counted.
 const raceDetector = true

@@ -9,47 +9,48 @@ import (
 )
 
 // The interfaces of this file, and Planner and WaitingPlanner beside Handler, are abilities:
-// what a part can do beside what its kind demands. Whoever has one says so with
-// var _ host.Ender = (*Handler)(nil), and a test lists who has and who uses each.
+// what a part can do beside what its kind demands. A type that has an ability declares
+// it with var _ host.Ender = (*Handler)(nil), and a test lists the types that have each
+// ability and the packages that use it.
 
-// Actor is what a matcher, handler or shared value also is when something of it
-// runs beside the connections: health checks, file watchers. Run is started when
-// the configuration is loaded, returns when ctx is done, and not before. A shared
-// value runs once, however many configurations hold it.
+// Actor is a matcher, handler or shared value of which something runs beside the
+// connections: health checks, file watchers. Run is started when the configuration is
+// loaded, returns when ctx is done, and not before. A shared value runs once, however
+// many configurations hold it.
 type Actor interface {
 	Run(ctx context.Context) error
 }
 
-// Beginner is an actor with something to do before anybody may rely on the configuration
-// it belongs to: a program says that it serves only after that.
+// Beginner is an actor with something to do before anybody may rely on its
+// configuration: the program reports that it serves once every Beginner has begun.
 type Beginner interface {
 	Actor
 	Begun() <-chan struct{} // closed once the actor works, or knows that it cannot
 }
 
-// Held is what a shared value also is when connections hold it beyond the life of
-// the graph that named it.
+// Held is a shared value that connections hold beyond the life of the graph that named
+// the value.
 type Held interface {
 	Held() bool // reports whether a connection does
 }
 
 var _ Held = (*upstream.Upstream)(nil)
 
-// Targeter is a handler that says where it connects to, as far as the
-// configuration fixes it, so that loops are found at load.
+// Targeter is a handler that returns the addresses that it connects to, as far as the
+// configuration fixes them, so that loops are found at load.
 type Targeter interface {
 	Targets() []netip.AddrPort
 }
 
 // Ender is a handler of which the arguments decide whether it ends: whether no
-// connection goes on to the handler behind it. Without it the handler's spec says so.
+// connection goes on to the handler behind it. For other handlers the sdk.Spec decides.
 type Ender interface {
 	Ends() bool
 }
 
 // Denier is a handler that turns connections away: the set of its route keeps
-// clients out instead of letting them in. An answer that stands for one that a
-// matcher could not give ([Substitute]) is judged by that.
+// clients out instead of letting them in. The graph judges by Denies whether the answer
+// of a [Substitute] is safe.
 type Denier interface {
 	Denies() bool
 }
@@ -62,12 +63,12 @@ type Offerer interface {
 
 // Blocker is a Planner whose arguments may need a goroutine all the same.
 type Blocker interface {
-	Blocks() string // says why, as validate prints it; "": no attempt waits
+	Blocks() string // the reason, as validate prints it; "": no attempt waits
 }
 
 // Substitute is a matcher that can be configured to answer in the place of an
-// evaluation that failed. Its constructor may return it beside an error, so that this
-// is judged also where its arguments are refused.
+// evaluation that failed. A constructor may return a Substitute beside an error, so that
+// the answer is judged also where the arguments are refused.
 type Substitute interface {
 	sdk.Matcher
 	// Substitute returns whether a failed evaluation matches, and the error of a

@@ -33,8 +33,8 @@ type View interface {
 type Conn interface {
 	View
 
-	// Head is what was received and not consumed. Whoever sends bytes on sends these
-	// first; it is valid until the next call of a method.
+	// Head is what was received and not consumed. A handler that sends bytes on sends
+	// the head first. The slice is valid until the next call of a method.
 	Head() []byte
 	// Peek waits until the head holds at least n bytes. Otherwise it returns io.EOF
 	// or a read error, os.ErrDeadlineExceeded at the deadline of the phase, ErrFull
@@ -50,8 +50,8 @@ type Conn interface {
 	// SetRemote replaces the client's address by the one a PROXY header names. The
 	// peer stays known as conn.peer_addr.
 	SetRemote(netip.AddrPort)
-	// Enter says that a new phase of the connection begins: a handler that relays
-	// by itself enters InRelay.
+	// Enter begins a new phase of the connection: a handler that relays by itself
+	// enters InRelay.
 	Enter(Phase)
 
 	// Net returns the connection as a net.Conn whose reads give the head first. Peek
@@ -62,13 +62,12 @@ type Conn interface {
 	// impossible. A new matching phase begins on it.
 	Wrap(inner net.Conn) Conn
 	// Connect makes the attempts that p plans and gives the connection to the relay
-	// when one stands. It is the Handle of a Planner. What was received from the
-	// client is sent to the upstream that stands, whatever became of earlier
-	// attempts.
+	// when one stands. A Planner's Handle calls Connect. What was received from the
+	// client is sent to the upstream that stands, whatever became of earlier attempts.
 	Connect(ctx context.Context, p Planner) error
 	// Relay gives the connection away: head first, then bytes both ways until both
-	// sides are done. It may return before the relay ends; the connection is then
-	// not the caller's any more. Limits come from o; its Done is not called.
+	// sides are done. Relay may return before the relay ends; the connection is then
+	// not the caller's any more. Limits come from o; the Done of o is not called.
 	Relay(up relay.Endpoint, o relay.Options) error
 	// Given reports whether the connection was given to a relay.
 	Given() bool

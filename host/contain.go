@@ -8,9 +8,9 @@ import (
 	"dwaar.dev/dwaar/sdk"
 )
 
-// Contain makes an error of a panic, for whoever calls what others wrote while a
-// configuration is loaded: one part that is broken must not end a program that
-// serves. It is to be deferred; p is where the configuration was at that moment.
+// Contain makes an error of a panic in a part of a configuration that is being loaded:
+// one broken part must not end a program that serves. Contain is to be deferred around
+// the call of a constructor; p is the place in the configuration at that moment.
 //
 //	defer host.Contain(&n.Pos, &err)
 func Contain(p *sdk.Pos, err *error) {
@@ -19,8 +19,8 @@ func Contain(p *sdk.Pos, err *error) {
 	}
 }
 
-// panicked returns the function that panicked, with file and line. Its caller was
-// deferred, and has recovered.
+// panicked returns the function that panicked, with file and line. The caller of
+// panicked was deferred, and has recovered.
 func panicked() string {
 	var pcs [32]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
@@ -35,6 +35,6 @@ func panicked() string {
 	}
 }
 
-// hasRuntime reports whether a function is the runtime's own: on the way from the
-// fault to whoever recovers.
+// hasRuntime reports whether a function is the runtime's own, between the fault and the
+// deferred call that recovers.
 func hasRuntime(function string) bool { return len(function) > 8 && function[:8] == "runtime." }

@@ -28,8 +28,8 @@ import (
 // Handler does one step of a route with a connection. It runs in the goroutine of
 // the connection, may block within the deadlines it sets, and either calls next,
 // or ends the connection by returning, or gives it away with [Conn] Relay or Connect.
-// The error says why the connection ended; nil and closed connections are no error.
-// What was not given away is closed then.
+// The error is the reason of the end; nil and errors of closed connections count as
+// none. A connection that was not given away is closed after Handle.
 type Handler interface {
 	Handle(ctx context.Context, c Conn, next Next) error
 }
@@ -38,10 +38,11 @@ type Handler interface {
 type Next func(ctx context.Context, c Conn) error
 
 // Planner is a handler that needs nothing but connect, send and relay, so that a
-// connection can take that step without a goroutine. Its Handle is [Conn] Connect.
+// connection can take that step without a goroutine. A Planner's Handle calls [Conn]
+// Connect.
 //
-// Plan never blocks. It is asked again after a failed attempt, with the error of
-// that one (nil at first), and returns where to go next. [ErrBlocks] means: call
+// Plan never blocks. Plan is called again after a failed attempt, with the error of
+// that attempt (nil at first), and returns where to go next. [ErrBlocks] means: call
 // Handle in a goroutine instead. Any other error ends the connection.
 type Planner interface {
 	Handler
@@ -53,8 +54,8 @@ type Planner interface {
 var ErrBlocks = errors.New("planning needs to wait")
 
 // WaitingPlanner is a Planner with attempts that have to wait, for a name to be
-// resolved or for a handshake. PlanWait is Plan for goroutines: it is asked in its
-// place after ErrBlocks, may block as long as ctx allows, and never returns
+// resolved or for a handshake. PlanWait is Plan for goroutines: PlanWait is called
+// after Plan returned ErrBlocks, may block as long as ctx allows, and never returns
 // ErrBlocks.
 type WaitingPlanner interface {
 	Planner

@@ -7,8 +7,8 @@ import (
 
 type logKey struct{}
 
-// WithLog returns the context in which an [Actor] runs: with the logger that it
-// writes to. Whoever starts actors calls it.
+// WithLog returns the context in which an [Actor] runs, with the logger that the actor
+// writes to. The package that starts actors calls WithLog.
 func WithLog(ctx context.Context, log *slog.Logger) context.Context {
 	return context.WithValue(ctx, logKey{}, log)
 }

@@ -11,7 +11,7 @@ import (
 	"dwaar.dev/dwaar/host/upstream"
 )
 
-// Party is who ended a connection.
+// Party is the one who ended a connection.
 type Party uint8
 
 // The parties.
@@ -29,7 +29,7 @@ type Phase uint8
 const (
 	InAccept   Phase = iota // caps, before the first byte is looked at
 	InMatching              // routes are being tried
-	InHandling              // a handler has it: a handshake, a header
+	InHandling              // a handler has the connection: a handshake, a header
 	InConnect               // no upstream stands yet
 	InRelay                 // bytes flow both ways
 )
@@ -46,14 +46,14 @@ const (
 	HalfClosed             // one side was done and the other one silent
 	Lifetime               // max_lifetime
 	NoRoute                // no route took it
-	Probe                  // it went away without a byte
+	Probe                  // the client went away without a byte
 	Refused                // no upstream took it
 	Unavailable            // every upstream is out
 	Cap                    // a cap: connections, bytes, descriptors
 	Protocol               // the bytes broke a protocol a handler speaks
 	Killed                 // killed through the control socket
 	Drained                // shutdown or reload
-	Unhealthy              // its upstream went down
+	Unhealthy              // the upstream of the connection went down
 	NoAddress              // no local address or port was left (EADDRNOTAVAIL)
 	Failed                 // any other error
 	Panicked               // a defect in this program
@@ -118,14 +118,14 @@ type Outcome struct {
 	Ended    time.Time // when
 }
 
-// EndError is an error that says who ended the connection and why.
+// EndError is an error with the party that ended the connection, and the reason.
 type EndError struct {
 	By  Party
 	Why Why
 	Err error // may be nil
 }
 
-// End makes an [EndError]. What a handler returns otherwise is counted as Failed.
+// End makes an [EndError]. Any other error of a handler is counted as Failed.
 func End(by Party, why Why, err error) error { return &EndError{by, why, err} }
 
 // Error returns the reason and the cause.
@@ -139,8 +139,8 @@ func (e *EndError) Error() string {
 // Unwrap returns the cause.
 func (e *EndError) Unwrap() error { return e.Err }
 
-// Unreached says who ended a connection whose last attempt to reach an upstream
-// failed with err, and why.
+// Unreached returns the [EndError] of a connection whose last attempt to reach an
+// upstream failed with err.
 func Unreached(err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
@@ -155,10 +155,10 @@ func Unreached(err error) error {
 
 // What Peek of a [Conn] returns beside the errors of a read.
 var (
-	// ErrFull says that the head cannot hold as many bytes.
+	// ErrFull means that the head cannot hold as many bytes.
 	ErrFull = errors.New("the head is full")
-	// ErrNoMemory says that all connections together hold as many head bytes as
-	// they may.
+	// ErrNoMemory means that all connections together hold as many head bytes as they
+	// may.
 	ErrNoMemory = errors.New("head bytes in all are at their limit")
 )
 

@@ -18,16 +18,16 @@ type Registry struct {
 }
 
 // MatcherEntry is a matcher a configuration can name. New gets a node that the
-// spec accepts, with its placeholders {env.…} filled in. It may read the files that the
-// node names; what it makes may be an [Actor] that follows them, and is then made once
-// for all places of a configuration that write it alike.
+// spec accepts, with its placeholders {env.…} filled in. New may read the files that the
+// node names. The matcher may be an [Actor] that follows those files; such a matcher is
+// made once for all places of a configuration that write it alike.
 type MatcherEntry struct {
 	Spec sdk.Spec
 	New  func(b Builder, n *sdk.Node) (sdk.Matcher, error)
 }
 
 // HandlerEntry is a handler a configuration can name. New gets a node that the
-// spec accepts. It may read files; it resolves no name, binds no socket, starts no
+// spec accepts. New may read files; New resolves no name, binds no socket, starts no
 // goroutine and writes nothing.
 type HandlerEntry struct {
 	Spec sdk.Spec
@@ -35,9 +35,9 @@ type HandlerEntry struct {
 }
 
 // GlobalEntry is a directive of the global block. Check looks at all of them at
-// once, whether or not anything uses them. Declare is for a directive whose spec says
-// that it declares matchers: it gets those that the spec accepts, before any matcher
-// is made, and makes its matchers known. Both may be nil.
+// once, whether or not anything uses them. Declare is for a directive that declares
+// matchers, as its spec tells: Declare gets the nodes that the spec accepts, before any
+// matcher is made, and makes the matchers known. Both may be nil.
 type GlobalEntry struct {
 	Spec    sdk.Spec
 	Check   func(b Builder, ns []*sdk.Node) error
@@ -53,8 +53,8 @@ func (r *Registry) Matcher(spec sdk.Spec, make func(*sdk.Node) (sdk.Matcher, err
 	r.BuiltMatcher(spec, func(_ Builder, n *sdk.Node) (sdk.Matcher, error) { return make(n) })
 }
 
-// BuiltMatcher registers a matcher whose constructor needs the Builder. One without a
-// constructor is known to checks and to help, and an error where it is used.
+// BuiltMatcher registers a matcher whose constructor needs the Builder. A matcher
+// without a constructor is known to checks and to help, and its use is an error.
 func (r *Registry) BuiltMatcher(spec sdk.Spec, make func(Builder, *sdk.Node) (sdk.Matcher, error)) {
 	r.matchers = slices.DeleteFunc(r.matchers, func(e MatcherEntry) bool { return e.Spec.Name == spec.Name })
 	r.matchers = append(r.matchers, MatcherEntry{spec, make})
@@ -103,18 +103,18 @@ type Builder interface {
 	// Global returns the directives of that name in the global block.
 	Global(name string) []*sdk.Node
 	// Share returns the value that is kept under key as long as a graph or a
-	// connection holds it, and makes it if there is none. A new configuration that
-	// names the same key finds the same value: counters, health, certificates. The
-	// function [Share] is the one to call: it knows the type. A value that is an
+	// connection holds the value, and makes the value if there is none. A new
+	// configuration that names the same key finds the same value: counters, health,
+	// certificates. Call the function [Share], which knows the type. A value that is an
 	// [Actor] runs while a configuration that holds it serves, and one that is an
 	// [io.Closer] is closed when nobody holds it any more.
 	Share(key string, make func() (any, error)) (any, error)
 	// Warnf adds a warning to the configuration's.
 	Warnf(p sdk.Pos, format string, args ...any)
-	// Reads tells that the handler reads a fact, by its full name, so that a
-	// fact nobody supplies is found at load.
+	// Reads declares that the handler reads a fact, by its full name, so that a fact
+	// nobody supplies is found at load.
 	Reads(p sdk.Pos, fact string)
-	// Supplies tells that the connection has a fact from this handler on.
+	// Supplies declares that the connection has a fact from this handler on.
 	Supplies(fact string)
 }
 

@@ -72,7 +72,7 @@ func (t Template) Literal() (string, bool) {
 	return "", false
 }
 
-// Expand replaces the placeholders by what get knows. It fails if one is absent.
+// Expand replaces the placeholders by what get returns, and fails if a fact is absent.
 func (t Template) Expand(get func(name string) (string, bool)) (string, error) {
 	var b strings.Builder
 	for _, p := range t.parts {

@@ -53,5 +53,5 @@ func (h *Handler) Handle(_ context.Context, c host.Conn, _ host.Next) error {
 
 var _ host.Denier = (*Handler)(nil)
 
-// Denies says that it turns away every connection it gets.
+// Denies returns true: close turns away every connection.
 func (h *Handler) Denies() bool { return true }

@@ -78,7 +78,7 @@ func (t *chosen) parts(get func(string) (string, bool)) (name, port string, err 
 	return name, port, err
 }
 
-// whole says that one placeholder stands for host and port.
+// whole reports whether one placeholder stands for host and port.
 func (t *chosen) whole() bool { return t.port.String() == "" }
 
 // String returns the address as it is written.

@@ -55,5 +55,5 @@ func (h *Handler) Handle(ctx context.Context, c host.Conn, next host.Next) error
 
 var _ host.Ender = (*Handler)(nil)
 
-// Ends says that no connection goes on to the next handler.
+// Ends reports whether one of the routes takes every connection and ends.
 func (h *Handler) Ends() bool { return h.routes.Ends() }

@@ -47,7 +47,7 @@ func (n *notifier) send(last bool, lines ...string) error {
 	return nil
 }
 
-// ready says that the program serves, and what.
+// ready tells the service manager that the program serves, and what.
 func (n *notifier) ready(status string) error {
 	return n.send(false, "READY=1", "STATUS="+oneLine(status))
 }
@@ -55,13 +55,13 @@ func (n *notifier) ready(status string) error {
 // status says what the program is doing.
 func (n *notifier) status(text string) error { return n.send(false, "STATUS="+oneLine(text)) }
 
-// reloading says that a reload begins, and when: a service of Type=notify-reload
+// reloading tells the service manager that a reload begins, and when: a service of Type=notify-reload
 // needs the time of the monotonic clock.
 func (n *notifier) reloading() error {
 	return n.send(false, "RELOADING=1", fmt.Sprintf("MONOTONIC_USEC=%d", monotonic().Microseconds()))
 }
 
-// stopping says that the program ends.
+// stopping tells the service manager that the program ends.
 func (n *notifier) stopping(status string) error {
 	return n.send(true, "STOPPING=1", "STATUS="+oneLine(status))
 }

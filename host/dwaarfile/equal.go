@@ -6,7 +6,7 @@ import (
 	"dwaar.dev/dwaar/sdk"
 )
 
-// Equal says that two trees mean the same: the same directives in the same order
+// Equal reports whether two trees mean the same: the same directives in the same order
 // with the same words. It ignores where they stand, comments (with the nodes that
 // hold nothing else), and whether a word was quoted, because in a tree the place
 // of a word has already said what it is. One word it does not ignore quotes of:
@@ -27,7 +27,7 @@ func equalWord(a, b sdk.Word) bool {
 	return a.Text == b.Text && (a.Quoted == b.Quoted || !hasReference(a.Text))
 }
 
-// isNote says that a node holds comments only.
+// isNote reports whether a node holds comments only.
 func isNote(n *sdk.Node) bool { return n.Name == "" && n.Block == nil }
 
 func withoutNotes(nodes []sdk.Node) []sdk.Node {

@@ -34,5 +34,5 @@ func Lex(src string) ([]Token, error) {
 // Quote writes a word with the quotes it needs.
 func Quote(w sdk.Word) string { return quote(w, false) }
 
-// HasReference says that a text holds a {$NAME}.
+// HasReference reports whether a text holds a {$NAME}.
 func HasReference(text string) bool { return hasReference(text) }

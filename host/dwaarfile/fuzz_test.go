@@ -153,13 +153,13 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// whole says that a tree is a configuration, not a part of one: a part is printed
+// whole reports whether a tree is a configuration, not a part of one: a part is printed
 // as what it begins with.
 func whole(tree []sdk.Node) bool {
 	return !slices.ContainsFunc(tree, func(n sdk.Node) bool { return n.Name != "" && n.Name != "layer4" })
 }
 
-// legal says that a tree has names that a value from the environment cannot have
+// legal reports whether a tree has names that a value from the environment cannot have
 // made: a name is never looked into again.
 func legal(tree []sdk.Node) bool {
 	for _, n := range tree {

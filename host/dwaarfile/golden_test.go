@@ -101,7 +101,7 @@ func (g golden) set(name, data string) {
 	g.archive.Files = append(g.archive.Files, txtar.File{Name: name, Data: []byte(data)})
 }
 
-// has says that the comment of the file holds a word.
+// has reports whether the comment of the file holds a word.
 func (g golden) has(word string) bool {
 	return strings.Contains(" "+strings.ReplaceAll(string(g.archive.Comment), "\n", " ")+" ", " "+word+" ")
 }

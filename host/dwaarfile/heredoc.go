@@ -58,7 +58,8 @@ func (l *lexer) heredoc() string {
 	return ""
 }
 
-// heredocEnd says that line holds the closing marker and what stands before it.
+// heredocEnd reports whether line holds the closing marker, and returns what stands
+// before the marker.
 func heredocEnd(line, marker string) (indent string, ok bool) {
 	text := strings.TrimLeft(line, " \t")
 	rest, ok := strings.CutPrefix(text, marker)

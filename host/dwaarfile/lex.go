@@ -151,7 +151,7 @@ func (l *lexer) token() {
 	l.add(t)
 }
 
-// standsAlone says that white space or nothing follows the brace here.
+// standsAlone reports whether white space or nothing follows the brace here.
 func (l *lexer) standsAlone() bool {
 	rest := l.src[l.at+1:]
 	r, _ := utf8.DecodeRuneInString(rest)
@@ -247,7 +247,7 @@ func (l *lexer) word() string {
 	return text
 }
 
-// endsWord says that a word with so many open braces ends here.
+// endsWord reports whether a word with so many open braces ends here.
 func (l *lexer) endsWord(depth int) bool {
 	if l.at >= len(l.src) {
 		return true
@@ -256,7 +256,7 @@ func (l *lexer) endsWord(depth int) bool {
 	return unicode.IsSpace(r) || r == '}' && depth == 0 || l.continues()
 }
 
-// continues says that the line ends here and continues on the next one.
+// continues reports whether the line ends here and continues on the next one.
 func (l *lexer) continues() bool {
 	return strings.HasPrefix(l.src[l.at:], `\`) && l.lineEnd(l.at+1) > 0
 }

@@ -23,7 +23,7 @@ func (p *printer) mayBeOnLine(n *sdk.Node, s *scope) bool {
 	return s.isSet(n.Name) || spec == nil && s.holds&sdk.HoldsMatchers != 0 || spec != nil && spec.Negates
 }
 
-// wasOnLine says that n should be on one line with all below it: it was, or it
+// wasOnLine reports whether n should be on one line with all below it: it was, or it
 // has no position and looks better so.
 func wasOnLine(n *sdk.Node, isSet bool) bool {
 	if n.Pos.Line == 0 && isSet && len(n.Block) > 1 {
@@ -117,7 +117,7 @@ func join(words []lineWord, quoted []bool) string {
 	return strings.Join(texts, " ")
 }
 
-// reads says that a line is read as the same directive.
+// reads reports whether a line is read as the same directive.
 func (p *printer) reads(text string, s *scope, same func(sdk.Node) bool) bool {
 	l := p.reader
 	l.errs, l.tokens, l.depth = nil, 0, 0

@@ -215,7 +215,7 @@ func argument(text string) (before, index, after string, ok bool) {
 	return before, index, after, ok
 }
 
-// hasArgument says that an import fills in some of text.
+// hasArgument reports whether an import fills in some of text.
 func hasArgument(text string) bool {
 	_, _, _, ok := argument(text)
 	return ok

@@ -43,10 +43,10 @@ func (p *parser) matchers(l *line) []sdk.Node {
 	return nodes
 }
 
-// afterBlock says that a block has just ended, and with it the directive.
+// afterBlock reports whether a block has just ended, and with it the directive.
 func (p *parser) afterBlock() bool { return p.i > 0 && p.toks[p.i-1].kind == closing }
 
-// endsLine says that the next word belongs to the flat block around the line.
+// endsLine reports whether the next word belongs to the flat block around the line.
 func (p *parser) endsLine(l *line) bool {
 	t := p.toks[p.i]
 	if !l.in.flat || !t.keyword() {
@@ -55,13 +55,13 @@ func (p *parser) endsLine(l *line) bool {
 	return l.in.starts(t.text)
 }
 
-// wants says that the next word is read as a matcher where one is wanted: it does
+// wants reports whether the next word is read as a matcher where one is wanted: it does
 // not belong to the flat block around the line unless it is both.
 func (p *parser) wants(l *line) bool {
 	return !p.endsLine(l) || sdk.Find(p.g.Matchers, p.toks[p.i].text) != nil
 }
 
-// isMatcher says that a word is a matcher where one is wanted.
+// isMatcher reports whether a word is a matcher where one is wanted.
 func (p *parser) isMatcher(name string) bool {
 	return sdk.Find(p.g.Matchers, name) != nil || p.g.Owner(name) != ""
 }
@@ -92,7 +92,7 @@ func (p *parser) matcher(l *line) sdk.Node {
 	return n
 }
 
-// takesMatcher says that a matcher is "not": it takes one matcher or a block.
+// takesMatcher reports whether a matcher is "not": it takes one matcher or a block.
 func takesMatcher(spec *sdk.Spec) bool {
 	return spec.Block != nil && spec.Block.Holds&sdk.HoldsMatchers != 0
 }
@@ -150,7 +150,7 @@ func (p *parser) inlineWord(m *matching, l *line) (done bool) {
 	return false
 }
 
-// another says that the matcher ends before t, which fits nowhere in it. If
+// another reports whether the matcher ends before t, which fits nowhere in it. If
 // nothing else can begin with t either, that is an error: t stands for an argument that
 // is still needed, or is skipped.
 func (p *parser) another(m *matching, t token, l *line) bool {
@@ -191,7 +191,7 @@ type matching struct {
 	args    *reading  // of last
 }
 
-// nots says that an option begins here, behind so many that negate it: -1 if none
+// nots reports whether an option begins here, behind so many that negate it: -1 if none
 // does. Behind http, "not" is its own only if another option of it follows.
 func (m *matching) nots(p *parser) int {
 	for i := p.i; ; i++ {

@@ -107,7 +107,7 @@ func (p *parser) takeNotes() []string {
 	return notes
 }
 
-// lineEnds says that nothing follows on the line but perhaps a comment.
+// lineEnds reports whether nothing follows on the line but perhaps a comment.
 func (p *parser) lineEnds() bool {
 	t := p.toks[p.i]
 	return t.first || t.kind == comment || t.kind == closing || t.kind == end
@@ -262,7 +262,7 @@ func (p *parser) args(n *sdk.Node, spec *sdk.Spec, s *scope) {
 	}
 }
 
-// endsArgs says that the arguments of n end before the next word. A flat block
+// endsArgs reports whether the arguments of n end before the next word. A flat block
 // ends them before its next directive, a line never does: there such a word is an
 // error if it does not fit.
 func (p *parser) endsArgs(n *sdk.Node, r *reading, s *scope) bool {

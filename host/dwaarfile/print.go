@@ -58,7 +58,7 @@ func newPrinter(tree []sdk.Node, g *sdk.Grammar) *printer {
 	return p
 }
 
-// isWhole says that all matchers are declared in the tree itself: it is neither
+// isWhole reports whether all matchers are declared in the tree itself: it is neither
 // part of a configuration nor made of parts.
 func isWhole(tree []sdk.Node, g *sdk.Grammar) bool {
 	known := false
@@ -149,7 +149,7 @@ func note(text string) string {
 	return "#" + strings.TrimRight(strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' }), " "), " \t\r")
 }
 
-// gap says that a blank line stands between two nodes.
+// gap reports whether a blank line stands between two nodes.
 func (p *printer) gap(prev, n *sdk.Node, s *scope) bool {
 	if s.top && s.holds == 0 && (prev.Block != nil || n.Block != nil) {
 		return true
@@ -160,13 +160,13 @@ func (p *printer) gap(prev, n *sdk.Node, s *scope) bool {
 	return n.Pos.Line-len(n.Above)-lastLine(prev) > 1
 }
 
-// sameText says that two places are of one Dwaarfile, so that the lines between them
+// sameText reports whether two places are of one Dwaarfile, so that the lines between them
 // say how it was laid out.
 func sameText(a, b sdk.Pos) bool {
 	return a.Line > 0 && b.Line > 0 && a.File == b.File && !isTOML(a.File)
 }
 
-// isTOML says that a file is TOML, whose lines say nothing about the layout of a
+// isTOML reports whether a file is TOML, whose lines say nothing about the layout of a
 // Dwaarfile.
 func isTOML(name string) bool { return strings.HasSuffix(name, ".toml") }
 

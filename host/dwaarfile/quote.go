@@ -23,7 +23,7 @@ func quote(w sdk.Word, always bool) string {
 	}
 }
 
-// isBare says that text without quotes is read as one word, itself.
+// isBare reports whether text without quotes is read as one word, itself.
 func isBare(text string) bool {
 	var errs sdk.Errors
 	toks := lex("", []byte(text), &errs) // also fails for a heredoc's <<MARKER

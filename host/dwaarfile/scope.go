@@ -73,7 +73,7 @@ func (s *scope) spec(name string) *sdk.Spec {
 	}
 }
 
-// ownNames says that a directive's name may be the user's own, and thus quoted.
+// ownNames reports whether a directive's name may be the user's own, and thus quoted.
 func (s *scope) ownNames() bool { return s.holds&sdk.HoldsServers != 0 || s.line != nil }
 
 // inside returns the scope of the block of n, which stands in s.
@@ -95,13 +95,13 @@ func (s *scope) as(flat bool) *scope {
 	return &in
 }
 
-// starts says that an unquoted word can begin a directive here. A name that the
+// starts reports whether an unquoted word can begin a directive here. A name that the
 // configuration declares never does: a declaration cannot change where a line ends.
 func (s *scope) starts(text string) bool {
 	return s.isSet(text) || s.find(text) != nil || text == importWord
 }
 
-// isSet says that a directive of that name is a matcher set here, and isSnippet
+// isSet reports whether a directive of that name is a matcher set here, and isSnippet
 // that it is a snippet. Where users have names of their own, it is one of those.
 func (s *scope) isSet(name string) bool     { return isSet(name) && !s.ownNames() }
 func (s *scope) isSnippet(name string) bool { return isSnippet(name) && !s.ownNames() }
@@ -170,7 +170,7 @@ func (r *reading) takes(i int, text string) bool { return r.room(i) && r.args[i]
 
 func (r *reading) room(i int) bool { return r.args[i].Max < 0 || r.n[i] < r.args[i].Max }
 
-// fits says that text can be the next argument, and that it is firm: no directive
+// fits reports whether text can be the next argument, and that it is firm: no directive
 // can be meant, because an argument must come here, or because of its "@".
 func (r *reading) fits(text string) (fits, firm bool) {
 	if r.free {
@@ -215,6 +215,6 @@ func (r *reading) missing() *sdk.Arg {
 	return nil
 }
 
-// isNameShape says that an argument of this shape could be mistaken for the name
+// isNameShape reports whether an argument of this shape could be mistaken for the name
 // of a directive.
 func isNameShape(s sdk.Shape) bool { return s == sdk.Host || s == sdk.Proto }

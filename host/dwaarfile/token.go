@@ -29,13 +29,13 @@ type token struct {
 	pos    sdk.Pos
 }
 
-// keyword says that the token can be a directive's name.
+// keyword reports whether the token can be a directive's name.
 func (t token) keyword() bool { return t.kind == word && !t.quoted }
 
-// isSet says that a name is that of a matcher set.
+// isSet reports whether a name is that of a matcher set.
 func isSet(name string) bool { return strings.HasPrefix(name, "@") }
 
-// isSnippet says that a name is that of a snippet: (name).
+// isSnippet reports whether a name is that of a snippet: (name).
 func isSnippet(name string) bool {
 	return len(name) > 2 && name[0] == '(' && name[len(name)-1] == ')'
 }
@@ -56,7 +56,7 @@ func closes(toks []token, i int) int {
 	return i
 }
 
-// isFlat says that the block behind toks[i], its opening brace, is flat: a word
+// isFlat reports whether the block behind toks[i], its opening brace, is flat: a word
 // follows on the same line.
 func isFlat(toks []token, i int) bool {
 	return i+1 < len(toks) && !toks[i+1].first && (toks[i+1].kind == word || toks[i+1].kind == opening)
@@ -83,7 +83,7 @@ func reference(text string) (before, name, def string, hasDef bool, after string
 	}
 }
 
-// hasReference says that text holds a {$NAME}.
+// hasReference reports whether text holds a {$NAME}.
 func hasReference(text string) bool {
 	_, _, _, _, _, found := reference(text)
 	return found

@@ -224,7 +224,7 @@ func (t *tomlReader) table(k tomlKey, v *tomlValue, s *scope) []sdk.Node {
 	return t.snippetOr(n, s, func(in *scope, r *tomlReader) []sdk.Node { return r.block(v, in) }, s.inside(&n))
 }
 
-// isArgs says that a table has arguments and nothing else: it is no block.
+// isArgs reports whether a table has arguments and nothing else: it is no block.
 func isArgs(v *tomlValue) bool {
 	for _, k := range v.keys {
 		if k.name != argsKey && k.name != doKey {

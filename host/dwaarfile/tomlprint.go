@@ -126,7 +126,7 @@ func firstHeader(all []run, s *scope) int {
 	return first
 }
 
-// wantsHeader says that a directive gets a table with a header: what gives a
+// wantsHeader reports whether a directive gets a table with a header: what gives a
 // configuration its shape, and what is too long for a line.
 func wantsHeader(r run, s *scope) bool {
 	if len(r.nodes) == 1 && r.nodes[0].Block == nil {
@@ -165,7 +165,7 @@ func (p *tomlPrinter) tables(r run, s *scope, path []string) {
 	}
 }
 
-// saysNothing says that the header of a table can be left out: the headers of
+// saysNothing reports whether the header of a table can be left out: the headers of
 // what is in it imply it.
 func saysNothing(n *sdk.Node, s *scope) bool {
 	in := s.inside(n)

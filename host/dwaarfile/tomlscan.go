@@ -79,7 +79,7 @@ func scanTOML(name, src string, decoded map[string]any) (*tomlValue, error) {
 	return root, s.err
 }
 
-// complete says that nothing the library read is missing.
+// complete reports whether nothing the library read is missing.
 func (v *tomlValue) complete() bool {
 	switch d := v.decoded.(type) {
 	case map[string]any:

@@ -98,7 +98,7 @@ func allScalars(v *tomlValue) bool {
 	return true
 }
 
-// allTables says that an array is a directive given several times.
+// allTables reports whether an array is a directive given several times.
 func allTables(v *tomlValue) bool {
 	for _, e := range v.elems {
 		if !e.isTable() || e.get(doKey) != nil {

@@ -128,7 +128,7 @@ func start(t testing.TB, change func(*engine.Options)) *fixture {
 	return f
 }
 
-// inLoops says that engines have event loops.
+// inLoops reports whether engines have event loops.
 var inLoops bool
 
 // TestMain runs everything in event loops and, as other systems do, without them.

@@ -2,5 +2,5 @@
 
 package engine_test
 
-// raceEnabled says that the race detector makes everything slow.
+// raceEnabled reports whether the race detector is on: the race detector makes everything slow.
 const raceEnabled = false

@@ -84,7 +84,7 @@ func (m *Matcher) failed(f *sdk.Flow, err error) (sdk.Verdict, error) {
 	return sdk.No, nil
 }
 
-// Sets says that it may set any fact of its own, unless the manifest lists them.
+// Sets reports whether it may set any fact of its own, unless the manifest lists them.
 func (m *Matcher) Sets() []string {
 	if m.facts != nil {
 		return nil

@@ -2,6 +2,6 @@
 
 package wasm
 
-// raceDetector says that everything takes longer: a module of Go half a minute to
+// raceDetector reports whether the race detector is on: everything takes longer: a module of Go half a minute to
 // compile.
 const raceDetector = true

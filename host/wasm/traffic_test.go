@@ -25,7 +25,7 @@ import (
 	"dwaar.dev/dwaar/host/share"
 )
 
-// full says that tests take the numbers that they are told of with: FULL=1 go test.
+// full reports whether tests take the numbers that they are told of with: FULL=1 go test.
 func full() bool { return os.Getenv("FULL") != "" }
 
 // patience bounds what clients wait for.

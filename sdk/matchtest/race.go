@@ -2,6 +2,6 @@
 
 package matchtest
 
-// raceDetector says that pools drop values at random, so that allocations are not
+// raceDetector reports whether the race detector is on: pools drop values at random, so that allocations are not
 // to be counted.
 const raceDetector = true

@@ -2,5 +2,5 @@
 
 package e2e
 
-// raceDetector says that everything takes longer, and more memory.
+// raceDetector reports whether the race detector is on: everything takes longer, and more memory.
 const raceDetector = true

@@ -10,7 +10,7 @@ import (
 	"dwaar.dev/dwaar/host/relay"
 )
 
-// bareDescriptors says that an Endpoint may be a descriptor here.
+// bareDescriptors reports whether an Endpoint may be a descriptor here.
 const bareDescriptors = true
 
 // bare turns the relay's end into a descriptor that no net.Conn refers to.

@@ -9,7 +9,7 @@ import (
 	"dwaar.dev/dwaar/host/relay"
 )
 
-// bareDescriptors says that an Endpoint may be a descriptor here.
+// bareDescriptors reports whether an Endpoint may be a descriptor here.
 const bareDescriptors = false
 
 func bare(dial func(testing.TB) (relay.Endpoint, *peer)) func(testing.TB) (relay.Endpoint, *peer) {

@@ -37,7 +37,7 @@ func open(path string) (*os.Root, error) {
 	return root, nil
 }
 
-// safe says that nobody but root and this user can put anything in the place of a
+// safe reports whether nobody but root and this user can put anything in the place of a
 // directory or into it, and what the directory is.
 func safe(path string) (leaf fs.FileInfo, err error) {
 	if leaf, err = os.Lstat(path); err != nil {
@@ -60,7 +60,7 @@ func safe(path string) (leaf fs.FileInfo, err error) {
 	return leaf, nil
 }
 
-// above says that nobody else can exchange what is in a directory on the way.
+// above reports whether nobody else can exchange what is in a directory on the way.
 func above(path string) error {
 	info, err := os.Lstat(path)
 	switch {

@@ -71,7 +71,7 @@ func (p *Poller) Wait(d time.Duration) []unix.EpollEvent {
 	return p.events[:n]
 }
 
-// Blocked says that a call would have to wait.
+// Blocked reports whether a call would have to wait.
 func Blocked(errno unix.Errno) bool { return errno == unix.EAGAIN || errno == unix.EINTR }
 
 // Read is read(2).

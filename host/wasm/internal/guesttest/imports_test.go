@@ -177,7 +177,7 @@ func (g *guest) write(m api.Module, s []uint64) {
 	s[0] = abi.WASISuccess
 }
 
-// poll says that everything waited for has happened: an event of 32 bytes holds the
+// poll reports whether everything waited for has happened: an event of 32 bytes holds the
 // user's data of its subscription of 48 bytes.
 func poll(m api.Module, s []uint64) {
 	for i := range uint32(s[2]) {

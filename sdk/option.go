@@ -101,9 +101,22 @@ func SetCount[S any](least int, field func(*S) *int) func(*S, *Node) error {
 	}
 }
 
-// SetDuration sets a field to a duration longer than 0, or to 0 for off where the
-// spec allows it ([OrOff]).
+// SetDuration sets a field to a duration longer than 0.
 func SetDuration[S any](field func(*S) *time.Duration) func(*S, *Node) error {
+	return func(s *S, n *Node) error {
+		w := n.Args[0]
+		d, err := ParseDuration(w.Text)
+		if err == nil && d == 0 {
+			err = Errorf(w.Pos, "%s must be longer than %s", n.Name, w.Text)
+		}
+		*field(s) = d
+		return err
+	}
+}
+
+// SetLimit sets a field to a duration longer than 0, or to 0 for off, which the spec
+// allows with [OrOff].
+func SetLimit[S any](field func(*S) *time.Duration) func(*S, *Node) error {
 	return func(s *S, n *Node) error {
 		w := n.Args[0]
 		*field(s) = 0
@@ -112,7 +125,7 @@ func SetDuration[S any](field func(*S) *time.Duration) func(*S, *Node) error {
 		}
 		d, err := ParseDuration(w.Text)
 		if err == nil && d == 0 {
-			err = Errorf(w.Pos, "%s must be longer than %s", n.Name, w.Text)
+			err = Errorf(w.Pos, "%s must be longer than %s: write off for no limit", n.Name, w.Text)
 		}
 		*field(s) = d
 		return err

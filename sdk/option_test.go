@@ -16,6 +16,7 @@ type settings struct {
 	words   []string
 	count   int
 	wait    time.Duration
+	idle    time.Duration
 	size    int64
 	from    []netip.Prefix
 	pattern *regexp.Regexp
@@ -28,6 +29,7 @@ func table() []sdk.Option[settings] {
 		sdk.Line(sdk.Spec{Name: "words"}, sdk.AddTexts(func(s *settings) *[]string { return &s.words })),
 		sdk.Line(sdk.Spec{Name: "count"}, sdk.SetCount(2, func(s *settings) *int { return &s.count })),
 		sdk.Line(sdk.Spec{Name: "wait"}, sdk.SetDuration(func(s *settings) *time.Duration { return &s.wait })),
+		sdk.Line(sdk.Spec{Name: "idle"}, sdk.SetLimit(func(s *settings) *time.Duration { return &s.idle })),
 		sdk.Line(sdk.Spec{Name: "size"}, sdk.SetSize(func(s *settings) *int64 { return &s.size })),
 		sdk.Line(sdk.Spec{Name: "from"}, sdk.AddPrefixes(func(s *settings) *[]netip.Prefix { return &s.from })),
 		sdk.Line(sdk.Spec{Name: "pattern"}, sdk.SetRegexp(func(s *settings) **regexp.Regexp { return &s.pattern })),
@@ -44,17 +46,17 @@ func line(name string, args ...string) sdk.Node {
 }
 
 func TestATableSetsWhatItsLinesSay(t *testing.T) {
-	got := settings{wait: time.Hour}
+	got := settings{idle: time.Hour}
 	err := sdk.Apply(&got, []sdk.Node{
 		line("on"), line("called", "x"), line("words", "a", "b"), line("words", "c"), line("count", "2"),
-		line("wait", "off"), line("size", "2KiB"), line("from", "10.1.2.3/8", "::1"), line("pattern", "name", "^a"),
+		line("wait", "5m"), line("idle", "off"), line("size", "2KiB"), line("from", "10.1.2.3/8", "::1"), line("pattern", "name", "^a"),
 		line("elsewhere", "1"),
 	}, table())
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := settings{
-		on: true, name: "x", words: []string{"a", "b", "c"}, count: 2, size: 2048,
+		on: true, name: "x", words: []string{"a", "b", "c"}, count: 2, wait: 5 * time.Minute, size: 2048,
 		from:    []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 		pattern: got.pattern,
 	}
@@ -66,12 +68,13 @@ func TestATableSetsWhatItsLinesSay(t *testing.T) {
 func TestATableTellsAllThatIsWrong(t *testing.T) {
 	var s settings
 	err := sdk.Apply(&s, []sdk.Node{
-		line("count", "1"), line("wait", "0s"), line("size", "0"), line("from", "1.2.3.4", "x", "y"), line("pattern", "("),
+		line("count", "1"), line("wait", "0s"), line("idle", "0s"), line("size", "0"), line("from", "1.2.3.4", "x", "y"), line("pattern", "("),
 	}, table())
 	const want = `1:10: count must be at least 2
 1:10: size must be more than 0
 1:10: missing closing ): ` + "`(`" + `
 1:10: wait must be longer than 0s
+1:10: idle must be longer than 0s: write off for no limit
 1:20: must be an address or a CIDR range like 10.0.0.0/8
 1:30: must be an address or a CIDR range like 10.0.0.0/8`
 	if err == nil || !sameLines(err.Error(), want) {
@@ -81,7 +84,7 @@ func TestATableTellsAllThatIsWrong(t *testing.T) {
 
 func TestSpecsAreThoseOfTheTable(t *testing.T) {
 	specs := sdk.Specs(table())
-	if len(specs) != len(table()) || sdk.Find(specs, "called") != &specs[1] || !specs[8].Hoist {
+	if len(specs) != len(table()) || sdk.Find(specs, "called") != &specs[1] || !specs[len(specs)-1].Hoist {
 		t.Errorf("specs %+v", specs)
 	}
 	if sdk.Find(specs, "nothing") != nil {

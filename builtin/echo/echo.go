@@ -15,7 +15,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
@@ -29,38 +28,30 @@ const (
 	bufferSize  = 4 << 10   // what a connection costs; nothing is queued beside it
 )
 
+// options are what stands in the block.
+func options() []sdk.Option[Handler] {
+	return []sdk.Option[Handler]{
+		sdk.Line(sdk.Spec{
+			Name: "idle_timeout", Doc: "Ends a connection on which no byte moved for so long", Default: "1h",
+			Args: []sdk.Arg{sdk.OrOff(sdk.One("D", sdk.Duration))},
+		}, sdk.SetLimit(func(h *Handler) *time.Duration { return &h.Idle })),
+	}
+}
+
 // Spec describes the handler.
 func Spec() sdk.Spec {
 	return sdk.Spec{
-		Name: "echo",
-		Doc:  "Sends back what the client sends",
-		Ends: true,
-		Block: &sdk.Block{Options: []sdk.Spec{{
-			Name:    "idle_timeout",
-			Doc:     "Ends a connection on which no byte moved for so long",
-			Args:    []sdk.Arg{{Name: "D", Shape: sdk.Duration, Words: []string{"off"}, Min: 1, Max: 1}},
-			Default: "1h",
-		}}},
+		Name: "echo", Doc: "Sends back what the client sends", Ends: true,
+		Block: &sdk.Block{Options: sdk.Specs(options())},
 	}
 }
 
 // New makes the handler from its directive.
 func New(_ host.Builder, n *sdk.Node) (host.Handler, error) {
 	h := &Handler{Idle: defaultIdle}
-	o := n.Find("idle_timeout")
-	if o == nil {
-		return h, nil
+	if err := sdk.Apply(h, n.Block, options()); err != nil {
+		return nil, err
 	}
-	w := o.Args[0]
-	if strings.EqualFold(w.Text, "off") {
-		h.Idle = 0
-		return h, nil
-	}
-	d, err := sdk.ParseDuration(w.Text)
-	if err != nil || d == 0 {
-		return nil, sdk.Errorf(w.Pos, "idle_timeout %s: write a duration like 5m, or off for none", w.Text)
-	}
-	h.Idle = d
 	return h, nil
 }
 

@@ -90,7 +90,7 @@ func TestAResetIsTheClients(t *testing.T) {
 
 func TestIdleTimeout(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]string{"": "1h0m0s", "5m": "5m0s", "OFF": "0s", "0s": "1:2: idle_timeout 0s: write a duration like 5m, or off for none"} {
+	for text, want := range map[string]string{"": "1h0m0s", "5m": "5m0s", "OFF": "0s", "0s": "1:2: idle_timeout must be longer than 0s: write off for no limit"} {
 		n := &sdk.Node{Name: "echo"}
 		if text != "" {
 			n.Block = []sdk.Node{{Name: "idle_timeout", Args: []sdk.Word{{Text: text, Pos: sdk.Pos{Line: 1, Col: 2}}}}}

@@ -8,7 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"dwaar.dev/dwaar/host/realtest"
 )
 
 // fault is a change to one file that some test must find.
@@ -108,7 +109,7 @@ func plant(t *testing.T, root string, f fault) (out string, failed bool) {
 	if err := os.WriteFile(list, overlay, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithDeadline(t.Context(), realtest.Deadline(t))
 	defer cancel()
 	// A fault may make a test take memory without end: 8 GiB of addresses end that.
 	cmd := exec.CommandContext(ctx, "sh", "-c", `ulimit -v 8388608; exec "$@"`, "sh",

@@ -16,6 +16,10 @@ const (
 	flood = int64(4 << 20)         // the other one, meanwhile
 	brim  = int64(64 << 20)        // the same where nobody reads: more than all kernel buffers on the way
 	quiet = 400 * time.Millisecond // idle limit where the ending is silence
+
+	// quietAfter is the idle limit where bytes come first: a busy machine that lets the
+	// peers wait for a moment must not look like a peer that is silent.
+	quietAfter = 3 * quiet
 	piece = 16_001                 // not a divisor of anything
 )
 
@@ -52,7 +56,10 @@ type scene struct {
 func (e ending) run(t *testing.T, start Start) {
 	var o relay.Options
 	if e.how == "silence" {
-		o.Idle = quiet
+		o.Idle = quietAfter
+		if e.when == "before" {
+			o.Idle = quiet
+		}
 	}
 	down, up, ender, other := e.connect(t)
 	s := &scene{ending: e, link: begin(start, down, up, o), ender: ender, other: other, mine: 1, theirs: 2}

@@ -9,6 +9,7 @@ import (
 
 	"dwaar.dev/dwaar/host/dwaarfile"
 	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/host/route"
 	"dwaar.dev/dwaar/sdk/matchtest"
 )
 
@@ -26,12 +27,12 @@ func TestARunOfServerNamesOverQUICIsRouted(t *testing.T) {
 	f := matchtest.UDP()
 	f.Head = flight(t, "quic/quic-go.1.bin")
 	f.Bounds = []int{len(f.Head)}
-	if x := server.Explain(&f, false); x.Picked >= 0 || x.Need <= len(f.Head) {
+	if x := server.Routes().Explain(&f, false); x.Picked >= 0 || x.Need <= len(f.Head) {
 		t.Errorf("half a hello: route %d, need %d", x.Picked, x.Need)
 	}
 	f.Head = append(f.Head, flight(t, "quic/quic-go.2.bin")...)
 	f.Bounds = append(f.Bounds, len(f.Head))
-	x := server.Explain(&f, false)
+	x := server.Routes().Explain(&f, false)
 	if x.Picked != 1 {
 		t.Errorf("the whole hello: route %d, %v", x.Picked, x.Err)
 	}
@@ -62,7 +63,7 @@ func TestGroupsOfAServerNameAreFactsOfTheConnection(t *testing.T) {
 `)
 	f := matchtest.TCP()
 	f.Head = flight(t, "tls/curl-h2.bin")
-	x := server.Explain(&f, false)
+	x := server.Routes().Explain(&f, false)
 	want := map[string]string{
 		"tls.server_name": "app.example.com", "tls.version": "tls1.3", "tls.alpn": "h2,http/1.1",
 		"tls.regexp.host.0": "app.example", "tls.regexp.host.1": "app", "tls.regexp.host.label": "app",
@@ -88,7 +89,7 @@ func serverOf(t *testing.T, config string) *graph.Server {
 	return g.Servers[0]
 }
 
-func factsOf(x graph.Explanation) map[string]string {
+func factsOf(x route.Explanation) map[string]string {
 	facts := map[string]string{}
 	for _, f := range x.Facts {
 		facts[f.Name] = f.Value

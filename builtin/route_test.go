@@ -11,6 +11,7 @@ import (
 
 	"dwaar.dev/dwaar/host/dwaarfile"
 	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/host/route"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -70,7 +71,7 @@ func flight(tb testing.TB, name string) []byte {
 	return b
 }
 
-func routesOf(tb testing.TB, config string) *graph.Routes {
+func routesOf(tb testing.TB, config string) *route.Routes {
 	tb.Helper()
 	r := registry()
 	tree, err := dwaarfile.Parse("Dwaarfile", []byte(config), graph.Grammar(r), dwaarfile.Options{})
@@ -102,7 +103,7 @@ func (l *factLog) put(of, key string, value []byte) bool {
 
 // pick is a matching phase without its socket: the head after each read, at last
 // the whole of it.
-func pick(rs *graph.Routes, f *sdk.Flow, head []byte, cuts []int, l *factLog) (string, error) {
+func pick(rs *route.Routes, f *sdk.Flow, head []byte, cuts []int, l *factLog) (string, error) {
 	f.Reset()
 	f.Network, f.MaxHead = "tcp", 16<<10
 	f.Remote = netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, 1}), 1000)

@@ -14,6 +14,7 @@ import (
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/config"
 	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/host/route"
 	"dwaar.dev/dwaar/host/wasm"
 	"dwaar.dev/dwaar/sdk"
 )
@@ -90,11 +91,11 @@ func (a *app) explainOn(o explainOptions, said *sayings, server *graph.Server, l
 		f.Network, f.Remote, f.Local = "unix", netip.AddrPort{}, netip.AddrPort{}
 	}
 	f.Head = f.Head[:min(len(f.Head), f.MaxHead)]
-	now := server.Explain(&f, len(f.Head) == f.MaxHead)
+	now := server.Routes().Explain(&f, len(f.Head) == f.MaxHead)
 	later := now
 	said.over = true // the same matchers are asked again
 	if now.Need > 0 {
-		later = server.Explain(&f, true)
+		later = server.Routes().Explain(&f, true)
 	}
 	if o.json {
 		v := viewOf(listener.Name, &f, &now, &later)
@@ -169,7 +170,7 @@ func findListener(g *graph.Graph, name string) (*graph.Server, *graph.Listener, 
 	return nil, nil, usageError{fmt.Sprintf("--listener %s is none of the configuration's: %s", name, strings.Join(names, " "))}
 }
 
-func (a *app) printExplanation(listener string, f *sdk.Flow, now, later *graph.Explanation, said *sayings) {
+func (a *app) printExplanation(listener string, f *sdk.Flow, now, later *route.Explanation, said *sayings) {
 	fmt.Fprintf(a.out, "%s, %d bytes from %s\n\n", listener, len(f.Head), f.Remote)
 	for i := range now.Routes {
 		r := &now.Routes[i]
@@ -196,7 +197,7 @@ func (a *app) printExplanation(listener string, f *sdk.Flow, now, later *graph.E
 }
 
 // conclusion says who takes the connection.
-func conclusion(x *graph.Explanation) string {
+func conclusion(x *route.Explanation) string {
 	switch {
 	case x.Err != nil:
 		return fmt.Sprintf("the connection is closed: %v\n", x.Err)
@@ -241,7 +242,7 @@ type memberAnswer struct {
 	Answer  string `json:"answer"`
 }
 
-func viewOf(listener string, f *sdk.Flow, now, later *graph.Explanation) explanation {
+func viewOf(listener string, f *sdk.Flow, now, later *route.Explanation) explanation {
 	v := explanation{Listener: listener, Bytes: len(f.Head), Need: now.Need, Route: later.Picked + 1, Facts: map[string]string{}}
 	if later.Picked >= 0 {
 		v.At = later.Routes[later.Picked].Pos.String()

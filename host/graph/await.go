@@ -4,34 +4,35 @@ import (
 	"slices"
 	"strings"
 
+	"dwaar.dev/dwaar/host/route"
 	"dwaar.dev/dwaar/sdk"
 )
 
 // await puts matchers that wait for the facts that are read in the places of those that
 // do not: suppliers stand under no other negation than their readers.
-func (c *conditions) await(k *cond, reads []string) {
-	switch k.op {
-	case all:
+func (c *conditions) await(k *route.Cond, reads []string) {
+	switch k.Op {
+	case route.All:
 		reads = c.reads(k, slices.Clone(reads))
-		for i := range k.kids {
-			c.await(&k.kids[i], reads)
+		for i := range k.Kids {
+			c.await(&k.Kids[i], reads)
 		}
-	case no:
-		c.await(&k.kids[0], nil)
-	case leaf:
-		k.inst = c.waiting(k.inst, reads)
+	case route.Not:
+		c.await(&k.Kids[0], nil)
+	case route.Leaf:
+		k.Inst = c.waiting(k.Inst, reads)
 	}
 }
 
 // reads appends the full names of the facts that the readers in a condition read.
-func (c *conditions) reads(k *cond, names []string) []string {
-	if k.op == leaf {
-		if r, ok := c.list.instances[k.inst].m.(sdk.FactReader); ok {
+func (c *conditions) reads(k *route.Cond, names []string) []string {
+	if k.Op == route.Leaf {
+		if r, ok := c.list.Instances[k.Inst].Matcher.(sdk.FactReader); ok {
 			names = append(names, r.Reads()...)
 		}
 	}
-	for i := range k.kids {
-		names = c.reads(&k.kids[i], names)
+	for i := range k.Kids {
+		names = c.reads(&k.Kids[i], names)
 	}
 	return names
 }
@@ -39,11 +40,11 @@ func (c *conditions) reads(k *cond, names []string) []string {
 // waiting returns the instance that is like inst and waits for those of the facts that
 // are its own. Routes that read nothing keep the one that does not wait.
 func (c *conditions) waiting(inst int, reads []string) int {
-	in := c.list.instances[inst]
-	s, ok := in.m.(sdk.FactSupplier)
+	in := c.list.Instances[inst]
+	s, ok := in.Matcher.(sdk.FactSupplier)
 	var keys []string
 	for _, name := range reads {
-		if key, own := strings.CutPrefix(name, in.name+"."); own {
+		if key, own := strings.CutPrefix(name, in.Name+"."); own {
 			keys = append(keys, key)
 		}
 	}
@@ -55,17 +56,17 @@ func (c *conditions) waiting(inst int, reads []string) int {
 		return inst
 	}
 	slices.Sort(keys)
-	text := in.text + " for " + strings.Join(slices.Compact(keys), " ")
+	text := in.Text + " for " + strings.Join(slices.Compact(keys), " ")
 	if i, ok := c.byText[text]; ok {
 		return i
 	}
-	in.m = m
+	in.Matcher = m
 	if s, ok := m.(sdk.FactSetter); ok {
-		in.sets = s.Sets()
+		in.Sets = s.Sets()
 	}
-	c.late(m, in.name, c.at[inst])
-	i := len(c.list.instances)
-	c.list.instances = append(c.list.instances, in)
+	c.late(m, in.Name, c.at[inst])
+	i := len(c.list.Instances)
+	c.list.Instances = append(c.list.Instances, in)
 	c.specs, c.at = append(c.specs, c.specs[inst]), append(c.at, c.at[inst])
 	c.byText[text] = i
 	return i

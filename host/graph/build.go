@@ -3,9 +3,9 @@ package graph
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/route"
 	"dwaar.dev/dwaar/host/schema"
 	"dwaar.dev/dwaar/host/share"
 	"dwaar.dev/dwaar/sdk"
@@ -157,7 +157,7 @@ func (b *builder) server(n *sdk.Node) *Server {
 func (b *builder) routes(s pending) {
 	sc := &scope{builder: b, server: s.Server, known: map[string]bool{}, inGlobal: s.inGlobal}
 	s.Server.routes = sc.routes(s.node, s.Limits, false)
-	if len(s.Server.routes.list.routes) == 0 {
+	if s.Server.routes.Empty() {
 		b.warnf(s.Pos, "%s has no route: it accepts connections and closes them", s.node.Name)
 	}
 }
@@ -187,15 +187,8 @@ func (g *Graph) String() string {
 			names[i] = l.Name
 		}
 		fmt.Fprintf(&b, "server %s\n", strings.Join(names, " "))
-		fmt.Fprintf(&b, "  matching_timeout %s\n", orNone(s.Limits.MatchingTimeout))
-		b.WriteString(indent(s.routes.String(), "  "))
+		fmt.Fprintf(&b, "  matching_timeout %s\n", route.OrNone(s.Limits.MatchingTimeout))
+		b.WriteString(route.Indent(s.routes.String(), "  "))
 	}
 	return b.String()
-}
-
-func orNone(d time.Duration) string {
-	if d == 0 {
-		return "off"
-	}
-	return d.String()
 }

@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/route"
 	"dwaar.dev/dwaar/sdk"
 )
 
 // conditions builds what the routes of one list demand.
 type conditions struct {
 	scope  *scope
-	list   *list
+	list   *route.List
 	sets   map[string]*sdk.Node
 	byText map[string]int // instances, by how they are written
 	specs  []*sdk.Spec    // of each instance
@@ -23,7 +24,7 @@ type conditions struct {
 }
 
 // set builds the condition of a matcher set: all of its matchers.
-func (c *conditions) set(n *sdk.Node) cond {
+func (c *conditions) set(n *sdk.Node) route.Cond {
 	c.uses = nil
 	k := c.all(n)
 	c.await(&k, nil)
@@ -33,16 +34,16 @@ func (c *conditions) set(n *sdk.Node) cond {
 
 // all builds the condition that every matcher in the block of n matches. A block
 // without any would match everything, which nobody means.
-func (c *conditions) all(n *sdk.Node) cond {
+func (c *conditions) all(n *sdk.Node) route.Cond {
 	if len(n.Block) == 0 {
 		c.scope.errorf(n.Pos, "%s has no matcher: an empty condition would match everything; name a matcher", n.Name)
 	}
-	k := cond{op: all}
+	k := route.Cond{Op: route.All}
 	for i := range n.Block {
-		k.kids = append(k.kids, c.matcher(&n.Block[i]))
+		k.Kids = append(k.Kids, c.matcher(&n.Block[i]))
 	}
-	if len(k.kids) == 1 {
-		return k.kids[0]
+	if len(k.Kids) == 1 {
+		return k.Kids[0]
 	}
 	return k
 }
@@ -50,10 +51,10 @@ func (c *conditions) all(n *sdk.Node) cond {
 // matcher builds one matcher with its options. Options that are matchers of their
 // own (remote_ip in a tls block) must match beside it, and those it negates must
 // not match.
-func (c *conditions) matcher(n *sdk.Node) cond {
+func (c *conditions) matcher(n *sdk.Node) route.Cond {
 	c.scope.at = n.Pos
 	if n.Name == notName {
-		return c.not(func() cond { return c.all(n) })
+		return c.not(func() route.Cond { return c.all(n) })
 	}
 	e := matcherEntry(c.scope.registry, n.Name)
 	if e.New == nil || c.scope.faults.In(n) {
@@ -64,21 +65,21 @@ func (c *conditions) matcher(n *sdk.Node) cond {
 	}
 	own := *n
 	own.Block = nil
-	k := cond{op: all}
+	k := route.Cond{Op: route.All}
 	for i := range n.Block {
 		o := &n.Block[i]
 		switch spec := optionOf(&e, o.Name); {
 		case spec.Negates:
-			k.kids = append(k.kids, c.negated(n, o, &e))
+			k.Kids = append(k.Kids, c.negated(n, o, &e))
 		case spec.Hoist:
-			k.kids = append(k.kids, c.matcher(o))
+			k.Kids = append(k.Kids, c.matcher(o))
 		default:
 			own.Block = append(own.Block, *o)
 		}
 	}
-	k.kids = append([]cond{c.leaf(&own, &e)}, k.kids...)
-	if len(k.kids) == 1 {
-		return k.kids[0]
+	k.Kids = append([]route.Cond{c.leaf(&own, &e)}, k.Kids...)
+	if len(k.Kids) == 1 {
+		return k.Kids[0]
 	}
 	return k
 }
@@ -93,30 +94,30 @@ func optionOf(e *host.MatcherEntry, name string) sdk.Spec {
 }
 
 // negated builds "not what n would be with these options".
-func (c *conditions) negated(n, options *sdk.Node, e *host.MatcherEntry) cond {
+func (c *conditions) negated(n, options *sdk.Node, e *host.MatcherEntry) route.Cond {
 	if len(options.Block) == 0 {
 		c.scope.errorf(options.Pos, "%s in %s names no option: write what must not match", options.Name, n.Name)
-		return cond{}
+		return route.Cond{}
 	}
 	inner := *n
 	inner.Block = options.Block
-	return c.not(func() cond {
+	return c.not(func() route.Cond {
 		if !onlyHoisted(inner.Block, &e.Spec) {
 			return c.matcher(&inner)
 		}
-		k := cond{op: all}
+		k := route.Cond{Op: route.All}
 		for i := range inner.Block {
-			k.kids = append(k.kids, c.matcher(&inner.Block[i]))
+			k.Kids = append(k.Kids, c.matcher(&inner.Block[i]))
 		}
 		return k
 	})
 }
 
 // not builds the negation of a condition.
-func (c *conditions) not(build func() cond) cond {
+func (c *conditions) not(build func() route.Cond) route.Cond {
 	c.odd = !c.odd
 	defer func() { c.odd = !c.odd }()
-	return cond{op: no, kids: []cond{build()}}
+	return route.Cond{Op: route.Not, Kids: []route.Cond{build()}}
 }
 
 func onlyHoisted(options []sdk.Node, spec *sdk.Spec) bool {
@@ -129,14 +130,14 @@ func onlyHoisted(options []sdk.Node, spec *sdk.Spec) bool {
 }
 
 // leaf returns the instance of a matcher: one that exists, or a new one.
-func (c *conditions) leaf(n *sdk.Node, e *host.MatcherEntry) cond {
+func (c *conditions) leaf(n *sdk.Node, e *host.MatcherEntry) route.Cond {
 	text := nodeText(n)
 	i, ok := c.byText[text]
 	if !ok {
 		i = c.instance(n, e, text)
 	}
 	c.uses = append(c.uses, use{i, n.Pos, c.odd})
-	return cond{op: leaf, inst: i}
+	return route.Cond{Op: route.Leaf, Inst: i}
 }
 
 // construct makes a matcher of a node that is written as text. One that is an actor is
@@ -164,25 +165,25 @@ func (c *conditions) construct(n *sdk.Node, e *host.MatcherEntry, text string) (
 // instance makes an instance of a matcher.
 func (c *conditions) instance(n *sdk.Node, e *host.MatcherEntry, text string) int {
 	m := c.construct(n, e, text)
-	in := instance{name: n.Name, text: text, m: m}
+	in := route.Instance{Name: n.Name, Text: text, Matcher: m}
 	for _, f := range e.Spec.Facts {
-		in.keys = append(in.keys, f.Key)
+		in.Keys = append(in.Keys, f.Key)
 	}
-	in.code = slices.Contains(in.keys, codeFact)
+	in.Code = slices.Contains(in.Keys, route.CodeFact)
 	if s, ok := m.(sdk.Starter); ok {
-		in.first = s.First()
+		in.First = s.First()
 	}
 	if s, ok := m.(sdk.FactSetter); ok {
-		in.sets = s.Sets()
+		in.Sets = s.Sets()
 	}
 	c.late(m, n.Name, n.Pos)
 	if r, ok := m.(sdk.FactReader); ok {
-		in.reads = len(r.Reads()) > 0
+		in.Reads = len(r.Reads()) > 0
 	}
-	i := len(c.list.instances)
-	c.list.instances = append(c.list.instances, in)
+	i := len(c.list.Instances)
+	c.list.Instances = append(c.list.Instances, in)
 	c.specs, c.at = append(c.specs, &e.Spec), append(c.at, n.Pos)
-	if !in.reads { // a reader's answer depends on the set it stands in
+	if !in.Reads { // a reader's answer depends on the set it stands in
 		c.byText[text] = i
 	}
 	return i
@@ -190,14 +191,14 @@ func (c *conditions) instance(n *sdk.Node, e *host.MatcherEntry, text string) in
 
 // waits warns of a matcher that cannot say No before a client has sent many bytes
 // where other routes wait behind it.
-func (c *conditions) waits(r *Route) {
-	for _, i := range r.winners {
-		w, ok := c.list.instances[i].m.(sdk.Waiter)
+func (c *conditions) waits(r *route.Route) {
+	for _, i := range r.Cond.Winners() {
+		w, ok := c.list.Instances[i].Matcher.(sdk.Waiter)
 		if !ok || w.Waits() < 2 {
 			continue
 		}
 		c.scope.warnf(c.at[i], "%s may hold clients that send fewer than %d bytes for %s before the routes behind it are tried: anchor it, or move its route down",
-			c.list.instances[i].name, w.Waits(), orNone(c.list.limits.MatchingTimeout))
+			c.list.Instances[i].Name, w.Waits(), route.OrNone(c.list.Timeout))
 	}
 }
 
@@ -216,45 +217,45 @@ func (c *conditions) late(m sdk.Matcher, name string, at sdk.Pos) {
 
 // refused stands for a matcher that is an error already, so that what is around it
 // can be looked at.
-func (c *conditions) refused(n *sdk.Node, e *host.MatcherEntry) cond {
+func (c *conditions) refused(n *sdk.Node, e *host.MatcherEntry) route.Cond {
 	if e.New == nil {
 		c.scope.known[n.Name+".*"] = true // who knows what it would have set
 	}
-	i := len(c.list.instances)
-	c.list.instances = append(c.list.instances, instance{name: n.Name, text: n.Name})
+	i := len(c.list.Instances)
+	c.list.Instances = append(c.list.Instances, route.Instance{Name: n.Name, Text: n.Name})
 	c.specs, c.at = append(c.specs, &e.Spec), append(c.at, n.Pos)
-	return cond{op: leaf, inst: i}
+	return route.Cond{Op: route.Leaf, Inst: i}
 }
 
 // resolve gives every reader the instances that supply what it reads: members of
 // its set under no other negation than its own.
-func (c *conditions) resolve(k *cond, beside []int) {
-	switch k.op {
-	case all:
+func (c *conditions) resolve(k *route.Cond, beside []int) {
+	switch k.Op {
+	case route.All:
 		visible := slices.Clone(beside)
-		k.positive(func(i int) { visible = append(visible, i) })
-		for i := range k.kids {
-			c.resolve(&k.kids[i], visible)
+		visible = append(visible, k.Winners()...)
+		for i := range k.Kids {
+			c.resolve(&k.Kids[i], visible)
 		}
-	case no:
-		c.resolve(&k.kids[0], beside)
-	case leaf:
-		c.sources(k.inst, beside)
+	case route.Not:
+		c.resolve(&k.Kids[0], beside)
+	case route.Leaf:
+		c.sources(k.Inst, beside)
 	}
 }
 
 func (c *conditions) sources(inst int, beside []int) {
-	in := &c.list.instances[inst]
-	r, ok := in.m.(sdk.FactReader)
+	in := &c.list.Instances[inst]
+	r, ok := in.Matcher.(sdk.FactReader)
 	if !ok {
 		return
 	}
 	for _, name := range r.Reads() {
 		supplied := knows(c.scope.known, name)
 		for _, i := range beside {
-			if i != inst && !c.list.instances[i].reads && knows(factSet(c.names(i)), name) {
-				in.sources = append(in.sources, i)
-				in.inner = append(in.inner, name)
+			if i != inst && !c.list.Instances[i].Reads && knows(factSet(c.names(i)), name) {
+				in.Sources = append(in.Sources, i)
+				in.Inner = append(in.Inner, name)
 				supplied = true
 			}
 		}
@@ -266,14 +267,14 @@ func (c *conditions) sources(inst int, beside []int) {
 
 // names returns the full names of the facts an instance sets.
 func (c *conditions) names(inst int) []string {
-	in := &c.list.instances[inst]
+	in := &c.list.Instances[inst]
 	var names []string
 	for _, f := range c.specs[inst].Facts {
 		if !f.Asked {
-			names = append(names, in.name+"."+f.Key)
+			names = append(names, in.Name+"."+f.Key)
 		}
 	}
-	return append(names, in.sets...)
+	return append(names, in.Sets...)
 }
 
 // supplied returns the facts of instances.
@@ -291,7 +292,7 @@ func (c *conditions) closed(before map[string]bool, instances []int) map[string]
 	closed := map[string]bool{}
 	maps.Copy(closed, before)
 	for _, i := range instances {
-		k, ok := c.list.instances[i].m.(sdk.Keyed)
+		k, ok := c.list.Instances[i].Matcher.(sdk.Keyed)
 		if !ok {
 			continue
 		}
@@ -299,9 +300,9 @@ func (c *conditions) closed(before map[string]bool, instances []int) map[string]
 		f, ok := by.(sdk.FactSelector)
 		wild := slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, "*") })
 		if ok && !wild {
-			in := &c.list.instances[i]
-			closed[in.name+"."+f.Fact()] = true
-			if in.alias(f.Fact()) {
+			in := &c.list.Instances[i]
+			closed[in.Name+"."+f.Fact()] = true
+			if in.Alias(f.Fact()) {
 				closed[f.Fact()] = true
 			}
 		}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/route"
 	"dwaar.dev/dwaar/host/share"
 	"dwaar.dev/dwaar/sdk"
 )
@@ -48,7 +49,7 @@ type Server struct {
 	Listeners []Listener
 	Limits    Limits
 
-	routes *Routes
+	routes *route.Routes
 }
 
 // Limits bound what clients can use up.
@@ -79,7 +80,7 @@ type Access struct {
 
 // Routes are the server's routes: what a session begins with, and what can be picked
 // from without a connection.
-func (s *Server) Routes() *Routes { return s.routes }
+func (s *Server) Routes() *route.Routes { return s.routes }
 
 // Actors are what runs beside the connections while this graph is the current one:
 // health checks, file watchers. One of them runs what the graph shares.

@@ -43,7 +43,7 @@ type use struct {
 // yes where it lets through, and the other way round under a negation.
 func (c *conditions) judge(w way) {
 	for _, u := range c.uses {
-		m, ok := c.list.instances[u.inst].m.(host.Substitute)
+		m, ok := c.list.Instances[u.inst].Matcher.(host.Substitute)
 		if !ok {
 			continue
 		}

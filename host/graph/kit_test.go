@@ -3,7 +3,6 @@ package graph
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net"
 	"testing"
@@ -12,25 +11,9 @@ import (
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/dwaarfile"
+	"dwaar.dev/dwaar/host/internal/prefix"
 	"dwaar.dev/dwaar/sdk"
 )
-
-// prefix matches connections that begin with a text and sets the fact "prefix.is".
-type prefix string
-
-func (p prefix) Match(f *sdk.Flow) (sdk.Verdict, error) {
-	n := min(len(f.Head), len(p))
-	switch {
-	case string(f.Head[:n]) != string(p[:n]):
-		return sdk.No, nil
-	case n < len(p):
-		return sdk.Need(n + 1), nil
-	case p == "broken":
-		return sdk.No, errors.New("it is broken")
-	}
-	f.Set("is", []byte(p))
-	return sdk.Yes, nil
-}
 
 // is matches when a fact has a value.
 type is struct{ fact, value string }
@@ -84,20 +67,14 @@ type subroute struct{ host.Routes }
 func testRegistry() *host.Registry {
 	r := &host.Registry{}
 	facts := []sdk.Fact{{Key: "is", Doc: "the text"}}
-	newPrefix := func(n *sdk.Node) (sdk.Matcher, error) {
-		if len(n.Args) == 0 {
-			return prefix(""), nil
-		}
-		return prefix(n.Args[0].Text), nil
-	}
 	r.Matcher(sdk.Spec{
 		Name: "prefix", Doc: "begins with TEXT", Args: []sdk.Arg{sdk.Maybe("TEXT", sdk.Free)}, Facts: facts,
 		Block: &sdk.Block{Options: []sdk.Spec{
 			{Name: "other", Doc: "and matches", Args: []sdk.Arg{sdk.One("TEXT", sdk.Free)}, Hoist: true},
 			{Name: "not", Doc: "and does not match", Negates: true, Block: &sdk.Block{}},
 		}},
-	}, newPrefix)
-	r.Matcher(sdk.Spec{Name: "other", Doc: "as prefix", Args: []sdk.Arg{sdk.One("TEXT", sdk.Free)}, Facts: facts}, newPrefix)
+	}, prefix.New)
+	r.Matcher(sdk.Spec{Name: "other", Doc: "as prefix", Args: []sdk.Arg{sdk.One("TEXT", sdk.Free)}, Facts: facts}, prefix.New)
 	r.Matcher(sdk.Spec{
 		Name: "is", Doc: "a fact equals VALUE", Args: []sdk.Arg{sdk.One("FACT", sdk.Free), sdk.One("VALUE", sdk.Free)},
 	}, func(n *sdk.Node) (sdk.Matcher, error) { return is{n.Args[0].Text, n.Args[1].Text}, nil })

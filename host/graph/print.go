@@ -3,6 +3,7 @@ package graph
 import (
 	"strings"
 
+	"dwaar.dev/dwaar/host/route"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -58,7 +59,7 @@ func (s *scope) handlerText(n *sdk.Node, spec *sdk.Spec) string {
 	}
 	b.WriteByte('\n')
 	for _, rs := range s.nested {
-		b.WriteString(indent("matching_timeout "+orNone(rs.list.limits.MatchingTimeout)+"\n"+rs.String(), "  "))
+		b.WriteString(route.Indent("matching_timeout "+rs.Timeout()+"\n"+rs.String(), "  "))
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/route"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -15,7 +16,7 @@ type scope struct {
 	server   *Server
 	known    map[string]bool // full names of facts; "x.*" is every fact of x
 	closed   map[string]bool // facts of which every value is a name in the configuration
-	nested   []*Routes       // built by Routes, for printing
+	nested   []*route.Routes // built by Routes, for printing
 	inner    way             // what becomes of connections in them
 	way      way             // what becomes of connections in the chain or the routes that are built
 	plain    bool            // no condition and no wrapping between the listener and here

@@ -10,14 +10,14 @@ import (
 	"time"
 
 	"dwaar.dev/dwaar/host"
-	"dwaar.dev/dwaar/host/graph"
 	"dwaar.dev/dwaar/host/relay"
+	"dwaar.dev/dwaar/host/route"
 	"dwaar.dev/dwaar/host/upstream"
 	"dwaar.dev/dwaar/sdk"
 )
 
 // conn is a session as the handlers in its goroutine see it: a [host.Conn] and a
-// [graph.Chooser]. A conn that Wrap made has a head of its own and shares the session.
+// [route.Chooser]. A conn that Wrap made has a head of its own and shares the session.
 type conn struct {
 	s    *Session
 	u    *setup // of the session, also after a relay has it
@@ -27,7 +27,7 @@ type conn struct {
 
 var (
 	_ host.Conn     = (*conn)(nil)
-	_ graph.Chooser = (*conn)(nil)
+	_ route.Chooser = (*conn)(nil)
 )
 
 // Flow implements [host.View].
@@ -102,8 +102,8 @@ func (c *conn) Wrap(inner net.Conn) host.Conn {
 // Given implements [host.Conn].
 func (c *conn) Given() bool { return c.s.given }
 
-// Choose implements [graph.Chooser]: it runs an inner matching phase.
-func (c *conn) Choose(routes *graph.Routes) (*graph.Route, error) {
+// Choose implements [route.Chooser]: it runs an inner matching phase.
+func (c *conn) Choose(routes *route.Routes) (*route.Route, error) {
 	timeout, own := routes.Limits()
 	c.h.await(time.Now(), timeout, own)
 	p := routes.Begin(&c.h.flow, c)

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"dwaar.dev/dwaar/host"
-	"dwaar.dev/dwaar/host/graph"
 	"dwaar.dev/dwaar/host/relay"
+	"dwaar.dev/dwaar/host/route"
 	"dwaar.dev/dwaar/host/upstream"
 )
 
@@ -228,7 +228,7 @@ func (s *Session) starved(u *setup, why error) Act {
 }
 
 // chosen goes on with the route that takes the session; nil: no route does.
-func (s *Session) chosen(u *setup, r *graph.Route) Act {
+func (s *Session) chosen(u *setup, r *route.Route) Act {
 	switch {
 	case r == nil:
 		return s.fail(u, s.noRoute())
@@ -251,7 +251,7 @@ func (s *Session) chosen(u *setup, r *graph.Route) Act {
 }
 
 // took records the outer route.
-func (s *Session) took(u *setup, r *graph.Route) {
+func (s *Session) took(u *setup, r *route.Route) {
 	if u.route == nil {
 		u.route = r
 		s.route.Store(r.Title())

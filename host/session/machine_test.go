@@ -16,29 +16,12 @@ import (
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/dwaarfile"
 	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/host/internal/prefix"
 	"dwaar.dev/dwaar/host/relay"
+	"dwaar.dev/dwaar/host/route"
 	"dwaar.dev/dwaar/host/upstream"
 	"dwaar.dev/dwaar/sdk"
 )
-
-// prefix matches connections that begin with a text. Of "boom" it panics.
-type prefix string
-
-func (p prefix) Match(f *sdk.Flow) (sdk.Verdict, error) {
-	n := min(len(f.Head), len(p))
-	switch {
-	case string(f.Head[:n]) != string(p[:n]):
-		return sdk.No, nil
-	case n < len(p):
-		return sdk.Need(n + 1), nil
-	case p == "fail":
-		return sdk.No, errors.New("it is broken")
-	case p == "boom":
-		panic("on purpose")
-	}
-	f.Set("is", f.Head)
-	return sdk.Yes, nil
-}
 
 // plans plans what comes next in its script, for one upstream.
 type plans struct {
@@ -74,7 +57,7 @@ type world struct {
 	graph  *graph.Graph
 	heads  *Heads
 	plans  *plans
-	routes *graph.Routes
+	routes *route.Routes
 }
 
 const config = `layer4 {
@@ -83,7 +66,7 @@ const config = `layer4 {
 		@p prefix pp
 		@h prefix hhh
 		@b prefix boom
-		@f prefix fail
+		@f prefix broken
 		@s prefix subs
 		route @p {
 			plan
@@ -111,8 +94,7 @@ func newWorld(tb testing.TB, script func() int) *world {
 		plans: &plans{upstream.New("u", upstream.Options{MaxFails: 3, FailFor: time.Nanosecond, CloseIfUnhealthy: true}), script},
 	}
 	var r host.Registry
-	r.Matcher(sdk.Spec{Name: "prefix", Args: []sdk.Arg{sdk.One("TEXT", sdk.Free)}, Facts: []sdk.Fact{{Key: "is"}}},
-		func(n *sdk.Node) (sdk.Matcher, error) { return prefix(n.Args[0].Text), nil })
+	r.Matcher(sdk.Spec{Name: "prefix", Args: []sdk.Arg{sdk.One("TEXT", sdk.Free)}, Facts: []sdk.Fact{{Key: "is"}}}, prefix.New)
 	r.Handler(sdk.Spec{Name: "plan", Ends: true}, func(host.Builder, *sdk.Node) (host.Handler, error) { return w.plans, nil })
 	r.Handler(sdk.Spec{Name: "handle", Ends: true}, func(host.Builder, *sdk.Node) (host.Handler, error) { return handles{}, nil })
 	tree, err := dwaarfile.Parse("Dwaarfile", []byte(config), graph.Grammar(&r), dwaarfile.Options{})
@@ -168,7 +150,7 @@ func (x *trial) tell(in Input) (act Act) {
 }
 
 var (
-	texts = []string{"p", "pp", "h", "hh", "boom", "fail", "sub", "s", "x"}
+	texts = []string{"p", "pp", "h", "hh", "boom", "broken", "sub", "s", "x"}
 	errs  = []error{
 		nil, io.EOF, syscall.ECONNRESET, os.ErrDeadlineExceeded, host.ErrFull, host.ErrNoMemory, context.Canceled,
 		host.End(host.ByClient, host.Protocol, errors.New("no")), host.ErrNoRoute, errors.New("other"),

@@ -6,17 +6,17 @@ import (
 	"os"
 
 	"dwaar.dev/dwaar/host"
-	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/host/route"
 )
 
 // phase is a matching phase under way. try is called again whenever the head has grown,
 // and after starve for the last time.
-type phase = graph.Phase
+type phase = route.Phase
 
 // try returns the route that takes the connection, with its facts recorded. Otherwise
 // it returns how many bytes the head must have before the routes are tried again; 0
 // means that no route takes the connection.
-func (s *Session) try(p *phase, h *head) (r *graph.Route, need int, err error) {
+func (s *Session) try(p *phase, h *head) (r *route.Route, need int, err error) {
 	r, need, err = p.Try(&h.flow, &s.setup.facts)
 	if err != nil {
 		return nil, 0, host.End(host.ByProxy, host.Failed, err)

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"dwaar.dev/dwaar/host"
-	"dwaar.dev/dwaar/host/graph"
 	"dwaar.dev/dwaar/host/relay"
+	"dwaar.dev/dwaar/host/route"
 	"dwaar.dev/dwaar/host/upstream"
 	"dwaar.dev/dwaar/sdk"
 )
@@ -75,12 +75,12 @@ type Session struct {
 type setup struct {
 	head
 	facts    host.Facts
-	graph    *graph.Graph // given back with the setup; nil: there is none
-	routes   *graph.Routes
+	graph    Graph // given back with the setup; nil: there is none
+	routes   *route.Routes
 	phase    phase
 	need     int          // bytes that the head must have before the routes are tried again
 	final    error        // why the head will not grow; nil: it may
-	route    *graph.Route // the outer route; nil: none was chosen yet
+	route    *route.Route // the outer route; nil: none was chosen yet
 	planner  host.Planner // of a route that needs no goroutine; nil: the handlers run in one
 	attempts upstream.Attempts
 	course   upstream.Course
@@ -89,12 +89,16 @@ type setup struct {
 	outcome  host.Outcome // how the session ends; valid while Closing
 }
 
+// Graph is what the routes of a session belong to, and lives while somebody holds a
+// reference to it. Release gives one back and never waits.
+type Graph interface{ Release() }
+
 // Begin is what a session begins with.
 type Begin struct {
 	ID     uint64        // number of the connection, from 1
 	Flow   sdk.Flow      // without a head; MaxHead is set
-	Routes *graph.Routes // nil: Serve is given the handlers
-	Graph  *graph.Graph  // of the routes, with a reference that the session releases; nil: none
+	Routes *route.Routes // nil: Serve is given the handlers
+	Graph  Graph         // of the routes, with a reference that the session releases; nil: none
 }
 
 // Init makes s a session in state Accepted. Nobody may copy s afterwards.

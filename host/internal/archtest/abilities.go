@@ -130,7 +130,7 @@ func wordName(p *Package, e ast.Expr) string {
 // parts reports whether a package has what configurations are made of: matchers,
 // handlers, builders and shared values.
 func parts(path string) bool {
-	return matchAny([]string{"builtin/...", "host", "host/graph", "host/session", "host/share", "host/target", "host/upstream", "host/wasm"}, path)
+	return matchAny([]string{"builtin/...", "host", "host/graph", "host/route", "host/session", "host/share", "host/target", "host/upstream", "host/wasm"}, path)
 }
 
 // has reports whether a type of the package has the methods of an interface.

@@ -114,8 +114,7 @@ func configRules() []rule {
 		},
 		{
 			packages: []string{"host/graph"},
-			imports:  []string{"host", "host/schema", "host/share", "sdk"},
-			modules:  []string{"github.com/gaissmai/bart"},
+			imports:  []string{"host", "host/route", "host/schema", "host/share", "sdk"},
 			tests:    anyPart(),
 			why:      "graph never imports wasm or builtin: plugins and builtins reach it as Registry entries; and building never starts, so it knows no engine",
 		},
@@ -160,8 +159,15 @@ func connRules() []rule {
 			why:      "host/upstream counts and connects: who is connected, and what for, it is not told",
 		},
 		{
+			packages: []string{"host/route"},
+			imports:  []string{"host", "sdk"},
+			modules:  []string{"github.com/gaissmai/bart"},
+			tests:    anyPart(),
+			why:      "host/route picks and runs what was compiled: what a configuration looks like is host/graph's, and it can be read without that",
+		},
+		{
 			packages: []string{"host/session"},
-			imports:  []string{"host", "host/graph", "host/relay", "host/upstream", "sdk"},
+			imports:  []string{"host", "host/relay", "host/route", "host/upstream", "sdk"},
 			tests:    anyPart(),
 			why:      "host/session is what becomes of one connection: it knows routes and upstreams, and neither who accepted it nor what drives it",
 		},

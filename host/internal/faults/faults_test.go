@@ -22,25 +22,25 @@ type fault struct {
 }
 
 func faults() []fault {
-	const graph, laws = "./host/graph", "Laws|Routes|Served|Lookup|Silent|Full"
+	const graph, route, laws = "./host/graph", "./host/route", "Laws|Routes|Served|Lookup|Silent|Full"
 	return []fault{
-		{"And prefers Unknown to No", "sdk/verdict.go", "	case a.Verdict == No:\n		return 4", "	case a.Verdict == No:\n		return 0", graph, laws},
-		{"And prefers an error to Need", "sdk/verdict.go", "func rankAnd(a Answer) int {\n	switch {\n	case a.Err != nil:\n		return 2", "func rankAnd(a Answer) int {\n	switch {\n	case a.Err != nil:\n		return 5", graph, laws},
-		{"Not turns Unknown into Yes", "sdk/verdict.go", "	case a.Verdict > 0:\n		return Answer{Verdict: No}\n	}\n	return a\n}\n\n// Final", "	case a.Verdict > 0:\n		return Answer{Verdict: No}\n	case a.Verdict == Unknown:\n		return Answer{Verdict: Yes}\n	}\n	return a\n}\n\n// Final", graph, laws},
-		{"at the end Need becomes No", "sdk/verdict.go", "		return Answer{Verdict: Unknown}\n	}\n	return a\n}\n\n// Decided", "		return Answer{Verdict: No}\n	}\n	return a\n}\n\n// Decided", graph, laws},
+		{"And prefers Unknown to No", "sdk/verdict.go", "	case a.Verdict == No:\n		return 4", "	case a.Verdict == No:\n		return 0", route, laws},
+		{"And prefers an error to Need", "sdk/verdict.go", "func rankAnd(a Answer) int {\n	switch {\n	case a.Err != nil:\n		return 2", "func rankAnd(a Answer) int {\n	switch {\n	case a.Err != nil:\n		return 5", route, laws},
+		{"Not turns Unknown into Yes", "sdk/verdict.go", "	case a.Verdict > 0:\n		return Answer{Verdict: No}\n	}\n	return a\n}\n\n// Final", "	case a.Verdict > 0:\n		return Answer{Verdict: No}\n	case a.Verdict == Unknown:\n		return Answer{Verdict: Yes}\n	}\n	return a\n}\n\n// Final", route, laws},
+		{"at the end Need becomes No", "sdk/verdict.go", "		return Answer{Verdict: Unknown}\n	}\n	return a\n}\n\n// Decided", "		return Answer{Verdict: No}\n	}\n	return a\n}\n\n// Decided", route, laws},
 		{"Need is off by one", "sdk/verdict.go", "	return Verdict(-n)", "	return Verdict(-n - 1)", "./sdk", ""},
-		{"a later route that is ready wins", "host/graph/pick.go", "		case !answer.Decided():\n			return nil, answer.Verdict.NeedBytes(), nil", "		case !answer.Decided():\n			need = answer.Verdict.NeedBytes()", graph, laws},
-		{"an error is looked at last", "host/graph/pick.go", "			return nil, 0, answer.Err", "			continue", graph, laws},
+		{"a later route that is ready wins", "host/route/pick.go", "		case !answer.Decided():\n			return nil, answer.Verdict.NeedBytes(), nil", "		case !answer.Decided():\n			need = answer.Verdict.NeedBytes()", route, laws},
+		{"an error is looked at last", "host/route/pick.go", "			return nil, 0, answer.Err", "			continue", route, laws},
 		{"the final pick is forgotten", "host/session/phase.go", "	p.Final = true\n", "	return host.ErrNoRoute\n", graph, laws},
-		{"a decided matcher is asked again", "host/graph/cond.go", "	if e.known(entry) && entry.answer.Decided() {\n		return entry.answer\n	}\n", "", graph, ""},
-		{"a matcher is asked before its bytes are there", "host/graph/cond.go", "	return len(e.flow.Head) < entry.answer.Verdict.NeedBytes()", "	return false", graph, ""},
-		{"facts of those that did not match are kept", "host/graph/cond.go", "	e.memo.forget(mark)\n	return sdk.Answer{Verdict: lawful", "	return sdk.Answer{Verdict: lawful", graph, ""},
-		{"facts under a negation count", "host/graph/cond.go", "	case all:\n		for i := range c.kids {\n			c.kids[i].positive(visit)", "	case all, no:\n		for i := range c.kids {\n			c.kids[i].positive(visit)", graph, laws},
-		{"a reader is asked before its supplier", "host/graph/cond.go", "			return a // the facts that it reads are not there yet", "			break", graph, ""},
-		{"a Need beyond the head waits", "host/graph/cond.go", "	case n > f.MaxHead && f.MaxHead > 0:", "	case false:", graph, ""},
-		{"the first byte is tested in the wrong word", "host/graph/cond.go", "in.first[head[0]>>6]", "in.first[head[0]>>7]", graph, ""},
-		{"a run of names forgets the first route", "host/graph/index.go", "	for i := s.end - 1; i >= s.begin; i-- {\n		_, names", "	for i := s.end - 1; i > s.begin; i-- {\n		_, names", graph, laws},
-		{"a range inside a range hides it", "host/graph/index.go", "			route = min(route, i)", "			_ = i", graph, laws},
+		{"a decided matcher is asked again", "host/route/cond.go", "	if e.known(entry) && entry.answer.Decided() {\n		return entry.answer\n	}\n", "", route, ""},
+		{"a matcher is asked before its bytes are there", "host/route/cond.go", "	return len(e.flow.Head) < entry.answer.Verdict.NeedBytes()", "	return false", route, ""},
+		{"facts of those that did not match are kept", "host/route/cond.go", "	e.memo.forget(mark)\n	return sdk.Answer{Verdict: lawful", "	return sdk.Answer{Verdict: lawful", graph, ""},
+		{"facts under a negation count", "host/route/route.go", "	case All:\n		for i := range c.Kids {\n			to =", "	case All, Not:\n		for i := range c.Kids {\n			to =", graph, laws},
+		{"a reader is asked before its supplier", "host/route/cond.go", "			return a // the facts that it reads are not there yet", "			break", graph, ""},
+		{"a Need beyond the head waits", "host/route/cond.go", "	case n > f.MaxHead && f.MaxHead > 0:", "	case false:", route, ""},
+		{"the first byte is tested in the wrong word", "host/route/cond.go", "in.First[head[0]>>6]", "in.First[head[0]>>7]", route, ""},
+		{"a run of names forgets the first route", "host/route/index.go", "	for i := s.end - 1; i >= s.begin; i-- {\n		_, names", "	for i := s.end - 1; i > s.begin; i-- {\n		_, names", route, laws},
+		{"a range inside a range hides it", "host/route/index.go", "			route = min(route, i)", "			_ = i", route, laws},
 		{"an inner phase has a new deadline on the same bytes", "host/session/head.go", "	if !own && h.phased {", "	if false {", "./host/session", "Phase"},
 		{"what was discarded is read again", "host/session/head.go", "	h.off += n\n", "", "./host/session", "Peeked"},
 		{"a probe is taken for a client", "host/session/phase.go", "		return host.End(host.ByClient, host.Probe, nil)", "		return nil", graph, laws},
@@ -50,11 +50,11 @@ func faults() []fault {
 		{"tls takes a record for the whole hello", "builtin/tls/records.go", "	if s.records++; s.records == 2 {", "	if s.records++; s.records == 3 {", "./builtin/tls", ""},
 		{"tls asks for a byte too many", "builtin/tls/records.go", "sdk.Need(s.at + min(need-s.length(), s.left+1))", "sdk.Need(s.at + 1 + min(need-s.length(), s.left+1))", "./builtin/tls", "Law|Planted|Cut"},
 		{"postgres takes a message before it is whole", "builtin/postgres/message.go", "	if len(head) < length {", "	if len(head) < length-1 {", "./builtin/postgres", ""},
-		{"what another connection's matchers said is remembered", "host/graph/memo.go", "	if m.phase++; m.phase == 0 {", "	if m.phase == 0 {", graph, ""},
+		{"what another connection's matchers said is remembered", "host/route/memo.go", "	if m.phase++; m.phase == 0 {", "	if m.phase == 0 {", route, ""},
 		{"first bytes are sent twice", "host/session/machine.go", "first[min(in.N, len(first)):]", "first[0:]", "./host/engine", "Heads|First"},
 		{"a connection that lands is not killed", "host/session/goroutine.go", "	s.Hold(&g.link)\n", "", "./host/engine", "Kills"},
 		{"an attempt that is under way is forgotten", "host/session/end.go", "	u.course.Drop()\n", "", "./host/session", "Random"},
-		{"a chain that does not end stops", "host/graph/routes.go", "		if !l.routes[i].chain.ends && i+1 < len(l.routes) {", "		if false {", graph, laws},
+		{"a chain that does not end stops", "host/route/route.go", "		if !r.Chain.ends && i+1 < len(l.Routes) {", "		if false {", graph, laws},
 	}
 }
 

@@ -1,4 +1,4 @@
-package graph
+package route
 
 import (
 	"errors"
@@ -48,33 +48,32 @@ func randomOracle(r *rand.Rand) oracle {
 	return o
 }
 
-func randomCond(r *rand.Rand, instances, depth int) cond {
+func randomCond(r *rand.Rand, instances, depth int) Cond {
 	switch k := r.IntN(6); {
 	case depth == 0 || k < 3:
-		return cond{op: leaf, inst: r.IntN(instances)}
+		return Cond{Op: Leaf, Inst: r.IntN(instances)}
 	case k == 3:
-		return cond{op: no, kids: []cond{randomCond(r, instances, depth-1)}}
+		return Cond{Op: Not, Kids: []Cond{randomCond(r, instances, depth-1)}}
 	}
-	c := cond{op: all}
+	c := Cond{Op: All}
 	for range 1 + r.IntN(3) {
-		c.kids = append(c.kids, randomCond(r, instances, depth-1))
+		c.Kids = append(c.Kids, randomCond(r, instances, depth-1))
 	}
 	return c
 }
 
-func randomList(r *rand.Rand) *list {
-	l := &list{}
+func randomList(r *rand.Rand) *List {
+	l := &List{}
 	for i := range 1 + r.IntN(5) {
 		o := randomOracle(r)
-		l.instances = append(l.instances, instance{name: "m" + strconv.Itoa(i), text: "m" + strconv.Itoa(i), m: o})
+		l.Instances = append(l.Instances, Instance{Name: "m" + strconv.Itoa(i), Text: "m" + strconv.Itoa(i), Matcher: o})
 	}
 	for i := range 1 + r.IntN(4) {
-		rt := Route{Name: "@" + strconv.Itoa(i), cond: randomCond(r, len(l.instances), 2)}
+		rt := Route{Name: "@" + strconv.Itoa(i), Cond: randomCond(r, len(l.Instances), 2)}
 		if r.IntN(8) == 0 {
-			rt.cond = cond{}
+			rt.Cond = Cond{}
 		}
-		rt.cond.positive(func(i int) { rt.winners = append(rt.winners, i) })
-		l.routes = append(l.routes, rt)
+		l.Routes = append(l.Routes, rt)
 	}
 	l.index()
 	return l
@@ -88,7 +87,7 @@ type chosen struct {
 
 // choose is the loop of a matching phase without its socket. lengths are those of
 // the head after each read; behind the last one nothing comes.
-func choose(l *list, head []byte, lengths []int) (chosen, error) {
+func choose(l *List, head []byte, lengths []int) (chosen, error) {
 	rs := &Routes{list: l}
 	f := &sdk.Flow{MaxHead: headLength}
 	m := rs.NewMemo(f, nil)
@@ -124,7 +123,7 @@ func choose(l *list, head []byte, lengths []int) (chosen, error) {
 // judge is the law written down a second time, without memo or steps: the value
 // of every leaf for the whole head, the tables of law 6, and the order of routes,
 // evaluated at each length until one decides.
-func judge(l *list, length int) chosen {
+func judge(l *List, length int) chosen {
 	for n := 0; n <= length; n++ {
 		if c, decided := judgeAt(l, n, false); decided {
 			return c
@@ -134,15 +133,15 @@ func judge(l *list, length int) chosen {
 	return c
 }
 
-func judgeAt(l *list, n int, final bool) (chosen, bool) {
-	for i := range l.routes {
-		r := &l.routes[i]
-		switch v := judgeCond(l, &r.cond, n, final); v.kind {
+func judgeAt(l *List, n int, final bool) (chosen, bool) {
+	for i := range l.Routes {
+		r := &l.Routes[i]
+		switch v := judgeCond(l, &r.Cond, n, final); v.kind {
 		case 'y':
 			c := chosen{Route: r.Name}
 			for _, inst := range r.winners {
-				o := l.instances[inst].m.(oracle)
-				c.Facts = append(c.Facts, l.instances[inst].name+".at="+strconv.Itoa(o.at))
+				o := l.Instances[inst].Matcher.(oracle)
+				c.Facts = append(c.Facts, l.Instances[inst].Name+".at="+strconv.Itoa(o.at))
 			}
 			return c, true
 		case 'e':
@@ -159,12 +158,12 @@ type value struct {
 	by   string // e: whose error
 }
 
-func judgeCond(l *list, c *cond, n int, final bool) value {
-	switch c.op {
-	case leaf:
-		return judgeLeaf(l, c.inst, n, final)
-	case no:
-		v := judgeCond(l, &c.kids[0], n, final)
+func judgeCond(l *List, c *Cond, n int, final bool) value {
+	switch c.Op {
+	case Leaf:
+		return judgeLeaf(l, c.Inst, n, final)
+	case Not:
+		v := judgeCond(l, &c.Kids[0], n, final)
 		switch v.kind {
 		case 'y':
 			v.kind = 'n'
@@ -172,10 +171,10 @@ func judgeCond(l *list, c *cond, n int, final bool) value {
 			v.kind = 'y'
 		}
 		return v
-	case all:
+	case All:
 		first := map[byte]value{}
-		for i := range c.kids {
-			v := judgeCond(l, &c.kids[i], n, final)
+		for i := range c.Kids {
+			v := judgeCond(l, &c.Kids[i], n, final)
 			if _, ok := first[v.kind]; !ok {
 				first[v.kind] = v
 			}
@@ -189,15 +188,15 @@ func judgeCond(l *list, c *cond, n int, final bool) value {
 	return value{kind: 'y'}
 }
 
-func judgeLeaf(l *list, inst, n int, final bool) value {
-	o := l.instances[inst].m.(oracle)
+func judgeLeaf(l *List, inst, n int, final bool) value {
+	o := l.Instances[inst].Matcher.(oracle)
 	switch {
 	case n < o.at && (final || o.at > headLength && needsBeyond(o, n)):
 		return value{kind: 'u'}
 	case n < o.at:
 		return value{kind: '?'}
 	case o.value.Err != nil:
-		return value{kind: 'e', by: l.instances[inst].name}
+		return value{kind: 'e', by: l.Instances[inst].Name}
 	}
 	return value{kind: map[sdk.Verdict]byte{sdk.Yes: 'y', sdk.No: 'n', sdk.Unknown: 'u'}[o.value.Verdict]}
 }
@@ -241,7 +240,7 @@ func TestRoutesDoNotDependOnHowBytesArrive(t *testing.T) {
 	}
 }
 
-func checkCase(t *testing.T, l *list, head []byte, lengths []int, length int) {
+func checkCase(t *testing.T, l *List, head []byte, lengths []int, length int) {
 	t.Helper()
 	want := judge(l, length)
 	got, err := choose(l, head, lengths)

@@ -1,4 +1,4 @@
-package graph
+package route
 
 import (
 	"time"
@@ -50,5 +50,5 @@ func (p *Phase) End(f *sdk.Flow) {
 // and whether such a phase has a deadline of its own on a head that has had one: a
 // subroute's has, a chain that continues has not.
 func (rs *Routes) Limits() (timeout time.Duration, own bool) {
-	return rs.list.limits.MatchingTimeout, rs.list.own && rs.from == 0
+	return rs.list.Timeout, rs.list.Own && rs.from == 0
 }

@@ -1,4 +1,4 @@
-package graph
+package route
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"dwaar.dev/dwaar/host/internal/prefix"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -81,13 +82,13 @@ func randomPrefix(r *rand.Rand) netip.Prefix {
 }
 
 // randomRuns returns a list of routes with runs of like matchers, not yet indexed.
-func randomRuns(r *rand.Rand) *list {
-	l := &list{}
+func randomRuns(r *rand.Rand) *List {
+	l := &List{}
 	for i := range 3 + r.IntN(12) {
 		var m sdk.Matcher
 		switch {
 		case r.IntN(12) == 0:
-			m = prefix("a")
+			m = prefix.Matcher("a")
 		case i/5%2 == 0:
 			k := line{}
 			for range 1 + r.IntN(2) {
@@ -101,13 +102,13 @@ func randomRuns(r *rand.Rand) *list {
 			}
 			m = w
 		}
-		l.instances = append(l.instances, instance{name: "m", text: fmt.Sprint("m", i), m: m})
-		l.routes = append(l.routes, Route{Name: fmt.Sprint("@", i), cond: cond{op: leaf, inst: i}, winners: []int{i}})
+		l.Instances = append(l.Instances, Instance{Name: "m", Text: fmt.Sprint("m", i), Matcher: m})
+		l.Routes = append(l.Routes, Route{Name: fmt.Sprint("@", i), Cond: Cond{Op: Leaf, Inst: i}, winners: []int{i}})
 	}
 	return l
 }
 
-func pickAll(l *list, f sdk.Flow, head string, from int) []string {
+func pickAll(l *List, f sdk.Flow, head string, from int) []string {
 	rs := &Routes{list: l, from: from}
 	m := rs.NewMemo(&f, nil)
 	defer rs.Forget(&f, m)
@@ -141,8 +142,8 @@ func TestALookupChoosesWhatTheRoutesInOrderWould(t *testing.T) {
 	for seed := range uint64(3000) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		indexed := randomRuns(r)
-		plain := &list{routes: indexed.routes, instances: indexed.instances}
-		for i := range plain.routes {
+		plain := &List{Routes: indexed.Routes, Instances: indexed.Instances}
+		for i := range plain.Routes {
 			plain.steps = append(plain.steps, step{begin: i, end: i + 1})
 		}
 		indexed.index()
@@ -154,7 +155,7 @@ func TestALookupChoosesWhatTheRoutesInOrderWould(t *testing.T) {
 			f.Remote = netip.AddrPortFrom(randomPrefix(r).Addr(), 1)
 		}
 		for _, head := range heads {
-			from := r.IntN(len(plain.routes))
+			from := r.IntN(len(plain.Routes))
 			got, want := pickAll(indexed, f, head, from), pickAll(plain, f, head, from)
 			if fmt.Sprint(got) != fmt.Sprint(want) {
 				t.Fatalf("seed %d, head %q, from %d: picked %v, want %v", seed, head, from, got, want)

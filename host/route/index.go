@@ -1,4 +1,4 @@
-package graph
+package route
 
 import (
 	"bytes"
@@ -36,21 +36,21 @@ type rangeIndex struct {
 
 // try returns the answer of a step. If the answer is Yes, the route that the step chose
 // comes with it; it is from or a later one.
-func (l *list) try(s *step, e *evaluator, from int) (*Route, sdk.Answer) {
+func (l *List) try(s *step, e *evaluator, from int) (*Route, sdk.Answer) {
 	if (s.keys != nil || s.ranges != nil) && s.begin >= from {
 		i, a := s.lookup(e)
 		if a.Verdict != sdk.Yes {
 			return nil, a
 		}
 		// The matcher of the route confirms, and sets the facts.
-		if r := &l.routes[i]; e.eval(&r.cond).Verdict == sdk.Yes {
+		if r := &l.Routes[i]; e.eval(&r.Cond).Verdict == sdk.Yes {
 			return r, a
 		}
 	}
 	for i := max(s.begin, from); i < s.end; i++ {
-		a := e.eval(&l.routes[i].cond)
+		a := e.eval(&l.Routes[i].Cond)
 		if a.Err != nil || !a.Decided() || a.Verdict == sdk.Yes {
-			return &l.routes[i], a
+			return &l.Routes[i], a
 		}
 	}
 	return nil, sdk.Answer{Verdict: sdk.No}
@@ -112,9 +112,9 @@ func (x *rangeIndex) lookup(f *sdk.Flow) (int, sdk.Verdict) {
 }
 
 // index cuts the routes into steps.
-func (l *list) index() {
+func (l *List) index() {
 	l.steps = nil
-	for i := 0; i < len(l.routes); {
+	for i := 0; i < len(l.Routes); {
 		s := l.run(i)
 		l.steps = append(l.steps, s)
 		i = s.end
@@ -122,12 +122,12 @@ func (l *list) index() {
 }
 
 // run returns the longest step that begins at route i.
-func (l *list) run(i int) step {
+func (l *List) run(i int) step {
 	s := step{begin: i, end: i + 1}
 	switch m := l.only(i).(type) {
 	case sdk.Keyed:
 		by, _ := m.Keys()
-		for s.end < len(l.routes) && l.keyedBy(s.end, by) {
+		for s.end < len(l.Routes) && l.keyedBy(s.end, by) {
 			s.end++
 		}
 		if by != nil && s.end-i >= minRun {
@@ -136,7 +136,7 @@ func (l *list) run(i int) step {
 		}
 	case sdk.Ranged:
 		of, _ := m.Prefixes()
-		for s.end < len(l.routes) && l.rangedBy(s.end, of) {
+		for s.end < len(l.Routes) && l.rangedBy(s.end, of) {
 			s.end++
 		}
 		if s.end-i >= minRun {
@@ -149,20 +149,20 @@ func (l *list) run(i int) step {
 
 // only returns the matcher that is the whole condition of route i; nil: there is more,
 // or nothing.
-func (l *list) only(i int) sdk.Matcher {
-	c := &l.routes[i].cond
-	for c.op == all && len(c.kids) == 1 {
-		c = &c.kids[0]
+func (l *List) only(i int) sdk.Matcher {
+	c := &l.Routes[i].Cond
+	for c.Op == All && len(c.Kids) == 1 {
+		c = &c.Kids[0]
 	}
-	if c.op != leaf || l.instances[c.inst].reads {
+	if c.Op != Leaf || l.Instances[c.Inst].Reads {
 		return nil
 	}
-	return l.instances[c.inst].m
+	return l.Instances[c.Inst].Matcher
 }
 
 // keyedBy reports whether the whole condition of route i is a list of names for the key
 // that by selects.
-func (l *list) keyedBy(i int, by sdk.Selector) bool {
+func (l *List) keyedBy(i int, by sdk.Selector) bool {
 	k, ok := l.only(i).(sdk.Keyed)
 	if !ok || by == nil {
 		return false
@@ -173,7 +173,7 @@ func (l *list) keyedBy(i int, by sdk.Selector) bool {
 
 // rangedBy reports whether the whole condition of route i is a list of ranges for the
 // address of one side.
-func (l *list) rangedBy(i int, of sdk.Side) bool {
+func (l *List) rangedBy(i int, of sdk.Side) bool {
 	r, ok := l.only(i).(sdk.Ranged)
 	if !ok {
 		return false
@@ -183,7 +183,7 @@ func (l *list) rangedBy(i int, of sdk.Side) bool {
 }
 
 // keyIndex makes the index of a run of routes.
-func (l *list) keyIndex(s step, by sdk.Selector) *keyIndex {
+func (l *List) keyIndex(s step, by sdk.Selector) *keyIndex {
 	x := &keyIndex{by: by, exact: map[string]int{}, wild: map[string]int{}, any: -1}
 	for i := s.end - 1; i >= s.begin; i-- {
 		_, names := l.only(i).(sdk.Keyed).Keys()
@@ -202,7 +202,7 @@ func (l *list) keyIndex(s step, by sdk.Selector) *keyIndex {
 }
 
 // rangeIndex makes the index of a run of routes.
-func (l *list) rangeIndex(s step, of sdk.Side) *rangeIndex {
+func (l *List) rangeIndex(s step, of sdk.Side) *rangeIndex {
 	first := map[netip.Prefix]int{}
 	for i := s.end - 1; i >= s.begin; i-- {
 		_, prefixes := l.only(i).(sdk.Ranged).Prefixes()

@@ -1,4 +1,4 @@
-package graph
+package route
 
 import (
 	"errors"
@@ -31,7 +31,7 @@ func TestAnExplanationSaysWhatHappens(t *testing.T) {
 	for i := range 5000 {
 		r := rand.New(rand.NewPCG(uint64(i), 7))
 		l := randomList(r)
-		s := &Server{routes: &Routes{list: l}}
+		s := &Routes{list: l}
 		n := r.IntN(headLength + 1)
 		f := &sdk.Flow{MaxHead: headLength, Head: head[:n:n]}
 		x := s.Explain(f, false)
@@ -60,10 +60,10 @@ func TestAnExplanationSaysWhatHappens(t *testing.T) {
 func TestAnExplanationShowsNegatedMembersToo(t *testing.T) {
 	t.Parallel()
 	yes := sdk.Answer{Verdict: sdk.Yes}
-	l := &list{instances: []instance{{name: "a", text: "a", m: oracle{value: yes}}, {name: "b", text: "b", m: oracle{}}}}
-	l.routes = []Route{{cond: cond{op: all, kids: []cond{{op: leaf}, {op: no, kids: []cond{{op: leaf, inst: 1}}}}}}}
+	l := &List{Instances: []Instance{{Name: "a", Text: "a", Matcher: oracle{value: yes}}, {Name: "b", Text: "b", Matcher: oracle{}}}}
+	l.Routes = []Route{{Cond: Cond{Op: All, Kids: []Cond{{Op: Leaf}, {Op: Not, Kids: []Cond{{Op: Leaf, Inst: 1}}}}}}}
 	l.index()
-	x := (&Server{routes: &Routes{list: l}}).Explain(&sdk.Flow{}, false)
+	x := (&Routes{list: l}).Explain(&sdk.Flow{}, false)
 	want := []MemberView{{"a", yes}, {"b", sdk.Answer{Verdict: sdk.No}}}
 	if diff := cmp.Diff(want, x.Routes[0].Members); diff != "" || x.Picked != 0 {
 		t.Errorf("picked %d (-want +got):\n%s", x.Picked, diff)

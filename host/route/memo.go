@@ -1,8 +1,9 @@
-package graph
+package route
 
 import (
 	"slices"
 
+	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -10,8 +11,7 @@ import (
 // facts they found. It is made and reused by [Routes].
 type Memo struct {
 	entries []entry
-	facts   []found
-	arena   []byte
+	facts   host.Arena[found]
 
 	routes  *Routes
 	outer   sdk.Facts // the facts known before this phase; nil: none
@@ -26,22 +26,15 @@ type entry struct {
 	datagrams int    // how many datagrams there were then
 }
 
-// found is a fact that a matcher set.
+// found names a fact that a matcher set.
 type found struct {
-	inst    int // the instance of the matcher
-	key     string
-	at, len int // the value: arena[at:at+len]
+	inst int // the instance of the matcher
+	key  string
 }
-
-// The bounds of what matchers can make one connection remember in one phase.
-const (
-	maxFound      = 256
-	maxFoundBytes = 16 << 10
-)
 
 // reset makes the memo ready for a matching phase.
 func (m *Memo) reset(rs *Routes, outer sdk.Facts) {
-	n := len(rs.list.instances)
+	n := len(rs.list.Instances)
 	if cap(m.entries) < n {
 		m.entries = make([]entry, n)
 	}
@@ -50,7 +43,7 @@ func (m *Memo) reset(rs *Routes, outer sdk.Facts) {
 		clear(m.entries[:cap(m.entries)])
 		m.phase = 1
 	}
-	m.facts, m.arena = m.facts[:0], m.arena[:0]
+	m.facts.Truncate(0)
 	m.routes, m.outer, m.current = rs, outer, 0
 }
 
@@ -58,62 +51,46 @@ func (m *Memo) reset(rs *Routes, outer sdk.Facts) {
 // since then.
 func (m *Memo) begin(inst int) (mark int) {
 	m.current = inst
-	return len(m.facts)
+	return m.facts.Len()
 }
 
 // forget drops the facts set since begin returned mark.
-func (m *Memo) forget(mark int) {
-	if mark < len(m.facts) {
-		m.arena = m.arena[:m.facts[mark].at]
-		m.facts = m.facts[:mark]
-	}
-}
+func (m *Memo) forget(mark int) { m.facts.Truncate(mark) }
 
 // Set records a fact of the instance that is being asked.
 func (m *Memo) Set(key string, value []byte) {
-	for i := len(m.facts) - 1; i >= 0 && m.facts[i].inst == m.current; i-- {
-		if f := &m.facts[i]; f.key == key && f.len == len(value) {
-			copy(m.arena[f.at:], value)
+	for i := m.facts.Len() - 1; i >= 0 && m.facts.Key(i).inst == m.current; i-- {
+		if old := m.facts.Value(i); m.facts.Key(i).key == key && len(old) == len(value) {
+			copy(old, value)
 			return
 		}
 	}
-	if len(m.facts) == maxFound || len(m.arena)+len(value) > maxFoundBytes {
-		return
-	}
-	m.facts = append(m.facts, found{m.current, key, len(m.arena), len(value)})
-	m.arena = append(m.arena, value...)
+	m.facts.Put(found{m.current, key}, value)
 }
 
 // Get returns a fact: one set by an instance that the asked instance reads from, or one
 // known before the phase. A fact that such an instance supplies and has not set is
 // absent, also where an earlier phase knew one by that name.
 func (m *Memo) Get(name string) (string, bool) {
-	in := &m.routes.list.instances[m.current]
-	for i := len(m.facts) - 1; i >= 0; i-- {
-		f := &m.facts[i]
-		if in.readsFrom(f.inst) && m.routes.list.instances[f.inst].owns(name, f.key) {
-			return string(m.arena[f.at : f.at+f.len]), true
+	in := &m.routes.list.Instances[m.current]
+	for i := m.facts.Len() - 1; i >= 0; i-- {
+		f := m.facts.Key(i)
+		if in.readsFrom(f.inst) && m.routes.list.Instances[f.inst].owns(name, f.key) {
+			return string(m.facts.Value(i)), true
 		}
 	}
-	if m.outer == nil || slices.Contains(in.inner, name) {
+	if m.outer == nil || slices.Contains(in.Inner, name) {
 		return "", false
 	}
 	return m.outer.Get(name)
 }
 
 // readsFrom reports whether the instance reads facts that inst supplies.
-func (in *instance) readsFrom(inst int) bool {
-	for _, s := range in.sources {
-		if s == inst {
-			return true
-		}
-	}
-	return false
-}
+func (in *Instance) readsFrom(inst int) bool { return slices.Contains(in.Sources, inst) }
 
 // owns reports whether name is the full name of this instance's fact key.
-func (in *instance) owns(name, key string) bool {
-	if name == key && in.alias(key) {
+func (in *Instance) owns(name, key string) bool {
+	if name == key && in.Alias(key) {
 		return true
 	}
 	of := in.of(key)
@@ -121,16 +98,16 @@ func (in *instance) owns(name, key string) bool {
 	return len(name) == n+1+len(key) && name[n] == '.' && name[:n] == of && name[n+1:] == key
 }
 
-// alias reports whether key is a full name of the fact as well.
-func (in *instance) alias(key string) bool { return slices.Contains(in.sets, key) }
+// Alias reports whether key is a full name of the fact as well.
+func (in *Instance) Alias(key string) bool { return slices.Contains(in.Sets, key) }
 
 // of returns the first part of the full name of a fact that this instance set: its
 // own name, for a key that its description names, or what its arguments say.
-func (in *instance) of(key string) string {
-	if slices.Contains(in.keys, key) {
-		return in.name
+func (in *Instance) of(key string) string {
+	if slices.Contains(in.Keys, key) {
+		return in.Name
 	}
-	for _, full := range in.sets {
+	for _, full := range in.Sets {
 		n := len(full) - len(key)
 		switch {
 		case n > 1 && full[n:] == key && full[n-1] == '.':
@@ -139,5 +116,5 @@ func (in *instance) of(key string) string {
 			return full[:len(full)-2]
 		}
 	}
-	return in.name
+	return in.Name
 }

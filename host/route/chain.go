@@ -1,4 +1,4 @@
-package graph
+package route
 
 import (
 	"context"
@@ -7,19 +7,25 @@ import (
 	"dwaar.dev/dwaar/host"
 )
 
-// chain is the handlers of a route, in order. A chain that does not end continues
+// Chain is the handlers of a route, in order. A chain that does not end continues
 // with the routes after its own.
-type chain struct {
+type Chain struct {
 	handlers []host.Handler
 	texts    []string // the handlers as validate prints them
 	ends     bool     // the last handler ends the connection
 	rest     *Routes  // tried after the last handler; nil: the caller's next is called instead
 }
 
+// Add appends a handler, which validate prints as text. ends says that it ends the
+// connection: it is the last one.
+func (ch *Chain) Add(h host.Handler, text string, ends bool) {
+	ch.handlers, ch.texts, ch.ends = append(ch.handlers, h), append(ch.texts, text), ends
+}
+
 // Run runs the handlers of the route. next is called where they do not end and no later
 // route takes the connection.
 func (r *Route) Run(ctx context.Context, c host.Conn, next host.Next) error {
-	return r.chain.step(ctx, c, 0, next)
+	return r.Chain.step(ctx, c, 0, next)
 }
 
 // Title returns the name of the route in the log. The string refers to nothing else of
@@ -27,18 +33,18 @@ func (r *Route) Run(ctx context.Context, c host.Conn, next host.Next) error {
 func (r *Route) Title() *string { return r.title }
 
 // Run runs the handlers of a branch, a chain that belongs to no route.
-func (ch *chain) Run(ctx context.Context, c host.Conn) error {
+func (ch *Chain) Run(ctx context.Context, c host.Conn) error {
 	return ch.step(ctx, c, 0, func(context.Context, host.Conn) error { return nil })
 }
 
 // Ends reports whether the last handler ends the connection.
-func (ch *chain) Ends() bool { return ch.ends }
+func (ch *Chain) Ends() bool { return ch.ends }
 
 // String prints one handler a line.
-func (ch *chain) String() string { return strings.Join(ch.texts, "\n") }
+func (ch *Chain) String() string { return strings.Join(ch.texts, "\n") }
 
 // step runs handler i and, by its next, those behind it.
-func (ch *chain) step(ctx context.Context, c host.Conn, i int, next host.Next) error {
+func (ch *Chain) step(ctx context.Context, c host.Conn, i int, next host.Next) error {
 	switch {
 	case i == len(ch.handlers) && ch.rest != nil:
 		return ch.rest.Handle(ctx, c, next)
@@ -52,17 +58,19 @@ func (ch *chain) step(ctx context.Context, c host.Conn, i int, next host.Next) e
 	})
 }
 
-// title makes the name of a route in the log.
-func title(r *Route) *string {
+// name sets the name of the route in the log.
+func (r *Route) name() {
 	at := r.Pos.String()
 	text := r.Name + " " + at
 	switch {
+	case r.Fallback:
+		text = "fallback"
 	case r.Name == "":
 		text = at
 	case at == "":
 		text = r.Name
 	}
-	return &text
+	r.title = &text
 }
 
 // Planner returns the only handler of a route that needs no goroutine, so that a
@@ -72,7 +80,7 @@ func (r *Route) Planner() host.Planner { return r.planner }
 // place decides whether the handlers of a route need a goroutine. A route whose only
 // handler is a Planner that never waits needs none.
 func (r *Route) place() {
-	switch p, why := r.chain.planner(); {
+	switch p, why := r.Chain.planner(); {
 	case why != "":
 		r.path = "in a goroutine: " + why
 	default:
@@ -82,10 +90,10 @@ func (r *Route) place() {
 
 // planner returns the Planner that is the whole chain, or why the chain needs a
 // goroutine, as validate prints that.
-func (ch *chain) planner() (p host.Planner, why string) {
+func (ch *Chain) planner() (p host.Planner, why string) {
 	for i, h := range ch.handlers {
 		if _, ok := h.(host.Planner); !ok {
-			return nil, ch.name(i) + " needs one"
+			return nil, ch.directive(i) + " needs one"
 		}
 	}
 	if len(ch.handlers) != 1 || !ch.ends {
@@ -98,7 +106,7 @@ func (ch *chain) planner() (p host.Planner, why string) {
 	return p, ""
 }
 
-// name returns the directive of handler i.
-func (ch *chain) name(i int) string {
+// directive returns the name of handler i.
+func (ch *Chain) directive(i int) string {
 	return strings.Fields(ch.texts[i])[0]
 }

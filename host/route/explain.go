@@ -1,8 +1,8 @@
-package graph
+package route
 
 import "dwaar.dev/dwaar/sdk"
 
-// Explanation is how the routes of a server see one head, for people who wonder
+// Explanation is how routes see one head, for people who wonder
 // why a connection went where it went.
 type Explanation struct {
 	Routes []RouteView // all of them, also those behind the one that is picked
@@ -32,11 +32,10 @@ type MemberView struct {
 // FactView is the full name of a fact with its value.
 type FactView struct{ Name, Value string }
 
-// Explain tries the server's routes on the head of f as they are tried on the first
-// bytes of a connection, runs no handler, and says what each matcher answered. With
-// final no more bytes will come.
-func (s *Server) Explain(f *sdk.Flow, final bool) Explanation {
-	rs := s.routes
+// Explain tries the routes on the head of f as they are tried on the first bytes of a
+// connection, runs no handler, and says what each matcher answered. With final no more
+// bytes will come.
+func (rs *Routes) Explain(f *sdk.Flow, final bool) Explanation {
 	m := rs.NewMemo(f, nil)
 	defer rs.Forget(f, m)
 	x := Explanation{Picked: -1}
@@ -48,27 +47,17 @@ func (s *Server) Explain(f *sdk.Flow, final bool) Explanation {
 			return true
 		})
 	}
-	e := evaluator{rs.list.instances, m, f, final}
-	for i := range rs.list.routes {
-		r := &rs.list.routes[i]
+	e := evaluator{rs.list.Instances, m, f, final}
+	for i := range rs.list.Routes {
+		r := &rs.list.Routes[i]
 		if r == picked {
 			x.Picked = i
 		}
-		v := RouteView{Pos: r.Pos, Name: r.Name, Text: r.cond.text(rs.list.instances), Answer: e.eval(&r.cond), Chain: r.chain.String(), Path: r.path}
-		r.cond.leaves(func(inst int) {
-			v.Members = append(v.Members, MemberView{rs.list.instances[inst].text, e.ask(inst)})
+		v := RouteView{Pos: r.Pos, Name: r.Name, Text: r.Cond.Text(rs.list.Instances), Answer: e.eval(&r.Cond), Chain: r.Chain.String(), Path: r.path}
+		r.Cond.leaves(func(inst int) {
+			v.Members = append(v.Members, MemberView{rs.list.Instances[inst].Text, e.ask(inst)})
 		})
 		x.Routes = append(x.Routes, v)
 	}
 	return x
-}
-
-// leaves visits the instances of a condition, those under a negation as well.
-func (c *cond) leaves(visit func(inst int)) {
-	if c.op == leaf {
-		visit(c.inst)
-	}
-	for i := range c.kids {
-		c.kids[i].leaves(visit)
-	}
 }

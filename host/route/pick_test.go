@@ -1,4 +1,4 @@
-package graph
+package route
 
 import (
 	"fmt"
@@ -22,22 +22,22 @@ func (s scripted) Match(f *sdk.Flow) (sdk.Verdict, error) {
 	return s.answers[len(f.Head)], nil
 }
 
-func listOf(ms ...sdk.Matcher) *list {
-	l := &list{}
+func listOf(ms ...sdk.Matcher) *List {
+	l := &List{}
 	for i, m := range ms {
-		in := instance{name: "m", text: fmt.Sprint("m", i), m: m}
+		in := Instance{Name: "m", Text: fmt.Sprint("m", i), Matcher: m}
 		if s, ok := m.(sdk.Starter); ok {
-			in.first = s.First()
+			in.First = s.First()
 		}
-		l.instances = append(l.instances, in)
-		l.routes = append(l.routes, Route{Name: fmt.Sprint("@", i), cond: cond{op: leaf, inst: i}})
+		l.Instances = append(l.Instances, in)
+		l.Routes = append(l.Routes, Route{Name: fmt.Sprint("@", i), Cond: Cond{Op: Leaf, Inst: i}})
 	}
 	l.index()
 	return l
 }
 
 // feed gives a head to a list byte by byte, and then its end.
-func feed(l *list, head string) (picked string) {
+func feed(l *List, head string) (picked string) {
 	rs := &Routes{list: l}
 	f := &sdk.Flow{MaxHead: 8}
 	m := rs.NewMemo(f, nil)
@@ -74,12 +74,12 @@ func TestAMatcherIsAskedOnlyWhenItsBytesAreThereAndNeverAfterItDecided(t *testin
 func TestAMatcherThatWaitedBehindAnotherSeesTheWholeHeadAtTheEnd(t *testing.T) {
 	t.Parallel()
 	var asked, other []int
-	all := cond{op: all, kids: []cond{{op: leaf, inst: 0}, {op: leaf, inst: 1}}}
+	all := Cond{Op: All, Kids: []Cond{{Op: Leaf, Inst: 0}, {Op: Leaf, Inst: 1}}}
 	l := listOf(
 		scripted{map[int]sdk.Verdict{0: sdk.Need(8)}, &asked, nil},
 		scripted{map[int]sdk.Verdict{0: sdk.Need(1), 1: sdk.Need(2), 2: sdk.Need(3), 3: sdk.Yes}, &other, nil},
 	)
-	l.routes = []Route{{Name: "@both", cond: all}, {Name: "@second", cond: cond{op: leaf, inst: 1}}}
+	l.Routes = []Route{{Name: "@both", Cond: all}, {Name: "@second", Cond: Cond{Op: Leaf, Inst: 1}}}
 	l.index()
 	if got := feed(l, "abc"); got != "@second after 4" {
 		t.Errorf("picked %s", got)

@@ -1,41 +1,10 @@
-package graph
+package route
 
 import (
 	"strings"
-	"sync"
 
-	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/sdk"
 )
-
-// Routes are an ordered list of routes, tried from one of them on.
-type Routes struct {
-	list *list
-	from int // the first route that is tried
-}
-
-// list is the routes of one block, with the matchers that they share.
-type list struct {
-	routes    []Route
-	instances []instance
-	steps     []step
-	own       bool // a subroute: a matching phase with a deadline of its own
-	limits    Limits
-	memos     sync.Pool // of *Memo
-}
-
-// Route is a condition, and the handlers for connections that meet it.
-type Route struct {
-	Pos  sdk.Pos
-	Name string // "@app", or "" for a route without conditions
-
-	cond    cond
-	winners []int // the instances under no negation: their facts are recorded
-	chain   chain
-	title   *string      // name of the route in the log
-	planner host.Planner // the only handler of a route that needs no goroutine; nil: it needs one
-	path    string       // where the handlers run, as validate prints it
-}
 
 // NewMemo returns a memo for a connection whose facts so far are outer (nil: none), and
 // binds the flow to the memo. Forget takes the memo back.
@@ -62,7 +31,7 @@ func (rs *Routes) Forget(f *sdk.Flow, m *Memo) {
 // nil, 0, nil means that no route takes the connection. An error of a route counts only
 // if every earlier route is decided.
 func (rs *Routes) Pick(f *sdk.Flow, m *Memo, final bool) (r *Route, need int, err error) {
-	e := evaluator{rs.list.instances, m, f, final}
+	e := evaluator{rs.list.Instances, m, f, final}
 	for i := range rs.list.steps {
 		s := &rs.list.steps[i]
 		if s.end <= rs.from {
@@ -85,14 +54,14 @@ func (rs *Routes) Pick(f *sdk.Flow, m *Memo, final bool) (r *Route, need int, er
 // negation have set. For a fact with two names put is called twice.
 func (r *Route) Facts(m *Memo, put func(of, key string, value []byte) bool) {
 	for _, inst := range r.winners {
-		for i := range m.facts {
-			f := &m.facts[i]
+		for i := range m.facts.Len() {
+			f := m.facts.Key(i)
 			if f.inst != inst {
 				continue
 			}
-			in, value := &m.routes.list.instances[inst], m.arena[f.at:f.at+f.len]
+			in, value := &m.routes.list.Instances[inst], m.facts.Value(i)
 			put(in.of(f.key), f.key, value)
-			if of, key, ok := strings.Cut(f.key, "."); ok && in.alias(f.key) {
+			if of, key, ok := strings.Cut(f.key, "."); ok && in.Alias(f.key) {
 				put(of, key, value)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/dwaarfile"
 	"dwaar.dev/dwaar/host/hosttest"
+	"dwaar.dev/dwaar/host/route"
 	"dwaar.dev/dwaar/host/schema"
 	"dwaar.dev/dwaar/sdk"
 )
@@ -78,8 +79,8 @@ func TestTheLoaderLearnsWhatIsReadAndSupplied(t *testing.T) {
 func TestAConnectionWithoutTheFactEndsAndSoDoesOneWithoutRoom(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"vars a {tls.server_name}":                           "proxy.handling.failed setting a: expanding {tls.server_name}: the connection has no such fact",
-		"vars a " + strings.Repeat("x", host.MaxFactBytes+1): "proxy.handling.cap setting a: the connection's facts are at their limit",
+		"vars a {tls.server_name}":                            "proxy.handling.failed setting a: expanding {tls.server_name}: the connection has no such fact",
+		"vars a " + strings.Repeat("x", route.MaxFactBytes+1): "proxy.handling.cap setting a: the connection's facts are at their limit",
 	} {
 		h, _, err := load(t, text)
 		if err != nil {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"iter"
 	"log/slog"
 	"sync"
 	"time"
@@ -75,7 +76,7 @@ func (x *conn) accessAttrs(o host.Outcome) []slog.Attr {
 	if r.Fuel > 0 {
 		attrs = append(attrs, slog.Int64(keyFuel, r.Fuel))
 	}
-	if facts := factAttrs(x.Facts()); len(facts) > 0 {
+	if facts := factAttrs(x.Facts().All()); len(facts) > 0 {
 		attrs = append(attrs, slog.GroupAttrs(keyFacts, facts...))
 	}
 	if o.Err != nil {
@@ -105,9 +106,9 @@ func (x *conn) times(r *session.Record, ended time.Time) []slog.Attr {
 
 // factAttrs returns the latest facts, which are those of inner matching phases. Long
 // values are cut.
-func factAttrs(facts *host.Facts) []slog.Attr {
+func factAttrs(facts iter.Seq2[string, string]) []slog.Attr {
 	var attrs []slog.Attr
-	for name, value := range facts.All() {
+	for name, value := range facts {
 		if len(value) > maxLoggedValue {
 			value = value[:maxLoggedValue] + "…"
 		}

@@ -3,7 +3,6 @@ package route
 import (
 	"slices"
 
-	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -11,7 +10,7 @@ import (
 // facts they found. It is made and reused by [Routes].
 type Memo struct {
 	entries []entry
-	facts   host.Arena[found]
+	facts   Arena[found]
 
 	routes  *Routes
 	outer   sdk.Facts // the facts known before this phase; nil: none

@@ -3,7 +3,6 @@ package route
 import (
 	"time"
 
-	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -14,19 +13,21 @@ type Phase struct {
 	Final bool // the head will not grow: the next Try decides
 
 	routes *Routes
-	memo   *Memo
+	outer  sdk.Facts
+	memo   *Memo // nil: nothing was tried yet, or the phase has ended
 }
 
-// Begin begins a matching phase. f is the connection's flow, outer the facts known
-// before the phase; nil: none.
-func (rs *Routes) Begin(f *sdk.Flow, outer sdk.Facts) Phase {
-	return Phase{routes: rs, memo: rs.NewMemo(f, outer)}
-}
+// Begin begins a matching phase of a connection. outer is the facts known before the
+// phase; nil: none.
+func (rs *Routes) Begin(outer sdk.Facts) Phase { return Phase{routes: rs, outer: outer} }
 
 // Try returns the route that takes the connection, and puts the route's facts into
 // facts. Otherwise it returns how many bytes the head must have before the next Try; 0
 // without a route means that no route takes the connection.
-func (p *Phase) Try(f *sdk.Flow, facts *host.Facts) (r *Route, need int, err error) {
+func (p *Phase) Try(f *sdk.Flow, facts *Facts) (r *Route, need int, err error) {
+	if p.memo == nil {
+		p.memo = p.routes.NewMemo(f, p.outer)
+	}
 	r, need, err = p.routes.Pick(f, p.memo, p.Final)
 	if need > 0 && err == nil {
 		return nil, need, nil

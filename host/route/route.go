@@ -2,7 +2,7 @@
 // route that takes a connection, and runs the handlers of the route. Package graph
 // compiles a configuration to a [List]; a session asks the [Routes] made of it:
 //
-//	phase := routes.Begin(&flow, nil)
+//	phase := routes.Begin(nil)
 //	for {
 //		r, need, err := phase.Try(&flow, &facts)
 //		if need == 0 || err != nil {

@@ -168,7 +168,7 @@ func (s *Session) begin(u *setup, _ Input) Act {
 	s.enter(u, Matching)
 	timeout, own := u.routes.Limits()
 	u.await(u.now, timeout, own)
-	u.phase = u.routes.Begin(&u.flow, s)
+	u.phase = u.routes.Begin(s)
 	return s.match(u)
 }
 

@@ -57,8 +57,8 @@ type Session struct {
 	owner    Owner
 	id       uint64
 	accepted time.Time
-	setup    *setup      // nil once a relay has the connection, or it has ended
-	facts    *host.Facts // the facts once setup is nil; nil: none are kept
+	setup    *setup       // nil once a relay has the connection, or it has ended
+	facts    *route.Facts // the facts once setup is nil; nil: none are kept
 	record   Record
 	header   atomic.Int32 // counted bytes to the upstream that are not the client's
 	given    bool         // a relay has the session
@@ -74,7 +74,7 @@ type Session struct {
 // for another session then.
 type setup struct {
 	head
-	facts    host.Facts
+	facts    route.Facts
 	graph    Graph // given back with the setup; nil: there is none
 	routes   *route.Routes
 	phase    phase
@@ -181,14 +181,14 @@ func (s *Session) Hold(link *relay.Link) {
 func (s *Session) Record() *Record { return &s.record }
 
 // Facts returns what is known of the session. The owner may read it in its methods.
-func (s *Session) Facts() *host.Facts {
+func (s *Session) Facts() *route.Facts {
 	switch {
 	case s.setup != nil:
 		return &s.setup.facts
 	case s.facts != nil:
 		return s.facts
 	}
-	return new(host.Facts)
+	return new(route.Facts)
 }
 
 // Final returns why the head did not grow any more; nil: the bytes decided. It is for

@@ -20,7 +20,7 @@ const (
 	// quietAfter is the idle limit where bytes come first: a busy machine that lets the
 	// peers wait for a moment must not look like a peer that is silent.
 	quietAfter = 3 * quiet
-	piece = 16_001                 // not a divisor of anything
+	piece      = 16_001 // not a divisor of anything
 )
 
 // ending is one row of the table: who ends the connection, how and when.

@@ -1,4 +1,4 @@
-package host
+package route
 
 import "iter"
 
@@ -61,7 +61,7 @@ func (fs *Facts) Len() int { return fs.arena.Len() }
 func (fs *Facts) Truncate(n int) { fs.arena.Truncate(n) }
 
 // Reset forgets everything and keeps the memory.
-func (fs *Facts) Reset() { fs.Truncate(0) }
+func (fs *Facts) Reset() { fs.arena.items, fs.arena.bytes = fs.arena.items[:0], fs.arena.bytes[:0] }
 
 // hidden reports whether a later fact has the name of fact i.
 func (fs *Facts) hidden(i int) bool {

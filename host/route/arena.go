@@ -1,14 +1,9 @@
 package route
 
-import (
-	"bytes"
-	"slices"
-)
-
-// Arena keeps values by key, in the order in which they came, in memory that is bounded
+// arena keeps values by key, in the order in which they came, in memory that is bounded
 // and kept for the next connection. The facts of a connection ([Facts]) and those of the
-// matchers of a matching phase are each in an arena. The zero Arena is empty.
-type Arena[K any] struct {
+// matchers of a matching phase are each in an arena. The zero arena is empty.
+type arena[K any] struct {
 	items []item[K]
 	bytes []byte
 }
@@ -26,10 +21,8 @@ const (
 	MaxFactBytes = 32 << 10 // the values together
 )
 
-// Put adds a copy of value. It returns false when there is no room for value.
-func (a *Arena[K]) Put(key K, value []byte) bool { return put(a, key, value) }
-
-func put[K any, T string | []byte](a *Arena[K], key K, value T) bool {
+// put adds a copy of value. It returns false when there is no room for value.
+func put[K any, T string | []byte](a *arena[K], key K, value T) bool {
 	if len(a.items) == MaxFacts || len(a.bytes)+len(value) > MaxFactBytes {
 		return false
 	}
@@ -39,26 +32,21 @@ func put[K any, T string | []byte](a *Arena[K], key K, value T) bool {
 }
 
 // Len returns how many values there are.
-func (a *Arena[K]) Len() int { return len(a.items) }
+func (a *arena[K]) Len() int { return len(a.items) }
 
-// Key returns the key of value i. The pointer is valid until the next Put.
-func (a *Arena[K]) Key(i int) *K { return &a.items[i].key }
+// key returns the key of value i. The pointer is valid until the next put.
+func (a *arena[K]) key(i int) *K { return &a.items[i].key }
 
-// Value returns value i itself, valid until Truncate.
-func (a *Arena[K]) Value(i int) []byte {
+// value returns value i itself, valid until Truncate.
+func (a *arena[K]) value(i int) []byte {
 	it := &a.items[i]
 	return a.bytes[it.at : it.at+it.len]
 }
 
 // Truncate forgets all but the first n values and keeps the memory.
-func (a *Arena[K]) Truncate(n int) {
+func (a *arena[K]) Truncate(n int) {
 	if n < len(a.items) {
 		a.bytes = a.bytes[:a.items[n].at]
 		a.items = a.items[:n]
 	}
-}
-
-// compact returns a copy in as little memory as the values need.
-func (a *Arena[K]) compact() Arena[K] {
-	return Arena[K]{slices.Clone(a.items), bytes.Clone(a.bytes)}
 }

@@ -1,13 +1,17 @@
 package route
 
-import "iter"
+import (
+	"bytes"
+	"iter"
+	"slices"
+)
 
 // Facts is what is known of a connection: what its matchers found, what handlers
 // set, variables. Names have two parts, "tls" and "server_name" for
 // tls.server_name. Of two facts with one name the later one counts: it comes from
 // the inner phase. The memory is bounded and kept for the next connection.
 type Facts struct {
-	arena Arena[factName]
+	arena[factName]
 }
 
 type factName struct{ of, key string }
@@ -15,7 +19,7 @@ type factName struct{ of, key string }
 // Put records a fact and copies value. It returns false when the connection has
 // no room for it.
 func (fs *Facts) Put(of, key string, value []byte) bool {
-	return fs.arena.Put(factName{of, key}, value)
+	return put(&fs.arena, factName{of, key}, value)
 }
 
 // PutString records a fact as Put does.
@@ -26,8 +30,8 @@ func (fs *Facts) PutString(of, key, value string) bool {
 // Bytes returns the value of a fact by its full name, valid until Reset.
 func (fs *Facts) Bytes(name string) ([]byte, bool) {
 	for i := fs.Len() - 1; i >= 0; i-- {
-		if fs.arena.Key(i).is(name) {
-			return fs.arena.Value(i), true
+		if fs.key(i).is(name) {
+			return fs.value(i), true
 		}
 	}
 	return nil, false
@@ -46,27 +50,21 @@ func (fs *Facts) All() iter.Seq2[string, string] {
 			if fs.hidden(i) {
 				continue
 			}
-			name := fs.arena.Key(i)
-			if !yield(name.of+"."+name.key, string(fs.arena.Value(i))) {
+			name := fs.key(i)
+			if !yield(name.of+"."+name.key, string(fs.value(i))) {
 				return
 			}
 		}
 	}
 }
 
-// Len returns how many facts were recorded.
-func (fs *Facts) Len() int { return fs.arena.Len() }
-
-// Truncate forgets all but the first n facts.
-func (fs *Facts) Truncate(n int) { fs.arena.Truncate(n) }
-
 // Reset forgets everything and keeps the memory.
-func (fs *Facts) Reset() { fs.arena.items, fs.arena.bytes = fs.arena.items[:0], fs.arena.bytes[:0] }
+func (fs *Facts) Reset() { fs.items, fs.bytes = fs.items[:0], fs.bytes[:0] }
 
 // hidden reports whether a later fact has the name of fact i.
 func (fs *Facts) hidden(i int) bool {
-	for later := i + 1; later < fs.Len(); later++ {
-		if *fs.arena.Key(later) == *fs.arena.Key(i) {
+	for _, later := range fs.items[i+1:] {
+		if later.key == fs.items[i].key {
 			return true
 		}
 	}
@@ -79,4 +77,6 @@ func (f *factName) is(name string) bool {
 }
 
 // Compact returns a copy of the facts in as little memory as they need.
-func (fs *Facts) Compact() *Facts { return &Facts{fs.arena.compact()} }
+func (fs *Facts) Compact() *Facts {
+	return &Facts{arena[factName]{slices.Clone(fs.items), bytes.Clone(fs.bytes)}}
+}

@@ -10,7 +10,7 @@ import (
 // facts they found. It is made and reused by [Routes].
 type Memo struct {
 	entries []entry
-	facts   Arena[found]
+	facts   arena[found]
 
 	routes  *Routes
 	outer   sdk.Facts // the facts known before this phase; nil: none
@@ -58,13 +58,13 @@ func (m *Memo) forget(mark int) { m.facts.Truncate(mark) }
 
 // Set records a fact of the instance that is being asked.
 func (m *Memo) Set(key string, value []byte) {
-	for i := m.facts.Len() - 1; i >= 0 && m.facts.Key(i).inst == m.current; i-- {
-		if old := m.facts.Value(i); m.facts.Key(i).key == key && len(old) == len(value) {
+	for i := m.facts.Len() - 1; i >= 0 && m.facts.key(i).inst == m.current; i-- {
+		if old := m.facts.value(i); m.facts.key(i).key == key && len(old) == len(value) {
 			copy(old, value)
 			return
 		}
 	}
-	m.facts.Put(found{m.current, key}, value)
+	put(&m.facts, found{m.current, key}, value)
 }
 
 // Get returns a fact: one set by an instance that the asked instance reads from, or one
@@ -73,9 +73,9 @@ func (m *Memo) Set(key string, value []byte) {
 func (m *Memo) Get(name string) (string, bool) {
 	in := &m.routes.list.Instances[m.current]
 	for i := m.facts.Len() - 1; i >= 0; i-- {
-		f := m.facts.Key(i)
+		f := m.facts.key(i)
 		if in.readsFrom(f.inst) && m.routes.list.Instances[f.inst].owns(name, f.key) {
-			return string(m.facts.Value(i)), true
+			return string(m.facts.value(i)), true
 		}
 	}
 	if m.outer == nil || slices.Contains(in.Inner, name) {

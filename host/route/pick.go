@@ -55,11 +55,11 @@ func (rs *Routes) Pick(f *sdk.Flow, m *Memo, final bool) (r *Route, need int, er
 func (r *Route) Facts(m *Memo, put func(of, key string, value []byte) bool) {
 	for _, inst := range r.winners {
 		for i := range m.facts.Len() {
-			f := m.facts.Key(i)
+			f := m.facts.key(i)
 			if f.inst != inst {
 				continue
 			}
-			in, value := &m.routes.list.Instances[inst], m.facts.Value(i)
+			in, value := &m.routes.list.Instances[inst], m.facts.value(i)
 			put(in.of(f.key), f.key, value)
 			if of, key, ok := strings.Cut(f.key, "."); ok && in.Alias(f.key) {
 				put(of, key, value)

@@ -63,14 +63,6 @@ func (h *Heads) Put(b []byte) {
 // Used returns how many bytes are lent.
 func (h *Heads) Used() int64 { return h.used.Load() }
 
-// setup returns a setup for a session, one that another session had if there is one.
-func (h *Heads) setup() *setup {
-	if u, ok := h.setups.Get().(*setup); ok {
-		return u
-	}
-	return new(setup)
-}
-
 // retire keeps a setup for another session, with the memory of its parsed values.
 func (h *Heads) retire(u *setup) {
 	flow, facts := u.flow, u.facts

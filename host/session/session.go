@@ -103,7 +103,10 @@ type Begin struct {
 
 // Init makes s a session in state Accepted. Nobody may copy s afterwards.
 func (s *Session) Init(env *Env, owner Owner, b *Begin) {
-	u := env.Heads.setup()
+	u, used := env.Heads.setups.Get().(*setup)
+	if !used {
+		u = new(setup)
+	}
 	s.env, s.owner, s.id, s.accepted, s.setup = env, owner, b.ID, b.Flow.Accepted, u
 	u.graph, u.routes = b.Graph, b.Routes
 	u.flow.Become(b.Flow)

@@ -47,6 +47,12 @@ type Conn interface {
 	// Put makes a fact known as of.key; variables are of "vars". It returns false
 	// where the connection has no room for it.
 	Put(of, key, value string) bool
+	// Charge counts n bytes of memory that the connection holds from now on on the
+	// client's account, or with a negative n gives them back: a handshake that is not
+	// finished, for example. A connection that holds bytes gives way before others that
+	// hold none. The error is ErrNoMemory; then nothing was counted. What is charged when
+	// the connection ends is given back with it.
+	Charge(n int) error
 	// SetRemote replaces the client's address by the one a PROXY header names. The
 	// peer stays known as conn.peer_addr.
 	SetRemote(netip.AddrPort)

@@ -50,6 +50,7 @@ const (
 	Refused                // no upstream took it
 	Unavailable            // every upstream is out
 	Cap                    // a cap: connections, bytes, descriptors
+	Evicted                // it gave way to others: its crowd held most where a cap was reached
 	Protocol               // the bytes broke a protocol a handler speaks
 	Killed                 // killed through the control socket
 	Drained                // shutdown or reload
@@ -80,7 +81,7 @@ func (p Phase) String() string {
 func (w Why) String() string {
 	return [whys]string{
 		"closed", "reset", "timeout", "idle", "half_closed", "lifetime", "no_route", "probe", "refused",
-		"unavailable", "cap", "protocol", "killed", "drained", "unhealthy", "no_address", "failed", "panicked",
+		"unavailable", "cap", "evicted", "protocol", "killed", "drained", "unhealthy", "no_address", "failed", "panicked",
 	}[w]
 }
 
@@ -157,9 +158,9 @@ func Unreached(err error) error {
 var (
 	// ErrFull means that the head cannot hold as many bytes.
 	ErrFull = errors.New("the head is full")
-	// ErrNoMemory means that all connections together hold as many head bytes as they
-	// may.
-	ErrNoMemory = errors.New("head bytes in all are at their limit")
+	// ErrNoMemory means that all connections together hold as much memory as they may,
+	// and that no other one has to give way.
+	ErrNoMemory = errors.New("client_memory is used up")
 )
 
 // ErrNoRoute is why a connection ended that no route took.

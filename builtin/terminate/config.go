@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +20,7 @@ const defaultTimeout = 10 * time.Second
 type settings struct {
 	spoken
 	timeout     time.Duration
+	handshake   int        // the bound that is configured; 0: none is
 	certs, keys []sdk.Word // files
 	keyLine     sdk.Pos    // of the last key
 	policies    []*policySettings
@@ -45,6 +47,27 @@ func (s *settings) setTimeout(n *sdk.Node) error {
 	}
 	s.timeout = d
 	return nil
+}
+
+func (s *settings) setHandshake(n *sdk.Node) error {
+	w := n.Args[0]
+	size, err := sdk.ParseSize(w.Text)
+	if err == nil && (size < leastHandshake || size > mostHandshake) {
+		err = sdk.Errorf(w.Pos, "max_handshake %s is out of bounds: write %dKiB to %dKiB", w.Text, leastHandshake>>10, mostHandshake>>10)
+	}
+	s.handshake = int(size)
+	return err
+}
+
+// most returns how many bytes a client may send before its handshake is done.
+func (s *settings) most() int {
+	if s.handshake > 0 {
+		return s.handshake
+	}
+	if s.auth != nil || slices.ContainsFunc(s.policies, func(p *policySettings) bool { return p.auth != nil }) {
+		return defaultMutual
+	}
+	return defaultHandshake
 }
 
 func (s *settings) addCert(n *sdk.Node) error {

@@ -41,7 +41,7 @@ func explain(err error, g *gate, timeout time.Duration) error {
 // gone is for handshakes whose connection failed beneath them, or nil.
 func gone(err error, timeout time.Duration) error {
 	switch {
-	case errors.Is(err, errNoTurn):
+	case errors.Is(err, errNoTurn), errors.Is(err, host.ErrNoMemory):
 		return host.End(host.ByProxy, host.Cap, fmt.Errorf("terminating TLS: %w", err))
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return host.End(host.ByClient, host.Timeout, fmt.Errorf("terminating TLS: the client did not finish its handshake within %v", timeout))

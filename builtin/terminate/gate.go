@@ -14,11 +14,12 @@ type turns chan struct{}
 var errNoTurn = errors.New("waiting for a turn among the handshakes: none until the deadline")
 
 // gate is a connection on which a handshake is made. It gives its turn back
-// whenever it waits for the peer. After end it is the connection beneath and
-// nothing more.
+// whenever it waits for the peer, and charges the client for what the handshake holds.
+// After end it is the connection beneath and nothing more.
 type gate struct {
 	net.Conn // of the host.Conn, with its head
 	turns    turns
+	account  account
 	local    netip.Addr // what the client connected to; may be invalid
 
 	refused error // set by a tls.Config when it has no certificate for the client
@@ -31,12 +32,16 @@ type gate struct {
 // begin waits for the first turn.
 func (g *gate) begin(ctx context.Context) error {
 	g.ctx = ctx
+	if err := g.account.hold(0); err != nil {
+		return err
+	}
 	return g.take()
 }
 
-// end gives the turn back for good.
+// end gives the turn back for good, and what was charged.
 func (g *gate) end() {
 	g.give()
+	g.account.close()
 	g.done, g.ctx = true, nil
 }
 
@@ -47,7 +52,13 @@ func (g *gate) Read(p []byte) (int, error) {
 		return g.Conn.Read(p)
 	}
 	g.give()
+	if err := g.account.hold(len(p)); err != nil {
+		return 0, err
+	}
 	n, err := g.Conn.Read(p)
+	if err == nil {
+		err = g.account.receive(n)
+	}
 	if err == nil {
 		err = g.take()
 	}

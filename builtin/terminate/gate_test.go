@@ -12,6 +12,11 @@ import (
 	"dwaar.dev/dwaar/host"
 )
 
+// free is an account that charges nobody.
+func free() account {
+	return account{charge: func(int) error { return nil }, most: 1 << 20}
+}
+
 func TestAHandshakeThatGetsNoTurnUntilItsDeadlineIsTheProxysFault(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -19,7 +24,7 @@ func TestAHandshakeThatGetsNoTurnUntilItsDeadlineIsTheProxysFault(t *testing.T) 
 		taken <- struct{}{}
 		ctx, cancel := context.WithDeadlineCause(t.Context(), time.Now().Add(time.Second), errNoTurn)
 		defer cancel()
-		g := &gate{turns: taken}
+		g := &gate{turns: taken, account: free()}
 		err := g.begin(ctx)
 		var end *host.EndError
 		if !errors.As(explain(err, g, time.Second), &end) || end.By != host.ByProxy || end.Why != host.Cap {
@@ -37,7 +42,7 @@ func TestAHandshakeThatWaitsForItsClientHoldsNoTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		here, there := net.Pipe()
 		one := make(turns, 1)
-		g := &gate{Conn: here, turns: one}
+		g := &gate{Conn: here, turns: one, account: free()}
 		if err := g.begin(t.Context()); err != nil || len(one) != 1 {
 			t.Fatalf("its turn: %d, %v", len(one), err)
 		}

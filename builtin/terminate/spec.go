@@ -46,6 +46,12 @@ func handlerTable() []sdk.Option[settings] {
 			Default: "10s",
 		}, (*settings).setTimeout),
 		sdk.Line(sdk.Spec{
+			Name:    "max_handshake",
+			Doc:     "How many bytes the client may send before the handshake is done",
+			Args:    []sdk.Arg{sdk.One("SIZE", sdk.Size)},
+			Default: "32KiB, with client_auth 128KiB",
+		}, (*settings).setHandshake),
+		sdk.Line(sdk.Spec{
 			Name: "connection_policy", Many: true, Need: true,
 			Doc:   "Options for some clients; the first policy that matches counts, and without one the connection ends",
 			Block: &sdk.Block{Options: sdk.Specs(policyTable())},

@@ -24,6 +24,11 @@
 // So many clients that say nothing keep nobody out, and many that say something
 // leave processors to the connections that already stand.
 //
+// What an unfinished handshake holds in memory is charged to the client
+// ([host.Conn].Charge): 12 KiB for a silent one, 32 KiB after the first byte, and more for
+// one that announces or sends much, of which max_handshake is the bound. Where
+// client_memory is used up, the clients that hold most give way.
+//
 // # Certificates
 //
 // They are read when the configuration is built, kept by package
@@ -60,7 +65,7 @@ func New(b host.Builder, n *sdk.Node) (host.Handler, error) {
 	if err := errs.Err(); err != nil {
 		return nil, err
 	}
-	h := &Handler{timeout: s.timeout, policies: s.build(), turns: turns, refusal: refusal()}
+	h := &Handler{timeout: s.timeout, most: s.most(), policies: s.build(), turns: turns, refusal: refusal()}
 	for _, p := range h.policies {
 		p.keeper, p.tickets = keeper, shared
 	}
@@ -96,6 +101,7 @@ func sharedTurns(b host.Builder) (turns, error) {
 // Handler terminates TLS. It is not changed by connections.
 type Handler struct {
 	timeout  time.Duration
+	most     int       // bytes that a client may send before its handshake is done
 	policies []*policy // the first that matches counts; at least one
 	turns    turns
 	config   *tls.Config // asks choose
@@ -114,7 +120,7 @@ func (h *Handler) Offers(protocol string) bool {
 // do not give away is closed with close_notify if they ended in order, so that the
 // client can tell a whole answer from a part of one.
 func (h *Handler) Handle(ctx context.Context, c host.Conn, next host.Next) error {
-	g := &gate{Conn: c.Net(), turns: h.turns, local: c.Flow().Local.Addr()}
+	g := &gate{Conn: c.Net(), turns: h.turns, account: account{charge: c.Charge, most: h.most}, local: c.Flow().Local.Addr()}
 	conn := tls.Server(g, h.config)
 	if err := h.handshake(ctx, conn, g); err != nil {
 		return err

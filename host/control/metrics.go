@@ -34,9 +34,13 @@ const (
 	mBytes
 	mTimeouts
 	mRefused
+	mEvicted
 	mPauses
 	mPanics
 	mHeads
+	mHeld
+	mHeldLimit
+	mCrowds
 	mLoops
 	mPipes
 	mKept
@@ -69,10 +73,14 @@ func metrics() [metricCount]metric {
 		mEnded:      {"dwaar_terminations_total", "Connections that ended: who ended them, in which phase, why", counter, []string{"by", "phase", "why"}},
 		mBytes:      {"dwaar_relayed_bytes_total", "Bytes relayed: up from clients, down to them", counter, []string{"direction"}},
 		mTimeouts:   {"dwaar_matching_timeouts_total", "Connections that were still undecided at matching_timeout", counter, nil},
-		mRefused:    {"dwaar_refused_total", "Connections closed because a cap was reached, by cap", counter, []string{"cap"}},
+		mRefused:    {"dwaar_refused_total", "Newcomers closed because a cap was reached, by cap", counter, []string{"cap"}},
+		mEvicted:    {"dwaar_evicted_total", "Connections closed for others because their clients had most when a cap was reached, by cap", counter, []string{"cap"}},
 		mPauses:     {"dwaar_accept_pauses_total", "Times accepting was paused because it failed, for want of descriptors above all", counter, nil},
 		mPanics:     {"dwaar_panics_total", "Connections lost to a defect in the program: please report them", counter, nil},
 		mHeads:      {"dwaar_head_bytes", "Bytes of memory that hold first bytes of connections now", gauge, nil},
+		mHeld:       {"dwaar_client_memory_bytes", "Bytes of memory that connections hold which are not relayed yet: heads and unfinished handshakes", gauge, nil},
+		mHeldLimit:  {"dwaar_client_memory_limit_bytes", "How many these may be: client_memory", gauge, nil},
+		mCrowds:     {"dwaar_clients", "Clients with open connections, by address (IPv6: by /64)", gauge, nil},
 		mLoops:      {"dwaar_loop_connections", "Connections in event loops now: waiting for bytes or a time, connecting, or relayed", gauge, []string{"state"}},
 		mPipes:      {"dwaar_loop_pipes", "Pipes that event loops have open for splicing, two descriptors each", gauge, nil},
 		mKept:       {"dwaar_loop_buffers", "Buffers of 16 KiB in which event loops keep what a receiver did not take", gauge, nil},
@@ -146,6 +154,9 @@ func (p put) engine(s *engine.Stats) {
 	for by, n := range s.Refused {
 		p(mRefused, float64(n), by)
 	}
+	for by, n := range s.Evicted {
+		p(mEvicted, float64(n), by)
+	}
 	p(mLimit, float64(s.Budget))
 	p(mBytes, float64(s.Up), "up")
 	p(mBytes, float64(s.Down), "down")
@@ -153,6 +164,9 @@ func (p put) engine(s *engine.Stats) {
 	p(mPauses, float64(s.AcceptPauses))
 	p(mPanics, float64(s.Panics))
 	p(mHeads, float64(s.HeadBytes))
+	p(mHeld, float64(s.ClientBytes))
+	p(mHeldLimit, float64(s.ClientMemory))
+	p(mCrowds, float64(s.Crowds))
 	p(mLoops, float64(s.Loops.Waiting), "waiting")
 	p(mLoops, float64(s.Loops.Connecting), "connecting")
 	p(mLoops, float64(s.Loops.Links), "relayed")

@@ -1,52 +1,38 @@
 package engine
 
 import (
+	"math"
 	"net/netip"
-	"sync"
+	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/engine/internal/crowd"
 	"dwaar.dev/dwaar/host/graph"
 )
 
-// refusal is the cap that a connection was turned away by.
-type refusal uint8
-
+// The shards of ledgers: two connections that begin or end at once seldom contend.
 const (
-	byConnections refusal = iota // max_connections, or what descriptors allow
-	byAddress                    // max_connections_per_ip
-	byMatching                   // max_matching: an older one had to go
-	byDescriptors                // no descriptor was left
-	refusals
+	wholeShards  = 16
+	serverShards = 8
 )
-
-// String returns the name of the option that an operator would change.
-func (r refusal) String() string {
-	return [refusals]string{"max_connections", "max_connections_per_ip", "max_matching", "descriptors"}[r]
-}
-
-// capQuiet is how long a cap must not have been hit before the log reports that
-// refusing is over.
-const capQuiet = 10 * time.Second
 
 // caps counts the connections of a server against its limits.
 type caps struct {
-	mu       sync.Mutex
-	limits   graph.Limits
-	conns    int
-	byPeer   map[netip.Addr]int // counted also without a cap: the next configuration may have one
-	matching crowds
-	spells   [refusals]episode
+	limits atomic.Pointer[graph.Limits]
+	ledger *crowd.Ledger
+	spells spells
 }
 
 func newCaps() *caps {
-	return &caps{byPeer: map[netip.Addr]int{}, matching: newCrowds()}
+	k := &caps{ledger: crowd.New(crowd.Server, serverShards)}
+	k.limits.Store(new(graph.Limits))
+	return k
 }
 
 // set replaces the limits. Connections that were counted in stay.
-func (k *caps) set(limits graph.Limits, budget int) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+func (k *caps) set(limits graph.Limits, levels crowd.Levels, budget int) {
 	if limits.MaxMatching == 0 {
 		of := limits.MaxConnections
 		if of == 0 {
@@ -54,99 +40,108 @@ func (k *caps) set(limits graph.Limits, budget int) {
 		}
 		limits.MaxMatching = max(of/2, 1)
 	}
-	k.limits = limits
+	k.limits.Store(&limits)
+	k.ledger.SetLevels(levels)
+	k.ledger.Limit(crowd.Conns, int64(limits.MaxConnections))
+	k.ledger.Limit(crowd.Matching, int64(limits.MaxMatching))
 }
 
-// admit counts x in, or returns the cap that forbids x. A server without a cap of its
-// own is bounded by the budget of the whole program.
+// levels returns what makes a crowd by the settings of a configuration.
+func levels(s graph.Settings) crowd.Levels { return crowd.Levels{V4: s.CrowdV4, V6: s.CrowdV6} }
+
+// Unless the configuration says how much, clients may hold 256 MiB before they are
+// relayed, and not more than a quarter of what the whole program may.
+const (
+	defaultClientMemory = 256 << 20
+	memoryShare         = 4
+)
+
+// clientMemory returns how many bytes clients may hold before they are relayed.
+func clientMemory(s graph.Settings) int64 {
+	if s.ClientMemory > 0 {
+		return s.ClientMemory
+	}
+	whole := debug.SetMemoryLimit(-1) // which only asks
+	if whole == math.MaxInt64 {
+		return defaultClientMemory
+	}
+	return min(defaultClientMemory, max(whole/memoryShare, 1<<20))
+}
+
+// admit counts x in, or returns the cap that forbids x. At a limit of connections the
+// crowd that holds most gives way, if there is one that holds more than that of x. A
+// server without a cap of its own is bounded by the budget of the whole program.
 func (e *Engine) admit(x *conn, now time.Time) (why refusal, ok bool) {
 	k, peer := x.caps, x.peer.Addr()
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	e.tellRecovery(x, now)
-	why, ok = k.room(peer, e)
-	if !ok {
-		if k.spells[why].hit(now) {
-			e.log.Warn("connections are refused: "+why.String()+" is reached", keyListener, x.listener,
-				keyConnections, k.conns)
-		}
-		return why, false
+	limits := k.limits.Load()
+	perCrowd := limits.MaxConnectionsPerIP
+	if !peer.IsValid() {
+		perCrowd = 0 // a Unix socket's clients have no addresses to tell them apart
 	}
-	k.conns++
-	if peer.IsValid() {
-		k.byPeer[peer]++
-	}
-	return 0, true
-}
-
-// room reports whether one more connection of peer fits, or which cap forbids it.
-// k.mu is held.
-func (k *caps) room(peer netip.Addr, e *Engine) (why refusal, ok bool) {
-	most := k.limits.MaxConnections
-	switch per := k.limits.MaxConnectionsPerIP; {
-	case most > 0 && k.conns >= most, most == 0 && e.live.count() >= e.budget:
-		return byConnections, false
-	case per > 0 && peer.IsValid() && k.byPeer[peer] >= per:
+	k.spells.tellRecovery(e, x.listener, now)
+	x.place.Init(x)
+	if !k.ledger.Join(&x.place, peer, perCrowd) {
 		return byAddress, false
 	}
+	e.whole.Join(&x.place, peer, 0)
+	bounds := k.ledger
+	if limits.MaxConnections == 0 {
+		bounds = e.whole
+	}
+	if !e.makeRoom(bounds, crowd.Conns, x, byConnections, now) {
+		e.leave(x)
+		return byConnections, false
+	}
+	e.makeRoom(k.ledger, crowd.Matching, x, byMatching, now)
 	return 0, true
 }
 
-// tellRecovery logs the end of refusing for each cap that was not hit for capQuiet.
-// The lock of the caps is held.
-func (e *Engine) tellRecovery(x *conn, now time.Time) {
-	for i := range x.caps.spells {
-		if n, over := x.caps.spells[i].over(now, capQuiet); over {
-			e.log.Info("connections are no longer refused: "+refusal(i).String(),
-				keyListener, x.listener, keyRefused, n)
+// makeRoom has connections give way for x until a ledger is within its limit. It reports
+// whether there is room.
+func (e *Engine) makeRoom(l *crowd.Ledger, m crowd.Measure, x *conn, why refusal, now time.Time) bool {
+	const most = 16 // a connection may hold more than those that give way for it
+	for range most {
+		if !l.Full(m) {
+			return true
 		}
+		victim, ok := l.Evict(m, &x.place).(*conn)
+		if !ok {
+			return false
+		}
+		e.record(victim, why, true, now)
 	}
+	return !l.Full(m)
 }
 
-// refuse counts a connection that a cap has turned away.
-func (e *Engine) refuse(x *conn, id uint64, why refusal) {
-	x.socket.refused.Add(1)
-	e.count.refused[why].Add(1)
-	e.table.refuse(id, host.Code{By: host.ByProxy, In: host.InAccept, Why: host.Cap})
-}
-
-// leave counts x out of the connections of its server.
+// leave counts x out.
 func (e *Engine) leave(x *conn) {
-	k, peer := x.caps, x.peer.Addr()
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.conns--
-	if n := k.byPeer[peer]; n > 1 {
-		k.byPeer[peer] = n - 1
-	} else {
-		delete(k.byPeer, peer)
-	}
-	e.tellRecovery(x, time.Now())
+	x.caps.ledger.Leave(&x.place)
+	e.whole.Leave(&x.place)
 }
 
-// enterMatching counts x among the undecided connections. If there are too many, the
-// oldest connection of the largest crowd is killed: an attacker with many slow
-// connections evicts his own.
-func (e *Engine) enterMatching(x *conn) {
-	k := x.caps
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.matching.len() >= k.limits.MaxMatching {
-		if victim := k.matching.evict(); victim != nil {
-			e.count.refused[byMatching].Add(1)
-			if k.spells[byMatching].hit(x.Accepted()) {
-				e.log.Warn("undecided connections are closed for new ones: max_matching is reached",
-					keyListener, x.listener, keyConnections, k.conns)
-			}
-			victim.Kill(host.ByProxy, host.Cap) // under the lock: the victim is still undecided
-		}
-	}
-	k.matching.add(x)
+// Evict implements [crowd.Holder].
+func (x *conn) Evict() bool { return x.Kill(host.ByProxy, host.Evicted) }
+
+// Moved implements [crowd.Holder].
+func (x *conn) Moved() int64 {
+	up, down := x.Counts()
+	return up + down
 }
 
-// leaveMatching counts x out of the undecided connections.
-func (k *caps) leaveMatching(x *conn) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.matching.remove(x)
+// Charge implements [session.Owner]. Where memory is used up, the crowd that holds most of
+// it gives way.
+func (x *conn) Charge(n int) bool {
+	l := x.e.whole
+	switch {
+	case !l.Charge(&x.place, n):
+	case n <= 0 || !l.Full(crowd.Bytes) || x.e.makeRoom(l, crowd.Bytes, x, byMemory, time.Now()):
+		return true
+	default:
+		l.Charge(&x.place, -n)
+	}
+	x.e.record(x, byMemory, false, time.Now())
+	return false
 }
+
+// client returns the address of the socket's peer; the zero value on Unix sockets.
+func (x *conn) client() netip.Addr { return x.peer.Addr() }

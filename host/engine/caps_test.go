@@ -78,8 +78,8 @@ func TestTheOldestUndecidedConnectionOfTheBusiestAddressGivesWay(t *testing.T) {
 	f.active(3)
 	f.dialFrom("127.0.0.3")
 	first.isEnded()
-	f.ended("proxy.matching.cap", 1)
-	if n := f.Stats().Refused["max_matching"]; n != 1 {
+	f.ended("proxy.matching.evicted", 1)
+	if n := f.Stats().Evicted["max_matching"]; n != 1 {
 		t.Errorf("%d evicted, want 1", n)
 	}
 	lone.says("aaa", "aaa")
@@ -126,7 +126,7 @@ func TestTenThousandSlowClientsDoNotKeepOutAGoodOne(t *testing.T) {
 	slow.Wait()
 	f.dial().says("aaa", "aaa") // from the slow ones' own address
 	patient.says("aaa", "aaa")
-	if s := f.Stats(); s.Refused["max_matching"] < uint64(clients)-600 {
-		t.Errorf("%d evicted of %d", s.Refused["max_matching"], clients)
+	if s := f.Stats(); s.Evicted["max_matching"] < uint64(clients)-600 {
+		t.Errorf("%d evicted of %d", s.Evicted["max_matching"], clients)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/engine/internal/crowd"
 	"dwaar.dev/dwaar/host/loop"
 	"dwaar.dev/dwaar/host/session"
 	"dwaar.dev/dwaar/sdk"
@@ -21,7 +22,7 @@ type conn struct {
 	e        *Engine
 	peer     netip.AddrPort // the address that the caps count; zero on Unix sockets
 	decision uint64         // number of the connection's decision in the ring; 0: none yet
-	position position       // in a crowd, during the outer matching phase; guarded by caps.mu
+	place    crowd.Place    // in the ledgers of the program and of the server
 }
 
 // looped is a conn with the driver of an event loop.
@@ -48,7 +49,7 @@ func (e *Engine) begin(x *conn, s *socket, local, remote netip.AddrPort) bool {
 	s.accepted.Add(1)
 	if why, ok := e.admit(x, now); !ok {
 		t.gen.graph.Release()
-		e.refuse(x, id, why)
+		e.refuse(x, id, why, now)
 		return false
 	}
 	f := sdk.Flow{Network: "unix", Accepted: now, Listener: x.listener, MaxHead: t.server.Limits.MaxHead}
@@ -60,7 +61,6 @@ func (e *Engine) begin(x *conn, s *socket, local, remote netip.AddrPort) bool {
 	x.socket.active.Add(1)
 	x.generation.conns.Add(1)
 	e.table.begin(x)
-	e.enterMatching(x)
 	return true
 }
 
@@ -72,10 +72,11 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// Decided implements [session.Owner]: the connection leaves its crowd, and its
-// decision is remembered.
+// Decided implements [session.Owner]: the connection is not among the undecided ones of
+// its crowd any more, and its decision is remembered.
 func (x *conn) Decided() {
-	x.caps.leaveMatching(x)
+	x.caps.ledger.Decide(&x.place)
+	x.e.whole.Decide(&x.place)
 	r, f, final := x.Record(), x.Flow(), x.Final()
 	took := r.Matched
 	if took == 0 {
@@ -98,13 +99,13 @@ func (x *conn) Ended(o host.Outcome) {
 	if o.Code.Why == host.Panicked {
 		x.e.count.panics.Add(1)
 	}
-	x.caps.leaveMatching(x) // of one that ended before its routes were tried; of others it changes nothing
 	x.e.decisions.end(x.decision, o.Code)
 	x.e.writeAccess(x, o)
 	x.e.table.end(x, o)
 	x.generation.conns.Add(-1)
 	x.socket.active.Add(-1)
 	x.e.leave(x)
+	x.caps.spells.tellRecovery(x.e, x.listener, o.Ended)
 	x.e.live.done()
 }
 

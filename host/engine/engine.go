@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/engine/internal/crowd"
 	"dwaar.dev/dwaar/host/engine/internal/listen"
 	"dwaar.dev/dwaar/host/graph"
 	"dwaar.dev/dwaar/host/loop"
@@ -27,15 +28,11 @@ type Options struct {
 
 	Loops *loop.Loops // accept, match and relay without goroutines; nil: goroutines do. The caller closes them after Shutdown
 
-	AccessRate int   // access lines a second and listener that are all written; 0: 1000
-	HeadBytes  int64 // most bytes that the heads of all connections take; 0: 64 MiB
+	AccessRate int // access lines a second and listener that are all written; 0: 1000
 }
 
-// The defaults of Options.
-const (
-	defaultAccessRate = 1000
-	defaultHeadBytes  = 64 << 20
-)
+// defaultAccessRate is the default of Options.AccessRate.
+const defaultAccessRate = 1000
 
 // Engine serves a graph, and after every Load another one. Make one with [New]; its
 // methods may be called from any goroutine.
@@ -46,8 +43,9 @@ type Engine struct {
 	loops       *loop.Loops
 	opener      listen.Opener
 	accessRate  int
-	heads       *session.Heads
-	budget      int // connections that the descriptor limit allows
+	heads       session.Heads
+	whole       *crowd.Ledger // of the connections of all servers
+	budget      int           // connections that the descriptor limit allows
 	started     time.Time
 	codes       [host.Codes]string // texts by Code.Index, made once: every line of a connection has one
 
@@ -102,15 +100,12 @@ func New(o Options) *Engine {
 	if o.AccessRate <= 0 {
 		o.AccessRate = defaultAccessRate
 	}
-	if o.HeadBytes <= 0 {
-		o.HeadBytes = defaultHeadBytes
-	}
 	e := &Engine{
 		log: o.Log, access: o.Access, writer: o.Writer, getenv: o.Getenv,
 		loops:      o.Loops,
 		opener:     listen.Opener{Inherited: o.Inherited},
 		accessRate: o.AccessRate,
-		heads:      session.NewHeads(o.HeadBytes),
+		whole:      crowd.New(crowd.Whole, wholeShards),
 		budget:     connBudget(descriptorLimit()),
 		started:    time.Now(),
 		sockets:    map[listen.Spec]*socket{},
@@ -120,6 +115,8 @@ func New(o Options) *Engine {
 	for i := range e.codes {
 		e.codes[i] = host.CodeAt(i).String()
 	}
+	e.whole.Limit(crowd.Conns, int64(e.budget))
+	e.whole.Limit(crowd.Bytes, clientMemory(graph.Settings{}))
 	e.shortage.reserve()
 	e.life, e.end = context.WithCancel(context.Background())
 	return e

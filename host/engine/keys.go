@@ -13,6 +13,7 @@ const (
 	keyConnect     = "connect" // from the choice of the route until the upstream stood
 	keyConnection  = "conn"
 	keyConnections = "connections"
+	keyEvicted     = "evicted"
 	keyError       = "error"
 	keyFacts       = "facts"
 	keyFuel        = "fuel" // units that plugins took in all

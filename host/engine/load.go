@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	"dwaar.dev/dwaar/host/engine/internal/crowd"
 	"dwaar.dev/dwaar/host/engine/internal/listen"
 	"dwaar.dev/dwaar/host/graph"
 	"dwaar.dev/dwaar/host/session"
@@ -164,6 +165,8 @@ func (p *plan) abandon() {
 
 // swap gives every socket its new target and lets the new ones accept.
 func (e *Engine) swap(p *plan) {
+	e.whole.SetLevels(levels(e.current.settings))
+	e.whole.Limit(crowd.Bytes, clientMemory(e.current.settings))
 	caps := e.assignCaps(p)
 	for _, s := range p.seats {
 		t := &target{gen: e.current, server: s.server, account: &account{
@@ -182,7 +185,7 @@ func (e *Engine) swap(p *plan) {
 // environment returns what the sessions of a target have in common.
 func (e *Engine) environment(log *slog.Logger) session.Env {
 	return session.Env{
-		Heads: e.heads, Log: log, Getenv: e.getenv, Own: e.owns, Start: e.relayer(), Life: e.life,
+		Heads: &e.heads, Log: log, Getenv: e.getenv, Own: e.owns, Start: e.relayer(), Life: e.life,
 		Terse: !e.access.Enabled(e.life, slog.LevelInfo),
 	}
 }
@@ -204,7 +207,7 @@ func (e *Engine) assignCaps(p *plan) map[*graph.Server]*caps {
 		if of[s.server] == nil {
 			of[s.server] = newCaps()
 		}
-		of[s.server].set(s.server.Limits, e.budget)
+		of[s.server].set(s.server.Limits, levels(e.current.settings), e.budget)
 	}
 	return of
 }

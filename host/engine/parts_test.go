@@ -1,96 +1,20 @@
 package engine
 
 import (
-	"cmp"
-	"math/rand/v2"
+	"math"
 	"net/netip"
-	"slices"
+	"runtime/debug"
 	"testing"
 	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/engine/internal/crowd"
 	"dwaar.dev/dwaar/host/engine/internal/listen"
 	"dwaar.dev/dwaar/host/graph"
 	"dwaar.dev/dwaar/host/session"
 )
-
-// naive is what crowds is meant to be.
-type naive []*conn
-
-func (n naive) victim() *conn {
-	count := map[string]int{}
-	for _, x := range n {
-		count[from(x)]++
-	}
-	return slices.MinFunc(n, func(a, b *conn) int {
-		return cmp.Or(cmp.Compare(count[from(b)], count[from(a)]), cmp.Compare(a.ID(), b.ID()))
-	})
-}
-
-// from says where a connection comes from: what one subscriber has is an IPv4 address
-// or the upper half of an IPv6 one.
-func from(x *conn) string {
-	b := x.peer.Addr().AsSlice()
-	if len(b) == 16 {
-		b = b[:8]
-	}
-	return string(b)
-}
-
-// numbered is a connection with nothing but a number and an address.
-func numbered(id uint64, from netip.Addr) *conn {
-	x := &conn{peer: netip.AddrPortFrom(from, 1)}
-	x.Init(&session.Env{Heads: session.NewHeads(0)}, x, &session.Begin{ID: id})
-	return x
-}
-
-func TestCrowdsAgreeWithTheNaiveWay(t *testing.T) {
-	t.Parallel()
-	addrs := []netip.Addr{
-		{},
-		netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"),
-		netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2"), netip.MustParseAddr("2001:db8:1::1"),
-	}
-	for seed := range uint64(50) {
-		r, cs := rand.New(rand.NewPCG(seed, 0)), newCrowds()
-		var all naive
-		for id := range uint64(400) {
-			all = all.step(t, r, &cs, numbered(id, addrs[r.IntN(len(addrs))]))
-			if cs.len() != len(all) {
-				t.Fatalf("seed %d: %d connections, want %d", seed, cs.len(), len(all))
-			}
-		}
-		for range all {
-			cs.evict()
-		}
-		if cs.evict() != nil || len(cs.byHome) != 0 || len(cs.order) != 0 {
-			t.Fatalf("seed %d: empty crowds hold something", seed)
-		}
-	}
-}
-
-// step does the same to both: x comes, or one leaves, or one is evicted.
-func (n naive) step(t *testing.T, r *rand.Rand, cs *crowds, x *conn) naive {
-	t.Helper()
-	switch {
-	case len(n) == 0 || r.IntN(5) < 2:
-		cs.add(x)
-		cs.add(x) // twice is once
-		return append(n, x)
-	case r.IntN(2) == 0:
-		i := r.IntN(len(n))
-		cs.remove(n[i])
-		cs.remove(n[i])
-		return slices.Delete(n, i, i+1)
-	}
-	want := n.victim()
-	if got := cs.evict(); got != want {
-		t.Fatalf("evicted %d from %v, want %d from %v", got.ID(), got.peer, want.ID(), want.peer)
-	}
-	return slices.DeleteFunc(n, func(x *conn) bool { return x == want })
-}
 
 func TestDecisionsAreTheLastOnesAndLearnTheirEnd(t *testing.T) {
 	t.Parallel()
@@ -242,23 +166,43 @@ func TestWhoEndsBeforeItsRoutesAreTriedLeavesItsCrowd(t *testing.T) {
 	t.Parallel()
 	e := New(Options{})
 	caps := newCaps()
-	caps.set(graph.Limits{}, 100)
+	caps.set(graph.Limits{}, crowd.DefaultLevels, 100)
 	x := &conn{e: e, account: &account{
 		caps: caps, socket: newSocket(nil), generation: &generation{}, env: e.environment(e.log),
 	}}
+	if _, ok := e.admit(x, time.Now()); !ok {
+		t.Fatal("the first connection is refused")
+	}
 	x.Init(&x.env, x, &session.Begin{ID: 1})
 	e.live.add()
 	e.table.begin(x)
-	e.enterMatching(x)
-	if n := caps.matching.len(); n != 1 {
-		t.Fatalf("%d connections are undecided, want this one", n)
+	for _, l := range []*crowd.Ledger{caps.ledger, e.whole} {
+		if c, m := l.Total(crowd.Conns), l.Total(crowd.Matching); c != 1 || m != 1 || l.Crowds() != 1 {
+			t.Fatalf("%d connections are counted and %d undecided, want this one", c, m)
+		}
 	}
 	x.Step(session.Input{Event: session.Killed})
 	x.Step(session.Input{Event: session.Closed})
-	if n := caps.matching.len(); n != 0 || x.State() != session.Ended {
-		t.Errorf("%d connections are undecided, and this one is %v", n, x.State())
+	for _, l := range []*crowd.Ledger{caps.ledger, e.whole} {
+		if n := l.Total(crowd.Conns) + l.Total(crowd.Matching) + l.Crowds() + l.Held(); n != 0 || x.State() != session.Ended {
+			t.Errorf("something is counted, and this one is %v", x.State())
+		}
 	}
 	if err := e.Shutdown(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestClientMemoryIsAQuarterOfALowLimit(t *testing.T) {
+	was := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(was)
+	for limit, want := range map[int64]int64{math.MaxInt64: 256 << 20, 4 << 30: 256 << 20, 512 << 20: 128 << 20, 1 << 20: 1 << 20} {
+		debug.SetMemoryLimit(limit)
+		if got := clientMemory(graph.Settings{}); got != want {
+			t.Errorf("with %d bytes for the program, clients have %d, want %d", limit, got, want)
+		}
+		if got := clientMemory(graph.Settings{ClientMemory: 7 << 20}); got != 7<<20 {
+			t.Errorf("configured are 7 MiB, used %d", got)
+		}
 	}
 }

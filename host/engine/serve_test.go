@@ -309,14 +309,26 @@ func TestAccessLinesBeyondTheRateAreSampledAndCounted(t *testing.T) {
 }
 
 func TestHeadBytesAreBoundedInAll(t *testing.T) {
-	f := start(t, func(o *engine.Options) { o.HeadBytes = 2 << 10 })
-	f.load(serve("matching_timeout 10m", "@a first aaa", "route @a {", "echo", "}"))
-	slow := f.dial()
-	slow.says("a", "")
+	f := start(t, nil)
+	const bound = 1 << 20
+	f.load("{\nclient_memory 1MiB\n}\n" + serve("matching_timeout 10m", "@a first aaa", "route @a {", "echo", "}"))
+	lone := f.dialFrom("127.0.0.2")
+	lone.says("a", "")
 	await(t, "its byte to arrive", func() bool { return f.Stats().HeadBytes > 0 })
-	other := f.dial()
-	other.says("a", "")
-	other.isEnded()
-	f.ended("proxy.matching.cap", 1)
-	slow.says("aa", "aaa")
+	var many []*client
+	for range bound>>11 + 50 {
+		c := f.dial()
+		c.says("a", "")
+		many = append(many, c)
+	}
+	for _, c := range many[:50] {
+		c.isEnded()
+	}
+	f.ended("proxy.matching.evicted", 51)
+	s := f.Stats()
+	if s.Evicted["client_memory"] != 51 || s.ClientBytes > bound || s.ClientMemory != bound || s.ClientBytes != s.HeadBytes {
+		t.Errorf("%d evicted, %d bytes held of %d, %d of heads", s.Evicted["client_memory"], s.ClientBytes, s.ClientMemory, s.HeadBytes)
+	}
+	lone.says("aa", "aaa")
+	many[len(many)-1].says("aa", "aaa")
 }

@@ -87,7 +87,7 @@ func (e *Engine) shed(s *socket) {
 	n := s.ln.Shed(shedAtOnce)
 	e.shortage.open()
 	s.refused.Add(int64(n))
-	e.count.refused[byDescriptors].Add(uint64(n))
+	e.count.refused[byDescriptors].Add(uint64(n)) // the kernel does not say whose they were
 }
 
 // hit is [episode.hit] under the lock.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/engine/internal/crowd"
 	"dwaar.dev/dwaar/host/loop"
 )
 
@@ -25,10 +26,10 @@ type Stats struct {
 	Up, Down int64              // bytes relayed from clients and to them so far
 	Ended    [host.Codes]uint64 // connections that ended, by [host.Code.Index]
 
-	// Refused has connections that were closed because of a cap, by the option
-	// that sets it, or "descriptors" when none was left. Those of max_matching
-	// were closed in favour of newer ones.
-	Refused map[string]uint64
+	// Refused has newcomers that were closed because of a cap, by the option that sets
+	// it, or "descriptors" when none was left. Evicted has connections that were closed
+	// for others, because their crowds held most, by the cap that was reached.
+	Refused, Evicted map[string]uint64
 
 	MatchingTimeouts uint64 // matching phases that waited until their deadline
 	AcceptPauses     uint64 // pauses because accept failed
@@ -36,6 +37,9 @@ type Stats struct {
 	LinesDropped     uint64 // log lines that found the ring full
 	LinesSuppressed  uint64 // access lines beyond the rate
 	HeadBytes        int64  // lent for heads now
+	ClientBytes      int64  // held by connections that are not relayed yet, heads included
+	ClientMemory     int64  // most of these
+	Crowds           int    // clients with connections, by address (IPv6: by /64)
 	Budget           int    // connections that the descriptor limit allows
 
 	Loops loop.Stats // what the event loops hold; the zero value without loops
@@ -65,6 +69,7 @@ func (e *Engine) Stats() Stats {
 	s := Stats{
 		Phases:           map[host.Phase]int{},
 		Refused:          map[string]uint64{},
+		Evicted:          map[string]uint64{},
 		Started:          e.started,
 		Loads:            e.count.loads.Load(),
 		FailedLoads:      e.count.failedLoads.Load(),
@@ -73,10 +78,14 @@ func (e *Engine) Stats() Stats {
 		Panics:           e.count.panics.Load(),
 		LinesSuppressed:  e.count.suppressed.Load(),
 		HeadBytes:        e.heads.Used(),
+		ClientBytes:      e.whole.Held(),
+		ClientMemory:     e.whole.Most(crowd.Bytes),
+		Crowds:           int(e.whole.Crowds()),
 		Budget:           e.budget,
 	}
 	for why := range refusals {
 		s.Refused[why.String()] = e.count.refused[why].Load()
+		s.Evicted[why.String()] = e.count.evicted[why].Load()
 	}
 	if e.loops != nil {
 		s.Loops = e.loops.Stats()

@@ -110,43 +110,39 @@ type counters struct {
 	panics             atomic.Uint64
 	matchingTimeouts   atomic.Uint64
 	suppressed         atomic.Uint64
-	refused            [refusals]atomic.Uint64
+	refused, evicted   [refusals]atomic.Uint64
 }
 
 // gauge is a count that goes up and down, and can be waited for to be 0.
 type gauge struct {
+	n    atomic.Int64
 	mu   sync.Mutex
-	n    int
 	none chan struct{} // closed when n is 0; nil: nobody waits
 }
 
-func (g *gauge) add() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.n++
-}
+func (g *gauge) add() { g.n.Add(1) }
 
+// done counts down. Who waits has looked at n under the lock: either the wait saw the 0,
+// or done sees who waits.
 func (g *gauge) done() {
+	if g.n.Add(-1) != 0 {
+		return
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.n--
-	if g.n == 0 && g.none != nil {
+	if g.none != nil && g.n.Load() == 0 {
 		close(g.none)
 		g.none = nil
 	}
 }
 
-func (g *gauge) count() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.n
-}
+func (g *gauge) count() int { return int(g.n.Load()) }
 
 // zero returns a channel that is closed when the count is 0.
 func (g *gauge) zero() <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.n == 0 {
+	if g.n.Load() == 0 {
 		none := make(chan struct{})
 		close(none)
 		return none

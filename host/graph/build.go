@@ -42,7 +42,7 @@ func Build(tree []sdk.Node, r *host.Registry, o Options) (g *Graph, err error) {
 	b.faults = schema.Check(tree, b.words, o.Env)
 	b.errs = append(b.errs, b.faults.Errors...)
 	b.warnings = append(b.warnings, b.faults.Warnings...)
-	b.graph.Settings = Settings{GracePeriod: DefaultGracePeriod}
+	b.graph.Settings = Settings{GracePeriod: DefaultGracePeriod, CrowdV4: defaultCrowdV4, CrowdV6: defaultCrowdV6}
 	b.tree(tree)
 	b.overlaps()
 	b.loops()

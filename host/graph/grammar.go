@@ -18,6 +18,12 @@ const (
 
 	minHead = 256
 	maxHead = 1 << 20
+
+	minClientMemory = 1 << 20
+
+	defaultCrowdV4 = 32
+	defaultCrowdV6 = 64 // what one subscriber has at least
+	minCrowdBits   = 16
 )
 
 // Grammar returns everything a configuration can say that names what r knows.

@@ -41,6 +41,9 @@ type Graph struct {
 type Settings struct {
 	GracePeriod time.Duration // how long a shutdown waits for connections
 	ReloadDrain time.Duration // after a reload, old connections end within it; 0: never
+
+	ClientMemory     int64 // bytes that connections hold in all before they are relayed; 0: by the memory of the program
+	CrowdV4, CrowdV6 int   // bits of an address that make one client
 }
 
 // Server is a set of listeners with one list of routes.

@@ -26,6 +26,18 @@ func globalOptions() []sdk.Option[Settings] {
 			Name: "reload_drain", Doc: "After a reload, connections of the old configuration end within this time",
 			Args: []sdk.Arg{sdk.OrOff(sdk.One("D", sdk.Duration))}, Default: "off",
 		}, setLimit(func(s *Settings) *time.Duration { return &s.ReloadDrain })),
+		sdk.Line(sdk.Spec{
+			Name: "client_memory", Doc: "How much memory all connections may hold before they are relayed: first bytes and unfinished handshakes. When it is used up, the clients that hold most give way",
+			Args: []sdk.Arg{sdk.One("SIZE", sdk.Size)}, Default: "256MiB, and at most a quarter of the program's memory limit",
+		}, setClientMemory),
+		sdk.Line(sdk.Spec{
+			Name: "client_prefix_ipv6", Doc: "How many bits of an IPv6 address make one client, for max_connections_per_ip and where clients have to give way: 16 to 128",
+			Args: []sdk.Arg{sdk.One("BITS", sdk.Int)}, Default: "64",
+		}, setCrowdBits(128, func(s *Settings) *int { return &s.CrowdV6 })),
+		sdk.Line(sdk.Spec{
+			Name: "client_prefix_ipv4", Doc: "The same of an IPv4 address: 16 to 32",
+			Args: []sdk.Arg{sdk.One("BITS", sdk.Int)}, Default: "32",
+		}, setCrowdBits(32, func(s *Settings) *int { return &s.CrowdV4 })),
 	}
 }
 
@@ -46,15 +58,15 @@ func serverOptions() []sdk.Option[Limits] {
 			Args: []sdk.Arg{sdk.One("SIZE", sdk.Size)}, Default: "16KiB",
 		}, setMaxHead),
 		sdk.Line(sdk.Spec{
-			Name: "max_connections", Doc: "How many connections this server has at most; by default what the descriptor limit allows, (limit − 200) / 2",
+			Name: "max_connections", Doc: "How many connections this server has at most; by default what the descriptor limit allows, (limit − 200) / 2, for all servers together. When it is reached, clients that have more than others give way",
 			Args: []sdk.Arg{sdk.One("N", sdk.Int)},
 		}, setCap(func(l *Limits) *int { return &l.MaxConnections })),
 		sdk.Line(sdk.Spec{
-			Name: "max_connections_per_ip", Doc: "How many connections one client address has at most",
+			Name: "max_connections_per_ip", Doc: "How many connections one client has at most: an IPv4 address, or a /64 of IPv6",
 			Args: []sdk.Arg{sdk.OrOff(sdk.One("N", sdk.Int))}, Default: "off",
 		}, setCap(func(l *Limits) *int { return &l.MaxConnectionsPerIP })),
 		sdk.Line(sdk.Spec{
-			Name: "max_matching", Doc: "How many connections may be undecided at a time; by default half of max_connections. When it is reached the oldest silent one gives way",
+			Name: "max_matching", Doc: "How many connections may be undecided at a time; by default half of max_connections. When it is reached, the oldest of the client that has most gives way",
 			Args: []sdk.Arg{sdk.One("N", sdk.Int)},
 		}, setCap(func(l *Limits) *int { return &l.MaxMatching })),
 		sdk.Line[Limits](sdk.Spec{
@@ -99,6 +111,33 @@ func setCap(field func(*Limits) *int) func(*Limits, *sdk.Node) error {
 			err = sdk.Errorf(n.Args[0].Pos, "%s 0 would take no connection: write a positive number", n.Name)
 		}
 		*field(l) = v
+		return err
+	}
+}
+
+func setClientMemory(s *Settings, n *sdk.Node) error {
+	w := n.Args[0]
+	size, err := sdk.ParseSize(w.Text)
+	if err == nil && size < minClientMemory {
+		err = sdk.Errorf(w.Pos, "client_memory %s is too little to serve with: write %dMiB at least", w.Text, minClientMemory>>20)
+	}
+	if err == nil {
+		s.ClientMemory = int64(size)
+	}
+	return err
+}
+
+// setCrowdBits sets the length of a prefix.
+func setCrowdBits(most int, field func(*Settings) *int) func(*Settings, *sdk.Node) error {
+	return func(s *Settings, n *sdk.Node) error {
+		w := n.Args[0]
+		bits, err := sdk.ParseInt(w.Text)
+		if err == nil && (bits < minCrowdBits || bits > most) {
+			err = sdk.Errorf(w.Pos, "%s %s is no length of a prefix of clients: write %d to %d", n.Name, w.Text, minCrowdBits, most)
+		}
+		if err == nil {
+			*field(s) = bits
+		}
 		return err
 	}
 }

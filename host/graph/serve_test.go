@@ -20,6 +20,7 @@ type served struct {
 	outcome chan host.Outcome
 }
 
+func (*served) Charge(int) bool        { return true }
 func (*served) Decided()               {}
 func (x *served) Ended(o host.Outcome) { x.outcome <- o }
 
@@ -43,7 +44,7 @@ func answer(t *testing.T, g *graph.Graph, sent string, silent bool) string {
 	}
 	x := &served{outcome: make(chan host.Outcome, 1)}
 	f := sdk.Flow{Network: "tcp", Listener: ":1", Accepted: time.Now(), MaxHead: g.Servers[0].Limits.MaxHead}
-	env := &session.Env{Heads: session.NewHeads(1 << 20), Life: t.Context()}
+	env := &session.Env{Heads: new(session.Heads), Life: t.Context()}
 	x.Init(env, x, &session.Begin{ID: 1, Flow: f, Routes: g.Servers[0].Routes()})
 	go x.Serve(sock, nil)
 	client.SetDeadline(time.Now().Add(20 * time.Second))

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,16 +20,17 @@ import (
 const Limit = 30 * time.Second
 
 const (
-	maxHead  = 16 << 10 // as the engine has it by default
-	maxHeads = 64 << 20
-	waiting  = 4096 // outcomes nobody asked for yet
+	maxHead = 16 << 10 // as the engine has it by default
+	waiting = 4096     // outcomes nobody asked for yet
 )
 
 // Server accepts TCP connections on a port of 127.0.0.1 and gives each to a
 // handler, in a goroutine of its own.
 type Server struct {
-	Addr  string         // where it listens
-	Heads *session.Heads // what its connections borrow
+	Addr   string        // where it listens
+	Heads  session.Heads // what its connections borrow
+	Held   atomic.Int64  // bytes that its connections hold, heads included
+	Memory atomic.Int64  // how many they may hold; 0: any number
 
 	handler  host.Handler
 	next     host.Next
@@ -51,7 +53,7 @@ func Serve(t testing.TB, h host.Handler, next host.Next) *Server {
 		next = func(context.Context, host.Conn) error { return host.ErrNoRoute }
 	}
 	s := &Server{
-		Addr: l.Addr().String(), Heads: session.NewHeads(maxHeads),
+		Addr:    l.Addr().String(),
 		handler: h, next: next, listener: l, ended: make(chan ended, waiting),
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -98,14 +100,14 @@ func View(f sdk.Flow, log *slog.Logger) host.View {
 	}
 	x := &served{}
 	f.MaxHead = maxHead
-	x.Init(&session.Env{Heads: session.NewHeads(maxHeads), Log: log}, x, &session.Begin{ID: 1, Flow: f})
+	x.Init(&session.Env{Heads: new(session.Heads), Log: log}, x, &session.Begin{ID: 1, Flow: f})
 	return x
 }
 
 // Run gives one connection to h in the calling goroutine, and returns how it ended.
 // It closes sock.
 func Run(ctx context.Context, sock net.Conn, h host.Handler, next host.Next) host.Outcome {
-	s := &Server{ended: make(chan ended, 1), handler: h, next: next, Heads: session.NewHeads(maxHeads)}
+	s := &Server{ended: make(chan ended, 1), handler: h, next: next}
 	s.running.Add(1)
 	s.serve(ctx, 1, sock, sdk.Flow{Network: "unix", Accepted: time.Now(), MaxHead: maxHead})
 	return (<-s.ended).outcome
@@ -114,7 +116,7 @@ func Run(ctx context.Context, sock net.Conn, h host.Handler, next host.Next) hos
 // serve is the goroutine of a connection.
 func (s *Server) serve(ctx context.Context, id uint64, sock net.Conn, f sdk.Flow) {
 	x := &served{s: s}
-	x.Init(&session.Env{Heads: s.Heads, Log: slog.New(slog.DiscardHandler), Life: ctx}, x, &session.Begin{ID: id, Flow: f})
+	x.Init(&session.Env{Heads: &s.Heads, Log: slog.New(slog.DiscardHandler), Life: ctx}, x, &session.Begin{ID: id, Flow: f})
 	s.live.Store(x, nil)
 	x.Serve(sock, func(ctx context.Context, c host.Conn) error { return s.handler.Handle(ctx, c, s.next) })
 }
@@ -131,6 +133,18 @@ func (s *Server) Kill() {
 type served struct {
 	session.Session
 	s *Server
+}
+
+// Charge implements [session.Owner].
+func (x *served) Charge(n int) bool {
+	if x.s == nil { // of View
+		return true
+	}
+	if held, most := x.s.Held.Add(int64(n)), x.s.Memory.Load(); n > 0 && most > 0 && held > most {
+		x.s.Held.Add(-int64(n))
+		return false
+	}
+	return true
 }
 
 // Decided implements [session.Owner].

@@ -55,7 +55,7 @@ func (c *conn) Head() []byte { return c.h.flow.Head }
 // Peek implements [host.Conn].
 func (c *conn) Peek(n int) error {
 	for len(c.h.flow.Head) < n {
-		b, err := c.h.room(c.s.env.Heads, n)
+		b, err := c.h.room(c.s, n)
 		if err != nil {
 			return err
 		}
@@ -68,10 +68,18 @@ func (c *conn) Peek(n int) error {
 }
 
 // Discard implements [host.Conn].
-func (c *conn) Discard(n int) { c.h.discard(c.s.env.Heads, n) }
+func (c *conn) Discard(n int) { c.h.discard(c.s, n) }
 
 // Put implements [host.Conn].
 func (c *conn) Put(of, key, value string) bool { return c.s.Facts().PutString(of, key, value) }
+
+// Charge implements [host.Conn].
+func (c *conn) Charge(n int) error {
+	if c.s.owner.Charge(n) {
+		return nil
+	}
+	return host.ErrNoMemory
+}
 
 // SetRemote implements [host.Conn].
 func (c *conn) SetRemote(a netip.AddrPort) {
@@ -96,6 +104,7 @@ func (c *conn) Net() net.Conn { return &stream{c.sock, c} }
 func (c *conn) Wrap(inner net.Conn) host.Conn {
 	w := &conn{s: c.s, u: c.u, sock: inner, h: &head{flow: c.h.flow.Fresh()}}
 	w.h.flow.Bind(w)
+	c.u.wrapped = append(c.u.wrapped, w.h)
 	return w
 }
 
@@ -147,7 +156,7 @@ func (c *conn) Connect(ctx context.Context, p host.Planner) error {
 func (c *conn) Relay(up relay.Endpoint, o relay.Options) error {
 	s := c.s
 	down := relay.Endpoint{Conn: c.sock, Head: bytes.Clone(c.h.flow.Head)}
-	c.h.release(s.env.Heads)
+	c.h.release(s)
 	c.u.now = time.Now()
 	s.give(c.u)
 	s.relay(down, up, o)

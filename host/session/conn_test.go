@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,7 +19,7 @@ import (
 
 func TestPeekedBytesAreReadOnceAndInOrder(t *testing.T) {
 	t.Parallel()
-	heads := NewHeads(1 << 20)
+	heads := new(Heads)
 	x, client := serve(t, heads, 16<<10)
 	c := x.c
 	want := make([]byte, 40<<10)
@@ -47,14 +49,57 @@ func TestPeekedBytesAreReadOnceAndInOrder(t *testing.T) {
 	if err != nil || !bytes.Equal(got, want[100:]) {
 		t.Errorf("read %d bytes, %v; they are equal: %t", len(got), err, bytes.Equal(got, want[100:]))
 	}
-	if heads.Used() != 0 {
-		t.Errorf("%d bytes of head are still lent", heads.Used())
+	if heads.Used() != 0 || x.held.Load() != 0 {
+		t.Errorf("%d bytes of head are still lent, and %d charged", heads.Used(), x.held.Load())
+	}
+}
+
+func TestAClientIsLentWhatItHasFilledNotWhatItAnnounces(t *testing.T) {
+	t.Parallel()
+	heads := new(Heads)
+	x, client := serve(t, heads, 1<<20)
+	done := make(chan error, 1)
+	go func() { done <- x.c.Peek(1 << 20) }()
+	sent := 0
+	for _, n := range []int{1, 46, 2000, 1, 2048, 5000, 100_000} {
+		sent += n
+		send(t, client, strings.Repeat("x", n))
+		waitUntil(t, func() bool { return x.got.Load() == int64(sent) })
+		if lent := heads.Used(); lent > int64(max(2048, 4*sent)) || lent != x.held.Load() {
+			t.Errorf("with %d bytes received, %d are lent and %d charged", sent, lent, x.held.Load())
+		}
+	}
+	_ = client.CloseWrite()
+	if err := <-done; err != io.EOF {
+		t.Errorf("peeking ended with %v", err)
+	}
+	x.end(t, nil)
+	if heads.Used() != 0 || x.held.Load() != 0 {
+		t.Errorf("%d bytes of head are still lent, and %d charged", heads.Used(), x.held.Load())
+	}
+}
+
+func TestHeadsOfWrappedConnectionsAreGivenBackAtTheEnd(t *testing.T) {
+	t.Parallel()
+	heads := new(Heads)
+	x, client := serve(t, heads, 16<<10)
+	send(t, client, "abc")
+	inner := x.c.Wrap(x.c.Net())
+	if err := inner.Peek(3); err != nil {
+		t.Fatal(err)
+	}
+	if heads.Used() == 0 {
+		t.Fatal("the head of the inner connection is lent by nobody")
+	}
+	x.end(t, nil)
+	if heads.Used() != 0 || x.held.Load() != 0 {
+		t.Errorf("%d bytes of head are still lent, and %d charged", heads.Used(), x.held.Load())
 	}
 }
 
 func TestPeekSaysWhyThereIsNoMore(t *testing.T) {
 	t.Parallel()
-	x, client := serve(t, NewHeads(1<<20), 1024)
+	x, client := serve(t, new(Heads), 1024)
 	c := x.c.(*conn)
 	send(t, client, "abc")
 	if err := c.Peek(3); err != nil {
@@ -76,13 +121,14 @@ func TestPeekSaysWhyThereIsNoMore(t *testing.T) {
 
 func TestHeadsOfAllSessionsTogetherAreBounded(t *testing.T) {
 	t.Parallel()
-	heads := NewHeads(2 << 10)
-	first, client := serve(t, heads, 16<<10)
+	heads, room := new(Heads), new(atomic.Int64)
+	room.Store(2 << 10)
+	first, client := serveWithin(t, heads, 16<<10, room)
 	send(t, client, "x")
 	if err := first.c.Peek(1); err != nil {
 		t.Fatal(err)
 	}
-	second, other := serve(t, heads, 16<<10)
+	second, other := serveWithin(t, heads, 16<<10, room)
 	send(t, other, "y")
 	if err := second.c.Peek(1); !errors.Is(err, host.ErrNoMemory) {
 		t.Errorf("beyond the bound: %v", err)
@@ -114,7 +160,7 @@ func TestAContinuedPhaseHasWhatIsLeftOfItsTime(t *testing.T) {
 
 func TestWrappedConnectionsShareFactsAndBeginWithoutAHead(t *testing.T) {
 	t.Parallel()
-	x, client := serve(t, NewHeads(1<<20), 1024)
+	x, client := serve(t, new(Heads), 1024)
 	c := x.c
 	send(t, client, "outer")
 	if err := c.Peek(5); err != nil {
@@ -147,7 +193,7 @@ func TestWrappedConnectionsShareFactsAndBeginWithoutAHead(t *testing.T) {
 
 func TestAProxiedAddressKeepsThePeer(t *testing.T) {
 	t.Parallel()
-	x, _ := serve(t, NewHeads(1<<20), 1024)
+	x, _ := serve(t, new(Heads), 1024)
 	c := x.c
 	c.SetRemote(netip.MustParseAddrPort("[::ffff:10.0.0.1]:5"))
 	want := netip.MustParseAddrPort("10.0.0.1:5")
@@ -161,7 +207,7 @@ func TestAProxiedAddressKeepsThePeer(t *testing.T) {
 
 func TestTheEndIsToldOnceWithItsCodeAndTheSocketIsClosed(t *testing.T) {
 	t.Parallel()
-	x, client := serve(t, NewHeads(1<<20), 1024)
+	x, client := serve(t, new(Heads), 1024)
 	o := x.end(t, host.End(host.ByClient, host.Protocol, errors.New("no")))
 	if o.Code.String() != "client.handling.protocol" || o.Err == nil {
 		t.Errorf("ended as %v: %v", o.Code, o.Err)
@@ -176,7 +222,7 @@ func TestTheEndIsToldOnceWithItsCodeAndTheSocketIsClosed(t *testing.T) {
 
 func TestAKilledSessionSaysWhoKilledIt(t *testing.T) {
 	t.Parallel()
-	x, _ := serve(t, NewHeads(1<<20), 1024)
+	x, _ := serve(t, new(Heads), 1024)
 	x.Kill(host.ByOperator, host.Killed)
 	x.Kill(host.ByUpstream, host.Unhealthy)
 	if o := x.outcome(t); o.Code != (host.Code{By: host.ByOperator, In: host.InHandling, Why: host.Killed}) {
@@ -186,7 +232,7 @@ func TestAKilledSessionSaysWhoKilledIt(t *testing.T) {
 
 func TestWhatIsKnownOfASessionCanBeAskedAfterItsEnd(t *testing.T) {
 	t.Parallel()
-	x, _ := serve(t, NewHeads(1<<20), 1024)
+	x, _ := serve(t, new(Heads), 1024)
 	x.end(t, nil)
 	if f := x.Flow(); !f.Accepted.Equal(x.Accepted()) || len(f.Head) != 0 {
 		t.Errorf("flow %+v", f)
@@ -202,7 +248,7 @@ func TestWhatIsKnownOfASessionCanBeAskedAfterItsEnd(t *testing.T) {
 func TestOwnIsAtLeastTheListener(t *testing.T) {
 	t.Parallel()
 	here, there := netip.MustParseAddrPort("192.0.2.1:443"), netip.MustParseAddrPort("192.0.2.1:80")
-	x, _ := serve(t, NewHeads(1<<20), 1024)
+	x, _ := serve(t, new(Heads), 1024)
 	x.c.Flow().Local = here
 	if !x.c.Own(here) || x.c.Own(there) {
 		t.Error("without being told")
@@ -229,7 +275,7 @@ func TestAPlanMayPauseAndTheSessionMayEndMeanwhile(t *testing.T) {
 	t.Parallel()
 	up := upstream.New("x", upstream.Options{})
 	x, failed := &served{}, make(chan error, 1)
-	x.run(t, NewHeads(1<<20), 1024, func(ctx context.Context, c host.Conn) error {
+	x.run(t, new(Heads), 1024, func(ctx context.Context, c host.Conn) error {
 		err := c.Connect(ctx, pausing{up})
 		failed <- err
 		return err

@@ -40,7 +40,7 @@ func (s *Session) stood(d *upstream.Dial, now time.Time) {
 // give brings the session to Relaying: graph and head are given back, and the facts are
 // kept for the log.
 func (s *Session) give(u *setup) {
-	u.release(s.env.Heads)
+	u.releaseAll(s)
 	s.enter(u, Relaying)
 	s.given = true
 	if !s.env.Terse && u.facts.Len() > 0 {
@@ -48,6 +48,15 @@ func (s *Session) give(u *setup) {
 	}
 	s.setup = nil
 	u.leaveGraph()
+}
+
+// releaseAll gives back all buffers of heads, those of inner conns as well.
+func (u *setup) releaseAll(s *Session) {
+	u.release(s)
+	for _, h := range u.wrapped {
+		h.release(s)
+	}
+	u.wrapped = nil
 }
 
 // leaveGraph gives the reference to the graph back.

@@ -62,9 +62,11 @@ func (s *Session) goroutine(sock net.Conn, run Handlers) *goroutine {
 }
 
 // Kill implements [relay.Runner]: whatever the session waits for ends with an error.
+// Closing a socket waits for those that read from it to notice, and who kills may be an
+// event loop.
 func (g *goroutine) Kill(relay.Reason) {
 	g.cancel()
-	_ = g.sock.Close()
+	go func() { _ = g.sock.Close() }()
 }
 
 // Counts implements [relay.Runner]: nothing is relayed yet.

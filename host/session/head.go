@@ -23,34 +23,34 @@ type head struct {
 	deadline time.Time // of the matching phase; the zero time: none
 }
 
-// room returns space to receive into, so that the head can have n bytes in all. The
-// error is why the head cannot have them: ErrFull, ErrNoMemory, or how the stream
-// ended.
-func (h *head) room(from *Heads, n int) ([]byte, error) {
+// room returns space to receive into, on the way to a head of n bytes in all: what
+// comes is received in several steps, so that a client is lent what it has filled, and
+// not what it has announced. The error is why the head cannot have n bytes: ErrFull,
+// ErrNoMemory, or how the stream ended.
+func (h *head) room(s *Session, n int) ([]byte, error) {
 	switch {
 	case n > h.flow.MaxHead || len(h.flow.Head) >= h.flow.MaxHead:
 		return nil, host.ErrFull
 	case h.end != nil:
 		return nil, h.end
-	case !h.grow(from, n):
+	case !h.grow(s):
 		return nil, host.ErrNoMemory
 	}
 	return h.buf[len(h.buf):min(cap(h.buf), h.off+h.flow.MaxHead)], nil
 }
 
-// grow makes space for a head of n bytes, and of at least one more than there are. It
-// reports whether there is memory for that.
-func (h *head) grow(from *Heads, n int) bool {
-	if len(h.buf) < cap(h.buf) && h.off+n <= cap(h.buf) {
+// grow makes space for one more byte at least, and lends no more than twice what the head
+// has. It reports whether there is memory for that.
+func (h *head) grow(s *Session) bool {
+	if len(h.buf) < cap(h.buf) {
 		return true
 	}
-	want := min(max(n, 2*len(h.flow.Head)), h.flow.MaxHead)
-	b := from.Get(want)
+	b := s.borrow(min(2*len(h.flow.Head), h.flow.MaxHead))
 	if b == nil {
 		return false
 	}
 	b = append(b, h.flow.Head...)
-	from.Put(h.buf)
+	s.giveBack(h.buf)
 	h.buf, h.off, h.flow.Head = b, 0, b
 	return true
 }
@@ -73,27 +73,25 @@ func (h *head) received(n int, err error) error {
 }
 
 // idle gives back the buffer of an empty head, while the client is silent.
-func (h *head) idle(to *Heads) {
+func (h *head) idle(s *Session) {
 	if len(h.flow.Head) == 0 {
-		h.release(to)
+		h.release(s)
 	}
 }
 
 // discard consumes n bytes of the head.
-func (h *head) discard(to *Heads, n int) {
+func (h *head) discard(s *Session, n int) {
 	n = min(n, len(h.flow.Head))
 	h.off += n
 	h.flow.Rehead(h.buf[h.off:])
 	if len(h.flow.Head) == 0 {
-		h.release(to)
+		h.release(s)
 	}
 }
 
 // release gives the buffer back.
-func (h *head) release(to *Heads) {
-	if h.buf != nil {
-		to.Put(h.buf)
-	}
+func (h *head) release(s *Session) {
+	s.giveBack(h.buf)
 	h.buf, h.off = nil, 0
 	h.flow.Rehead(nil)
 }

@@ -6,11 +6,10 @@ import (
 	"sync/atomic"
 )
 
-// Heads lends buffers for the heads of connections, and bounds the sum of their sizes,
-// which are powers of two. Make one with [NewHeads]; any goroutine may call its
-// methods.
+// Heads lends buffers for the heads of connections. Their sizes are powers of two. The
+// zero value is ready; any goroutine may call its methods. How much may be lent is the
+// business of each session's [Owner].
 type Heads struct {
-	limit int64
 	used  atomic.Int64
 	pools [maxClass - minClass + 1]sync.Pool // by class: *[1<<minClass]byte, and *[]byte of larger ones
 
@@ -22,20 +21,17 @@ const (
 	maxClass = 24 // 16 MiB: more than any max_head
 )
 
-// NewHeads returns Heads that lend at most limit bytes in all.
-func NewHeads(limit int64) *Heads { return &Heads{limit: limit} }
+// sizeClass returns the class of the buffers for size bytes.
+func sizeClass(size int) int { return max(bits.Len(uint(max(size, 1)-1)), minClass) }
 
-// Get returns an empty buffer with a capacity of at least size bytes, or nil if
-// that would exceed the limit or no head can be that large.
+// Get returns an empty buffer with a capacity of at least size bytes, or nil if no head
+// can be that large.
 func (h *Heads) Get(size int) []byte {
-	class := max(bits.Len(uint(max(size, 1)-1)), minClass)
+	class := sizeClass(size)
 	if class > maxClass {
 		return nil
 	}
-	if h.used.Add(1<<class) > h.limit {
-		h.used.Add(-1 << class)
-		return nil
-	}
+	h.used.Add(1 << class)
 	switch b := h.pools[class-minClass].Get().(type) {
 	case *[1 << minClass]byte:
 		return b[:0]
@@ -62,6 +58,28 @@ func (h *Heads) Put(b []byte) {
 
 // Used returns how many bytes are lent.
 func (h *Heads) Used() int64 { return h.used.Load() }
+
+// borrow returns an empty buffer for size bytes that the session holds until giveBack;
+// nil: there is no memory for it.
+func (s *Session) borrow(size int) []byte {
+	n := 1 << sizeClass(size)
+	if !s.owner.Charge(n) {
+		return nil
+	}
+	b := s.env.Heads.Get(size)
+	if b == nil {
+		s.owner.Charge(-n)
+	}
+	return b
+}
+
+// giveBack takes back what borrow returned; of nil it does nothing.
+func (s *Session) giveBack(b []byte) {
+	if b != nil {
+		s.env.Heads.Put(b)
+		s.owner.Charge(-cap(b))
+	}
+}
 
 // retire keeps a setup for another session, with the memory of its parsed values.
 func (h *Heads) retire(u *setup) {

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,12 +25,25 @@ type served struct {
 	c        host.Conn
 	ctx      context.Context
 	decided  int
+	room     *atomic.Int64 // bytes that may still be charged; nil: as many as there are
+	held     atomic.Int64  // bytes that are charged
+	got      atomic.Int64  // bytes that were read from the socket
 	returned chan error
 	outcomes chan host.Outcome
 	gone     chan struct{} // closed when the driver has returned
 }
 
-func (x *served) Decided()             { x.decided++ }
+func (x *served) Decided() { x.decided++ }
+
+// Charge counts, within the room that several sessions may share.
+func (x *served) Charge(n int) bool {
+	if x.room != nil && x.room.Add(-int64(n)) < 0 && n > 0 {
+		x.room.Add(int64(n))
+		return false
+	}
+	x.held.Add(int64(n))
+	return true
+}
 func (x *served) Ended(o host.Outcome) { x.outcomes <- o }
 
 // end has the handlers return, and returns how the session ended.
@@ -53,7 +68,13 @@ func (x *served) outcome(t *testing.T) host.Outcome {
 // serve returns a session in its handlers, and the client's end of its socket.
 func serve(t *testing.T, heads *Heads, maxHead int) (*served, *net.TCPConn) {
 	t.Helper()
-	x := &served{returned: make(chan error, 1)}
+	return serveWithin(t, heads, maxHead, nil)
+}
+
+// serveWithin is serve with a bound for what the session may be charged.
+func serveWithin(t *testing.T, heads *Heads, maxHead int, room *atomic.Int64) (*served, *net.TCPConn) {
+	t.Helper()
+	x := &served{returned: make(chan error, 1), room: room}
 	ready := make(chan struct{})
 	client := x.run(t, heads, maxHead, func(ctx context.Context, c host.Conn) error {
 		x.c, x.ctx = c, ctx
@@ -82,7 +103,7 @@ func (x *served) run(t *testing.T, heads *Heads, maxHead int, do Handlers) *net.
 	x.gone = make(chan struct{})
 	go func() {
 		defer close(x.gone)
-		x.Serve(server, do)
+		x.Serve(&counted{server, &x.got}, do)
 	}()
 	return client
 }
@@ -106,6 +127,28 @@ func sockets(t *testing.T) (client, server *net.TCPConn) {
 	_ = out.SetDeadline(time.Now().Add(limit))
 	t.Cleanup(func() { _, _ = out.Close(), in.Close() })
 	return out.(*net.TCPConn), in.(*net.TCPConn)
+}
+
+// counted is a socket that counts what is read.
+type counted struct {
+	net.Conn
+	n *atomic.Int64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+// waitUntil waits for something that another goroutine does.
+func waitUntil(t *testing.T, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(limit); !is(); runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatal("it does not come")
+		}
+	}
 }
 
 func send(t *testing.T, w io.Writer, text string) {

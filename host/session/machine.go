@@ -187,7 +187,7 @@ func (s *Session) match(u *setup) Act {
 
 // more has the driver receive more of the head.
 func (s *Session) more(u *setup) Act {
-	b, err := u.room(s.env.Heads, u.need)
+	b, err := u.room(s, u.need)
 	if err != nil {
 		return s.starved(u, err)
 	}
@@ -211,7 +211,7 @@ func (s *Session) ready(u *setup, _ Input) Act { return s.more(u) }
 
 // wait gives back an empty head while the client is silent.
 func (s *Session) wait(u *setup, _ Input) Act {
-	u.idle(s.env.Heads)
+	u.idle(s)
 	return Act{Do: Wait, Until: u.deadline}
 }
 
@@ -243,7 +243,7 @@ func (s *Session) chosen(u *setup, r *route.Route) Act {
 	if len(u.flow.Head) > 0 {
 		return s.attempt(u)
 	}
-	b, err := u.room(s.env.Heads, 1)
+	b, err := u.room(s, 1)
 	if err != nil {
 		return s.attempt(u)
 	}
@@ -268,7 +268,7 @@ func (s *Session) looked(u *setup, in Input) Act {
 	if in.N > 0 {
 		_ = u.received(in.N, nil)
 	}
-	u.idle(s.env.Heads)
+	u.idle(s)
 	return s.attempt(u)
 }
 
@@ -332,7 +332,7 @@ func (s *Session) stop(u *setup, in Input) Act { return s.fail(u, in.Err) }
 // closed gives back everything the session holds, and ends it.
 func (s *Session) closed(u *setup, _ Input) Act {
 	outcome := u.outcome
-	u.release(s.env.Heads)
+	u.releaseAll(s)
 	s.finish(outcome)
 	s.setup = nil
 	if !u.landed {

@@ -90,7 +90,7 @@ const config = `layer4 {
 func newWorld(tb testing.TB, script func() int) *world {
 	tb.Helper()
 	w := &world{
-		heads: NewHeads(1 << 20),
+		heads: new(Heads),
 		plans: &plans{upstream.New("u", upstream.Options{MaxFails: 3, FailFor: time.Nanosecond, CloseIfUnhealthy: true}), script},
 	}
 	var r host.Registry
@@ -118,10 +118,20 @@ type trial struct {
 	decided int
 	ended   []host.Outcome
 	steps   int
+	held    int    // bytes that are charged
 	room    []byte // of the last Act that asks for bytes; nil: it does not
 }
 
-func (x *trial) Decided()             { x.decided++ }
+func (x *trial) Decided() { x.decided++ }
+
+// Charge has no room now and then.
+func (x *trial) Charge(n int) bool {
+	if n > 0 && x.ID()%8 == 0 && x.steps%3 == 2 {
+		return false
+	}
+	x.held += n
+	return true
+}
 func (x *trial) Ended(o host.Outcome) { x.ended = append(x.ended, o) }
 
 // begin makes a session of the world's graph.
@@ -242,6 +252,8 @@ func (x *trial) judge() error {
 		return fmt.Errorf("its decision was told %d times", x.decided)
 	case x.setup != nil:
 		return errors.New("it keeps its setup")
+	case x.held != 0:
+		return fmt.Errorf("%d bytes are charged after the end", x.held)
 	}
 	o := x.ended[0]
 	if host.CodeAt(o.Code.Index()) != o.Code {

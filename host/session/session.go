@@ -31,8 +31,12 @@ type Env struct {
 type Relayer func(down, up relay.Endpoint, o relay.Options) *relay.Link
 
 // Owner is told what it needs to count and log a session. The goroutine that drives
-// the session calls Decided at most once and Ended exactly once. Neither may wait.
+// the session calls Decided at most once and Ended exactly once. None may wait.
 type Owner interface {
+	// Charge is told that the session holds n bytes more from now on, or, where n is
+	// negative, that they were given back. It reports whether there is room for them;
+	// without room they do not count.
+	Charge(n int) bool
 	// Decided tells that the outer matching phase is over, with a route or without.
 	// Head and facts can still be read.
 	Decided()
@@ -86,6 +90,7 @@ type setup struct {
 	course   upstream.Course
 	now      time.Time    // Input.At of the latest input
 	landed   bool         // handlers refer to the setup: nobody may use it again
+	wrapped  []*head      // those of conns that Wrap made
 	outcome  host.Outcome // how the session ends; valid while Closing
 }
 
@@ -156,14 +161,15 @@ func (s *Session) Counts() (up, down int64) {
 func (s *Session) fromClient(up int64) int64 { return max(up-int64(s.header.Load()), 0) }
 
 // Kill ends the session because of the operator, a cap or the upstream. It does not
-// wait; the first of several kills counts.
-func (s *Session) Kill(by host.Party, why host.Why) {
+// wait; the first of several kills counts, and Kill reports whether it was the first.
+func (s *Session) Kill(by host.Party, why host.Why) bool {
 	if !s.killed.CompareAndSwap(nil, &host.Code{By: by, Why: why}) {
-		return
+		return false
 	}
 	if link := s.hold.Load(); link != nil {
 		link.Kill(relayReason(why))
 	}
+	return true
 }
 
 // Unhealthy implements [upstream.Conn].

@@ -1,0 +1,256 @@
+package crowd
+
+import (
+	"net/netip"
+	"sync/atomic"
+)
+
+// Measure is something that a ledger bounds.
+type Measure uint8
+
+// The measures.
+const (
+	Conns    Measure = iota // connections; crowds are compared by their weight
+	Matching                // connections whose routes are being tried
+	Bytes                   // memory that connections hold before they are relayed
+	measures
+)
+
+// units returns a size in the units of the classes.
+func (m Measure) units(size int64) int64 {
+	if m == Bytes {
+		return (size + 255) >> 8
+	}
+	return size
+}
+
+// Standing is how far a connection has come, and so how soon it gives way.
+type Standing uint8
+
+// The standings, in the order in which they give way.
+const (
+	Silent     Standing = iota // undecided, and holds no bytes
+	Reading                    // undecided, and holds bytes
+	Unfinished                 // decided, and holds bytes: a handshake, a connect
+	Settled                    // decided, and holds no bytes
+	standings                  // how many there are, and the standing of who has none
+)
+
+// The roles that a ledger can have for a connection, which may be in one of each.
+const (
+	Whole  = iota // of all connections
+	Server        // of those of a server, which counts no bytes
+	roles
+)
+
+// Holder is a connection.
+type Holder interface {
+	// Evict ends the connection because it gives way, and reports whether nobody had
+	// ended it before. It must not wait, and must not call the ledger.
+	Evict() bool
+	// Moved returns how many bytes were relayed so far.
+	Moved() int64
+}
+
+// Place is the part of a connection that ledgers need. Nobody may copy a Place.
+type Place struct {
+	holder Holder
+	bytes  int64         // guarded by the shard of Whole
+	seen   atomic.Uint32 // the lower bits of Moved at the last look
+	seats  [roles]seat
+}
+
+// seat is where a place stands in one ledger. Its shard is set once; the rest is guarded
+// by that shard.
+type seat struct {
+	shard      *shard // nil: not in a ledger
+	crowd      *crowd // nil: the connection was evicted or has left
+	prev, next *Place
+	standing   Standing
+	evicted    bool
+}
+
+// Init makes p the place of a connection. It comes before everything else.
+func (p *Place) Init(h Holder) { p.holder = h }
+
+// Ledger is an account of connections by crowd. Make one with [New]; any goroutine may
+// call its methods, those with a Place one at a time for each place.
+type Ledger struct {
+	role   int
+	shards []shard
+	levels atomic.Pointer[Levels]
+	from   atomic.Uint32 // which shard is asked first
+
+	limits  [measures]atomic.Int64 // 0: none
+	totals  [measures]atomic.Int64 // of those that were not evicted
+	leaving atomic.Int64           // evicted connections that have not left
+	held    atomic.Int64           // bytes, those of evicted connections included
+	crowds  atomic.Int64
+}
+
+// New returns an empty ledger without limits.
+func New(role, shards int) *Ledger {
+	l := &Ledger{role: role, shards: make([]shard, shards)}
+	l.levels.Store(&DefaultLevels)
+	return l
+}
+
+// Limit sets the limit of a measure; 0: none. What is held stays.
+func (l *Ledger) Limit(m Measure, n int64) { l.limits[m].Store(n) }
+
+// Most returns the limit of a measure; 0: none.
+func (l *Ledger) Most(m Measure) int64 { return l.limits[m].Load() }
+
+// SetLevels sets what makes a crowd, for connections that join from now on.
+func (l *Ledger) SetLevels(v Levels) { l.levels.Store(&v) }
+
+// Total returns how much of a measure is used.
+func (l *Ledger) Total(m Measure) int64 { return l.totals[m].Load() }
+
+// Held returns how many bytes are held, also by evicted connections that have not left.
+func (l *Ledger) Held() int64 { return l.held.Load() }
+
+// Crowds returns how many crowds there are.
+func (l *Ledger) Crowds() int64 { return l.crowds.Load() }
+
+// Full reports whether more of a measure is used than its limit.
+func (l *Ledger) Full(m Measure) bool {
+	limit := l.limits[m].Load()
+	return limit > 0 && l.totals[m].Load() > limit
+}
+
+// Join counts a connection in as Silent, unless its crowd has most connections already;
+// 0: no bound.
+func (l *Ledger) Join(p *Place, from netip.Addr, most int) bool {
+	of, in := l.levels.Load().keys(from)
+	s := &l.shards[in.hash()%uint64(len(l.shards))]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.at(of, in)
+	if most > 0 && c.conns >= most {
+		return false // at least one is there: the crowd is not a new one
+	}
+	if c.conns == 0 {
+		l.crowds.Add(1)
+	}
+	c.conns++
+	p.seats[l.role] = seat{shard: s, crowd: c}
+	c.lists[Silent].append(l.role, p)
+	s.shift(c, standings, Silent)
+	l.totals[Conns].Add(1)
+	l.totals[Matching].Add(1)
+	return true
+}
+
+// Decide notes that the routes of a connection are not tried any more. It may be called
+// again.
+func (l *Ledger) Decide(p *Place) {
+	t := &p.seats[l.role]
+	if t.shard == nil {
+		return
+	}
+	t.shard.mu.Lock()
+	defer t.shard.mu.Unlock()
+	if t.crowd == nil || t.standing >= Unfinished {
+		return
+	}
+	l.pass(p, Settled-t.standing)
+	l.totals[Matching].Add(-1)
+}
+
+// pass brings a connection to another standing. The lock is held.
+func (l *Ledger) pass(p *Place, to Standing) {
+	t := &p.seats[l.role]
+	if t.standing == to {
+		return
+	}
+	c := t.crowd
+	c.lists[t.standing].remove(l.role, p)
+	c.lists[to].append(l.role, p)
+	t.shard.shift(c, t.standing, to)
+	t.standing = to
+}
+
+// slack is how much more than their limit the bytes can be, for as long as evicted
+// connections have not left: a fraction of the limit.
+const slack = 4
+
+// Charge counts bytes that a connection holds from now on, or with a negative n has given
+// back. It reports whether there is room for them; what makes room is Evict's.
+func (l *Ledger) Charge(p *Place, n int) bool {
+	limit := l.limits[Bytes].Load()
+	if held := l.held.Add(int64(n)); n > 0 && limit > 0 && held > limit+limit/slack {
+		l.held.Add(-int64(n))
+		return false
+	}
+	t := &p.seats[l.role]
+	if t.shard == nil {
+		return true
+	}
+	t.shard.mu.Lock()
+	defer t.shard.mu.Unlock()
+	if t.crowd == nil { // evicted
+		if n > 0 {
+			l.held.Add(-int64(n))
+			return false
+		}
+		p.bytes += int64(n)
+		return true
+	}
+	p.bytes += int64(n)
+	l.totals[Bytes].Add(int64(n))
+	t.shard.add(t.crowd, Bytes, int64(n))
+	l.pass(p, t.standing&^1|holding(t.standing, p.bytes > 0))
+	return true
+}
+
+// holding returns the lower bit of a standing: whether bytes are held makes a silent
+// connection a reading one, and a settled one unfinished.
+func holding(s Standing, bytes bool) Standing {
+	if bytes == (s < Unfinished) {
+		return 1
+	}
+	return 0
+}
+
+// Leave counts a connection out, with what it still holds. It may be called again.
+func (l *Ledger) Leave(p *Place) {
+	t := &p.seats[l.role]
+	if t.shard == nil {
+		return
+	}
+	t.shard.mu.Lock()
+	defer t.shard.mu.Unlock()
+	if l.role == Whole {
+		l.held.Add(-p.bytes)
+	}
+	if t.crowd != nil {
+		l.remove(p)
+	}
+	if t.evicted {
+		t.evicted = false
+		l.leaving.Add(-1)
+	}
+	p.bytes = 0
+}
+
+// remove takes a connection out of its crowd. The lock is held.
+func (l *Ledger) remove(p *Place) {
+	t := &p.seats[l.role]
+	s, c := t.shard, t.crowd
+	c.lists[t.standing].remove(l.role, p)
+	s.shift(c, t.standing, standings)
+	l.totals[Conns].Add(-1)
+	if t.standing < Unfinished {
+		l.totals[Matching].Add(-1)
+	}
+	if l.role == Whole && p.bytes != 0 {
+		s.add(c, Bytes, -p.bytes)
+		l.totals[Bytes].Add(-p.bytes)
+	}
+	t.crowd = nil
+	if c.conns--; c.conns == 0 {
+		l.crowds.Add(-1)
+		s.drop(c)
+	}
+}

@@ -30,7 +30,8 @@ and upstreams on loopback, and says what each of them costs.
   dwaar-bench list                          what there is to measure, and with whom
   dwaar-bench run --quick                   all of it, roughly, in some minutes
   dwaar-bench run short-plain --peers dwaar,nginx
-  dwaar-bench run --peer old=/tmp/dwaar --reference old --peers dwaar,old`
+  dwaar-bench run --peer old=/tmp/dwaar --reference old --peers dwaar,old
+  dwaar-bench exhaust                       one address attacks dwaar: who else is served`
 
 // An exit is an exit code without words.
 type exit int
@@ -48,7 +49,7 @@ func execute(ctx context.Context, args []string, in io.Reader, out, err io.Write
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(err)
-	root.AddCommand(runCommand(), listCommand(), tableCommand(), helperCommand())
+	root.AddCommand(runCommand(), listCommand(), tableCommand(), exhaustCommand(), helperCommand())
 	cmd, failure := root.ExecuteContextC(ctx)
 	var code exit
 	switch {

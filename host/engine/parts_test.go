@@ -166,7 +166,7 @@ func TestWhoEndsBeforeItsRoutesAreTriedLeavesItsCrowd(t *testing.T) {
 	t.Parallel()
 	e := New(Options{})
 	caps := newCaps()
-	caps.set(graph.Limits{}, crowd.DefaultLevels, 100)
+	caps.set(graph.Limits{}, crowd.DefaultLevels(), 100)
 	x := &conn{e: e, account: &account{
 		caps: caps, socket: newSocket(nil), generation: &generation{}, env: e.environment(e.log),
 	}}

@@ -315,14 +315,8 @@ func TestHeadBytesAreBoundedInAll(t *testing.T) {
 	lone := f.dialFrom("127.0.0.2")
 	lone.says("a", "")
 	await(t, "its byte to arrive", func() bool { return f.Stats().HeadBytes > 0 })
-	var many []*client
 	for range bound>>11 + 50 {
-		c := f.dial()
-		c.says("a", "")
-		many = append(many, c)
-	}
-	for _, c := range many[:50] {
-		c.isEnded()
+		f.dial().says("a", "")
 	}
 	f.ended("proxy.matching.evicted", 51)
 	s := f.Stats()
@@ -330,5 +324,4 @@ func TestHeadBytesAreBoundedInAll(t *testing.T) {
 		t.Errorf("%d evicted, %d bytes held of %d, %d of heads", s.Evicted["client_memory"], s.ClientBytes, s.ClientMemory, s.HeadBytes)
 	}
 	lone.says("aa", "aaa")
-	many[len(many)-1].says("aa", "aaa")
 }

@@ -5,16 +5,20 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/upstream"
+	"dwaar.dev/dwaar/sdk"
 )
 
 func TestPeekedBytesAreReadOnceAndInOrder(t *testing.T) {
@@ -292,5 +296,42 @@ func TestAPlanMayPauseAndTheSessionMayEndMeanwhile(t *testing.T) {
 	}
 	if st := up.State(); st.Conns != 0 || st.Failures != 0 {
 		t.Errorf("%+v", st)
+	}
+}
+
+// stuck is a socket whose Close waits for somebody.
+type stuck struct {
+	net.Conn
+	closing, release chan struct{}
+	once             sync.Once
+}
+
+func (s *stuck) Close() error {
+	s.once.Do(func() { close(s.closing) })
+	<-s.release
+	return s.Conn.Close()
+}
+
+func TestKillDoesNotWaitForTheSocketToClose(t *testing.T) {
+	t.Parallel()
+	_, server := sockets(t)
+	sock := &stuck{Conn: server, closing: make(chan struct{}), release: make(chan struct{})}
+	x := &served{outcomes: make(chan host.Outcome, 2), gone: make(chan struct{})}
+	x.Init(&Env{Heads: new(Heads), Log: slog.New(slog.DiscardHandler), Life: t.Context()}, x, &Begin{ID: 1, Flow: sdk.Flow{MaxHead: 1024}})
+	begun := make(chan struct{})
+	go func() {
+		defer close(x.gone)
+		x.Serve(sock, func(ctx context.Context, c host.Conn) error {
+			close(begun)
+			<-ctx.Done()
+			return ctx.Err()
+		})
+	}()
+	<-begun
+	x.Kill(host.ByProxy, host.Evicted) // an event loop may be who kills
+	<-sock.closing
+	close(sock.release)
+	if o := x.outcome(t); o.Code.String() != "proxy.handling.evicted" {
+		t.Errorf("it ended with %v", o.Code)
 	}
 }

@@ -23,18 +23,18 @@ const Name = "app.example.com"
 
 // Options are what is attacked, and how long everything waits.
 type Options struct {
-	Binary   string
-	Args     []string // of serve, beside the configuration
-	Cert     cert.Files
+	Binary   string        // the dwaar
+	Args     []string      // of serve, beside the configuration
+	Cert     cert.Files    // of its port that terminates TLS
 	Scale    int           // by how much less than everything: 10 attacks a tenth of the descriptors; 0: 1
 	Others   int           // clients of other addresses, one after the other; 0: 200
-	Patience time.Duration // how long one of them waits for its answer; 0: 10 s
+	Patience time.Duration // how long one of them waits for its answer, and dwaar may take to start; 0: 10 s
 }
 
 // Phase is one attack.
 type Phase struct {
-	Name string
-	Doc  string
+	Name string // on the command line
+	Doc  string // what the attacker sends
 	// descriptors is the limit of dwaar, conns what the attacker holds.
 	descriptors, conns int
 	attack             func(*target) (payload []byte, answered bool)
@@ -47,8 +47,8 @@ type Row struct {
 	Held   int   // connections that the attacker had open at once at most
 	Opened int64 // in all
 	Sent   int64 // bytes that the attacker sent
-	Served int   // of Others
-	Others int
+	Served int   // of Others: had their answer
+	Others int   // clients of other addresses
 	Memory int64 // the most that dwaar had resident, bytes
 }
 
@@ -70,9 +70,10 @@ const (
 // Phases are the attacks.
 func Phases() []Phase {
 	plain := func(t *target) string { return t.plain }
+	secure := func(t *target) string { return t.secure }
 	return []Phase{
 		{
-			"fragments", "47 bytes of a hello that announces 15,900", more, 4300,
+			"fragments", "47 bytes of a hello that announces 15,900", more, 4900,
 			func(t *target) ([]byte, bool) { return t.fragment, false }, greet, plain,
 		},
 		{
@@ -80,8 +81,12 @@ func Phases() []Phase {
 			func(*target) ([]byte, bool) { return nil, false }, greet, plain,
 		},
 		{
-			"handshakes", "a hello of 60 kB to a terminated port, but for its last byte", fewer, 5500,
-			func(t *target) ([]byte, bool) { return t.huge, false }, secureGreet, func(t *target) string { return t.secure },
+			"handshakes", "a hello of 30 kB to a terminated port, but for its last byte", fewer, 5500,
+			func(t *target) ([]byte, bool) { return t.large, false }, secureGreet, secure,
+		},
+		{
+			"hellos", "the same with 60 kB", fewer, 5500,
+			func(t *target) ([]byte, bool) { return t.huge, false }, secureGreet, secure,
 		},
 		{
 			"connects", "a route to an upstream that answers no SYN", fewer, 5500,

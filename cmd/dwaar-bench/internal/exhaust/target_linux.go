@@ -55,8 +55,9 @@ layer4 {
 
 // target is a dwaar with its upstreams, and what is sent to it.
 type target struct {
-	plain, secure  string // addresses
-	fragment, huge []byte
+	plain, secure string // addresses
+	fragment      []byte
+	large, huge   []byte // hellos that lack their last byte
 
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended
@@ -85,7 +86,7 @@ func start(ctx context.Context, dir string, o *Options, descriptors int) (*targe
 		t.closeUpstreams()
 		return nil, err
 	}
-	if err := t.ready(ctx); err != nil {
+	if err := t.ready(ctx, o.Patience); err != nil {
 		t.stop()
 		said, _ := os.ReadFile(t.log) // what it printed is a courtesy
 		return nil, fmt.Errorf("%w\n%s", err, said)
@@ -102,17 +103,22 @@ func (t *target) flights() error {
 	t.fragment = append([]byte(nil), hello[:47]...)
 	binary.BigEndian.PutUint16(t.fragment[3:], 15_900)
 	t.fragment[6], t.fragment[7], t.fragment[8] = 0, (15_900-4)>>8, (15_900-4)&0xff
-	const size = 60_000 // of the hello, in records of 16 KiB (RFC 8446 section 5.1)
+	t.large, t.huge = unfinished(30_000), unfinished(60_000)
+	return nil
+}
+
+// unfinished returns a hello of so many bytes, in records of 16 KiB (RFC 8446 section 5.1),
+// without the last one.
+func unfinished(size int) (sent []byte) {
 	body := make([]byte, size)
-	copy(body, []byte{1, 0, (size - 4) >> 8, (size - 4) & 0xff, 3, 3})
+	copy(body, []byte{1, 0, byte((size - 4) >> 8), byte(size - 4), 3, 3})
 	for len(body) > 0 {
 		n := min(len(body), 16<<10)
-		t.huge = append(t.huge, 22, 3, 1, byte(n>>8), byte(n))
-		t.huge = append(t.huge, body[:n]...)
+		sent = append(sent, 22, 3, 1, byte(n>>8), byte(n))
+		sent = append(sent, body[:n]...)
 		body = body[n:]
 	}
-	t.huge = t.huge[:len(t.huge)-1]
-	return nil
+	return sent[:len(sent)-1]
 }
 
 // run starts the process. A shell sets the limit, which dwaar cannot raise then.
@@ -160,8 +166,8 @@ func freeAddr() (string, error) {
 }
 
 // ready waits until both ports serve.
-func (t *target) ready(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+func (t *target) ready(ctx context.Context, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
 		err := errors.Join(greet(ctx, t, "127.0.0.2"), secureGreet(ctx, t, "127.0.0.2"))

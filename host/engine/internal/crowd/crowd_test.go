@@ -90,14 +90,14 @@ func TestCrowdsAreAddressesAndSubscribersWithinTheirNetworks(t *testing.T) {
 		a, b           string
 		crowd, network bool // they are the same
 	}{
-		{DefaultLevels, "192.0.2.1", "192.0.2.1", true, true},
-		{DefaultLevels, "192.0.2.1", "192.0.2.255", false, true},
-		{DefaultLevels, "192.0.2.1", "192.0.3.1", false, false},
-		{DefaultLevels, "::ffff:192.0.2.1", "192.0.2.1", true, true},
-		{DefaultLevels, "2001:db8:0:1::1", "2001:db8:0:1:ffff::", true, true},
-		{DefaultLevels, "2001:db8:0:1::1", "2001:db8:0:2::1", false, true},
-		{DefaultLevels, "2001:db8:0:1::1", "2001:db8:0:100::1", false, false},
-		{DefaultLevels, "::1", "0.0.0.1", false, false},
+		{DefaultLevels(), "192.0.2.1", "192.0.2.1", true, true},
+		{DefaultLevels(), "192.0.2.1", "192.0.2.255", false, true},
+		{DefaultLevels(), "192.0.2.1", "192.0.3.1", false, false},
+		{DefaultLevels(), "::ffff:192.0.2.1", "192.0.2.1", true, true},
+		{DefaultLevels(), "2001:db8:0:1::1", "2001:db8:0:1:ffff::", true, true},
+		{DefaultLevels(), "2001:db8:0:1::1", "2001:db8:0:2::1", false, true},
+		{DefaultLevels(), "2001:db8:0:1::1", "2001:db8:0:100::1", false, false},
+		{DefaultLevels(), "::1", "0.0.0.1", false, false},
 		{Levels{24, 48}, "192.0.2.1", "192.0.2.255", true, true},
 		{Levels{24, 48}, "192.0.2.1", "192.0.3.1", false, true},
 		{Levels{24, 48}, "2001:db8:1:1::1", "2001:db8:1:2::1", true, true},
@@ -110,7 +110,7 @@ func TestCrowdsAreAddressesAndSubscribersWithinTheirNetworks(t *testing.T) {
 			t.Errorf("%v: %s and %s are one crowd: %v, one network: %v", c.levels, c.a, c.b, ac == bc, an == bn)
 		}
 	}
-	c, n := DefaultLevels.keys(netip.Addr{})
+	c, n := DefaultLevels().keys(netip.Addr{})
 	other, _ := Levels{32, 128}.keys(netip.MustParseAddr("::"))
 	if c != n || c == other {
 		t.Error("clients without an address are not one crowd of their own")
@@ -242,6 +242,31 @@ func TestEvictionsWaitForThoseBeforeThemToLeave(t *testing.T) {
 	}
 }
 
+func TestWhoEvictsConnectionsOfTheirOwnCrowdLeavesRoomForOthers(t *testing.T) {
+	t.Parallel()
+	l := New(Whole, 4)
+	l.Limit(Conns, 100)
+	l.Limit(Bytes, 100_000)
+	for range 100 {
+		join(l, "192.0.2.1").charge(l, 1000)
+	}
+	again := 0
+	for ; again < 1000; again++ { // comes again as soon as one was evicted, which does not leave
+		c := join(l, "192.0.2.1")
+		if l.Evict(Conns, &c.place) == nil || !c.charge(l, 1000) {
+			l.Leave(&c.place)
+			break
+		}
+	}
+	if again == 0 || again > mostLeaving/2 {
+		t.Errorf("%d connections of the largest crowd are on their way", again)
+	}
+	other := join(l, "198.51.100.1")
+	if l.Evict(Conns, &other.place) == nil || !other.charge(l, 1000) {
+		t.Error("somebody else is not served any more")
+	}
+}
+
 func TestBytesAreBoundedAlsoWhileEvictedConnectionsHoldThem(t *testing.T) {
 	t.Parallel()
 	l := New(Whole, 4)
@@ -329,13 +354,13 @@ func (m model) most(measure Measure) (most int64) {
 }
 
 func sameNetwork(c *client) func(*client) bool {
-	_, n := DefaultLevels.keys(c.from)
-	return func(o *client) bool { _, on := DefaultLevels.keys(o.from); return on == n }
+	_, n := DefaultLevels().keys(c.from)
+	return func(o *client) bool { _, on := DefaultLevels().keys(o.from); return on == n }
 }
 
 func sameCrowd(c *client) func(*client) bool {
-	k, _ := DefaultLevels.keys(c.from)
-	return func(o *client) bool { ok, _ := DefaultLevels.keys(o.from); return ok == k }
+	k, _ := DefaultLevels().keys(c.from)
+	return func(o *client) bool { ok, _ := DefaultLevels().keys(o.from); return ok == k }
 }
 
 func TestALedgerAgreesWithOneThatSearches(t *testing.T) {

@@ -1,9 +1,9 @@
 package crowd
 
 const (
-	// mostLeaving is how many evicted connections may not have left yet. Beyond it nobody
-	// gives way: descriptors and memory come back only when they have. The descriptors
-	// are among those that the program keeps for itself.
+	// mostLeaving is how many evicted connections may not have left yet, beyond which
+	// nobody gives way for a descriptor: it comes back only when the victim has left.
+	// Until then it is one of those that the program keeps for itself.
 	mostLeaving = 64
 	// mostTries is how many crowds are asked for one eviction: others may have been
 	// faster, or somebody else may have ended the victim already.
@@ -21,8 +21,12 @@ const (
 // more, and must still Leave.
 func (l *Ledger) Evict(m Measure, p *Place) Holder {
 	of := l.share(m, p)
+	most := int64(mostLeaving)
+	if of.crowdHas > heavy*l.limits[m].Load()/large {
+		most /= 2 // the rest is for others
+	}
 	for range mostTries {
-		if l.leaving.Load() >= mostLeaving {
+		if m == Conns && l.leaving.Load() >= most {
 			return nil
 		}
 		s := l.heaviest(m)

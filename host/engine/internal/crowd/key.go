@@ -14,7 +14,7 @@ type Levels struct {
 
 // DefaultLevels make a crowd of an IPv4 address, and of a /64 of IPv6, which is what one
 // subscriber has at least.
-var DefaultLevels = Levels{V4: 32, V6: 64}
+func DefaultLevels() Levels { return Levels{V4: 32, V6: 64} }
 
 // neighbours is how many bits shorter the prefix of a network is than that of its crowds.
 const neighbours = 8

@@ -91,7 +91,7 @@ type Ledger struct {
 // New returns an empty ledger without limits.
 func New(role, shards int) *Ledger {
 	l := &Ledger{role: role, shards: make([]shard, shards)}
-	l.levels.Store(&DefaultLevels)
+	l.SetLevels(DefaultLevels())
 	return l
 }
 
@@ -113,10 +113,14 @@ func (l *Ledger) Held() int64 { return l.held.Load() }
 // Crowds returns how many crowds there are.
 func (l *Ledger) Crowds() int64 { return l.crowds.Load() }
 
-// Full reports whether more of a measure is used than its limit.
+// Full reports whether more of a measure is used than its limit. Of evicted connections
+// that have not left, as many are borne as descriptors were put by for.
 func (l *Ledger) Full(m Measure) bool {
-	limit := l.limits[m].Load()
-	return limit > 0 && l.totals[m].Load() > limit
+	limit, used := l.limits[m].Load(), l.totals[m].Load()
+	if m == Conns {
+		used += max(l.leaving.Load()-mostLeaving, 0)
+	}
+	return limit > 0 && used > limit
 }
 
 // Join counts a connection in as Silent, unless its crowd has most connections already;
@@ -171,9 +175,15 @@ func (l *Ledger) pass(p *Place, to Standing) {
 	t.standing = to
 }
 
-// slack is how much more than their limit the bytes can be, for as long as evicted
-// connections have not left: a fraction of the limit.
-const slack = 4
+const (
+	// slack is how much more than their limit the bytes can be, for as long as evicted
+	// connections have not left: a fraction of the limit.
+	slack = 4
+	// large is from which fraction of a limit on a crowd has no part in the second half of
+	// what is put by for evicted connections that have not left. Whoever comes again and
+	// again to evict connections of its own crowd leaves that half to others.
+	large = 16
+)
 
 // Charge counts bytes that a connection holds from now on, or with a negative n has given
 // back. It reports whether there is room for them; what makes room is Evict's.
@@ -196,6 +206,10 @@ func (l *Ledger) Charge(p *Place, n int) bool {
 		}
 		p.bytes += int64(n)
 		return true
+	}
+	if n > 0 && limit > 0 && l.held.Load() > limit+limit/(2*slack) && t.crowd.holds[Bytes] > limit/large {
+		l.held.Add(-int64(n))
+		return false
 	}
 	p.bytes += int64(n)
 	l.totals[Bytes].Add(int64(n))

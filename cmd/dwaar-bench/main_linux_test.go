@@ -132,3 +132,23 @@ func TestWrongUsageSaysWhatToWrite(t *testing.T) {
 		})
 	}
 }
+
+// One address attacks every phase, and everybody else is served, with event loops and
+// without.
+func TestOneAddressKeepsNobodyOut(t *testing.T) {
+	for _, loops := range []string{"0", "2"} {
+		code, out, said := command(t, "exhaust", "--scale", "100", "--others", "20", "--patience", "5m", "--event-loops", loops)
+		if code != 0 {
+			t.Fatalf("exit code %d:\n%s", code, said)
+		}
+		rows := strings.Split(strings.TrimSpace(out), "\n")[2:]
+		if len(rows) != len(phaseNames()) {
+			t.Errorf("%d phases were attacked:\n%s", len(rows), out)
+		}
+		for _, row := range rows {
+			if !strings.Contains(row, " 100.0 % ") {
+				t.Errorf("with %s event loops, not everybody is served: %s", loops, row)
+			}
+		}
+	}
+}

@@ -30,10 +30,12 @@
 //
 // # What bounds clients
 //
-// max_connections and max_connections_per_ip refuse: the connection is closed and
-// counted, and the log reports the first refusal and the end of refusing. max_matching
-// makes room: in the largest crowd of undecided connections (of one address; for IPv6,
-// of one /64) the oldest is closed. The bytes of all heads together are bounded. When
+// max_connections, max_matching and client_memory are totals. At one of them the newcomer
+// is let in, and the crowd that holds most (the connections of one address; for IPv6, of
+// one /64) loses a connection: an undecided one first, then an unfinished one, then one
+// whose relay is idle. Package crowd keeps account. Where nobody gives way, and at
+// max_connections_per_ip, the newcomer is refused. Engine.record learns of everybody whom
+// a cap costs a connection; the log reports the first of a spell and its end. When
 // descriptors run out, accept pauses, 5 ms at first and at most a second; clients wait
 // in the queue of the kernel, and if the shortage goes on some are turned away with a
 // descriptor that was kept for that.

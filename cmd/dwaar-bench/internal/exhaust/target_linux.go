@@ -69,7 +69,7 @@ type target struct {
 
 // start runs a dwaar with so many descriptors until it serves.
 func start(ctx context.Context, dir string, o *Options, descriptors int) (*target, error) {
-	t := &target{log: filepath.Join(dir, "log"), done: make(chan struct{})}
+	t := &target{log: filepath.Join(dir, "log")}
 	if err := t.flights(); err != nil {
 		return nil, err
 	}
@@ -82,16 +82,22 @@ func start(ctx context.Context, dir string, o *Options, descriptors int) (*targe
 		t.up.Close()
 		return nil, err
 	}
-	if err := t.run(dir, o, descriptors); err != nil {
-		t.closeUpstreams()
-		return nil, err
-	}
-	if err := t.ready(ctx, o.Patience); err != nil {
-		t.stop()
+	const tries = 5 // somebody may connect from a port that was free
+	for range tries {
+		t.done = make(chan struct{})
+		if err = t.run(dir, o, descriptors); err != nil {
+			break
+		}
+		if err = t.ready(ctx, o.Patience); err == nil {
+			return t, nil
+		}
+		_ = t.cmd.Process.Kill() // it may have ended
+		<-t.done
 		said, _ := os.ReadFile(t.log) // what it printed is a courtesy
-		return nil, fmt.Errorf("%w\n%s", err, said)
+		err = fmt.Errorf("%w\n%s", err, said)
 	}
-	return t, nil
+	t.closeUpstreams()
+	return nil, err
 }
 
 // flights makes what attackers send.

@@ -22,7 +22,7 @@ const (
 func (l *Ledger) Evict(m Measure, p *Place) Holder {
 	of := l.share(m, p)
 	most := int64(mostLeaving)
-	if of.crowdHas > heavy*l.limits[m].Load()/large {
+	if limit := l.limits[m].Load(); limit > 0 && of.crowdHas > heavy*limit/large {
 		most /= 2 // the rest is for others
 	}
 	for range mostTries {

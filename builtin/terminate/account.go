@@ -9,7 +9,7 @@ import (
 const (
 	// silentMemory is what it holds before the client has said anything: the stack of its
 	// goroutine, and a tls.Conn.
-	silentMemory = 12 << 10
+	silentMemory = 16 << 10
 	// spokenMemory is what comes to that for an ordinary hello: buffers, and what the
 	// answer is made of.
 	spokenMemory = 20 << 10

@@ -79,17 +79,17 @@ func TestAHandshakeIsChargedAsLongAsItIsNotDone(t *testing.T) {
 	k := newKit(t)
 	k.pair("a", "a.example")
 	s := k.serve(own+"}\n}", nil)
-	s.Memory.Store(44 << 10)
+	s.Memory.Store(60 << 10)
 	silent := raw(t, s.Addr)
 	for s.Held.Load() == 0 {
 		runtime.Gosched()
 	}
 	other := raw(t, s.Addr)
-	for s.Held.Load() < 24<<10 {
+	for s.Held.Load() < 32<<10 {
 		runtime.Gosched()
 	}
 	if _, err := talk(t, s.Addr, k.config("a.example")); err == nil {
-		t.Error("a third handshake has room in 44 KiB")
+		t.Error("a third handshake has room in 60 KiB")
 	}
 	if o := s.Outcome(t); o.Code.String() != "proxy.handling.cap" || !errors.Is(o.Err, host.ErrNoMemory) {
 		t.Errorf("it ends with %v, %v", o.Code, o.Err)

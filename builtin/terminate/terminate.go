@@ -25,7 +25,7 @@
 // leave processors to the connections that already stand.
 //
 // What an unfinished handshake holds in memory is charged to the client
-// ([host.Conn].Charge): 12 KiB for a silent one, 32 KiB after the first byte, and more for
+// ([host.Conn].Charge): 16 KiB for a silent one, 36 KiB after the first byte, and more for
 // one that announces or sends much, of which max_handshake is the bound. Where
 // client_memory is used up, the clients that hold most give way.
 //

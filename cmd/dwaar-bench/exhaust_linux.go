@@ -63,13 +63,8 @@ func phaseNames() []string {
 
 // run attacks every dwaar in every phase that is named.
 func (f *exhaustFlags) run(ctx context.Context, out io.Writer, names []string) error {
-	for _, name := range names {
-		if !slices.Contains(phaseNames(), name) {
-			return fmt.Errorf("there is no phase %s: write one of %s", name, strings.Join(phaseNames(), ", "))
-		}
-	}
-	if f.scale < 1 || f.others < 1 {
-		return fmt.Errorf("--scale and --others: write a positive number")
+	if err := f.check(names); err != nil {
+		return err
 	}
 	dir, err := os.MkdirTemp("", "dwaar-bench-build-")
 	if err != nil {
@@ -96,6 +91,19 @@ func (f *exhaustFlags) run(ctx context.Context, out io.Writer, names []string) e
 		if err := attackAll(ctx, out, o, p, all); err != nil {
 			return failed{err}
 		}
+	}
+	return nil
+}
+
+// check refuses what was written wrongly.
+func (f *exhaustFlags) check(names []string) error {
+	for _, name := range names {
+		if !slices.Contains(phaseNames(), name) {
+			return fmt.Errorf("there is no phase %s: write one of %s", name, strings.Join(phaseNames(), ", "))
+		}
+	}
+	if f.scale < 1 || f.others < 1 {
+		return fmt.Errorf("--scale and --others: write a positive number")
 	}
 	return nil
 }

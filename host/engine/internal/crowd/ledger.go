@@ -207,7 +207,7 @@ func (l *Ledger) Charge(p *Place, n int) bool {
 		p.bytes += int64(n)
 		return true
 	}
-	if n > 0 && limit > 0 && l.held.Load() > limit+limit/(2*slack) && t.crowd.holds[Bytes] > limit/large {
+	if n > 0 && l.reserved(t.crowd, limit) {
 		l.held.Add(-int64(n))
 		return false
 	}
@@ -216,6 +216,11 @@ func (l *Ledger) Charge(p *Place, n int) bool {
 	t.shard.add(t.crowd, Bytes, int64(n))
 	l.pass(p, t.standing&^1|holding(t.standing, p.bytes > 0))
 	return true
+}
+
+// reserved reports whether what is left of the bytes is for smaller crowds than c.
+func (l *Ledger) reserved(c *crowd, limit int64) bool {
+	return limit > 0 && l.held.Load() > limit+limit/(2*slack) && c.holds[Bytes] > limit/large
 }
 
 // holding returns the lower bit of a standing: whether bytes are held makes a silent

@@ -36,8 +36,9 @@ type Matcher interface {
 // A Selector finds the one key in a connection by which many routes choose, a
 // server name for example. Selectors are comparable: equal ones find equal keys.
 //
-// Key returns [Yes] with the key (lower case, valid until the head changes), or
-// the verdict of every matcher that would have compared it. It allocates nothing.
+// Key returns [Yes] with the key (as its matchers compare it: in lower case where
+// letters match in any case; valid until the head changes), or the verdict of every
+// matcher that would have compared it. It allocates nothing.
 type Selector interface {
 	Key(f *Flow) ([]byte, Verdict)
 }
@@ -51,14 +52,16 @@ type FactSelector interface {
 
 // A Keyed matcher says Yes exactly when the key that its selector finds is one of
 // its names. A name that begins with "*." stands for exactly one label in its
-// place. A run of routes with equal selectors is chosen by one lookup.
+// place. Routes with equal selectors are chosen by one lookup. by is nil if more than the
+// key decides.
 type Keyed interface {
 	Matcher
 	Keys() (by Selector, names []string)
 }
 
 // A Patterned matcher says Yes exactly when the key that its selector finds contains a
-// match of its pattern. A run of routes with equal selectors can be judged in one pass.
+// match of its pattern. Routes with equal selectors are chosen in one pass over the key. by
+// is nil if more than the key decides.
 type Patterned interface {
 	Matcher
 	Pattern() (by Selector, pattern string) // RE2, not anchored

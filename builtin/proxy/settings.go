@@ -64,7 +64,9 @@ func read(n *sdk.Node, place placing) (settings, error) {
 	for _, w := range n.Args {
 		s.upstreams = append(s.upstreams, newUpstream(w.Pos, w))
 	}
-	errs.Add(n.Pos, sdk.Apply(&s, n.Block, options()))
+	if len(n.Block) > 0 { // of many routes most have no options, and the table is long
+		errs.Add(n.Pos, sdk.Apply(&s, n.Block, options()))
+	}
 	s.arrange(place)
 	if len(s.upstreams) == 0 {
 		errs.Add(n.Pos, sdk.Errorf(n.Pos, "proxy has no upstream: write proxy HOST:PORT, or to HOST:PORT in its block"))

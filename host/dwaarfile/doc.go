@@ -64,7 +64,8 @@
 //
 // # Bounds
 //
-// A file has at most 1 MiB, blocks nest 32 deep and imports 16, a configuration
-// has at most 2²⁰ words after imports. Imports never leave the directory of the
+// A file has at most 16 MiB, blocks nest 32 deep and imports 16, a configuration
+// has at most 2²² words after imports: a hundred thousand routes have 8 MB and a third
+// of that. Imports never leave the directory of the
 // main file.
 package dwaarfile

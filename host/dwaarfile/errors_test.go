@@ -23,10 +23,10 @@ func limits() map[string]func() error {
 		_, err := dwaarfile.Parse("Dwaarfile", []byte(src), grammar(), o)
 		return err
 	}
-	long := strings.Repeat("x", 1<<20)
+	long := strings.Repeat("x", 16<<20)
 	return map[string]func() error{
-		"a file of more than 1 MiB": func() error { return parse(long+"x", dwaarfile.Options{}) },
-		"a TOML file of more than 1 MiB": func() error {
+		"a file of more than 16 MiB": func() error { return parse(long+"x", dwaarfile.Options{}) },
+		"a TOML file of more than 16 MiB": func() error {
 			_, err := dwaarfile.ParseTOML("dwaar.toml", []byte(long+"x"), grammar(), dwaarfile.Options{})
 			return err
 		},

@@ -29,7 +29,8 @@ func lex(file string, src []byte, errs *sdk.Errors) []token {
 		return nil
 	}
 	l.src = strings.TrimPrefix(l.src, "\ufeff")
-	for l.space(); l.at < len(l.src); l.space() {
+	l.toks = make([]token, 0, min(len(src)/8, maxTokens)) // about what text has
+	for l.space(); l.at < len(l.src) && len(l.toks) <= maxTokens; l.space() {
 		l.token()
 	}
 	l.add(token{kind: end, pos: l.pos(), first: true})

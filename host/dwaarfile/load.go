@@ -92,7 +92,7 @@ func (l *loader) count(n int, at sdk.Pos) bool {
 	was := l.tokens
 	l.tokens += n
 	if l.tokens > maxTokens && was <= maxTokens {
-		l.errorf(sdk.Errorf(at, "imports make this configuration longer than %d words: import less", maxTokens))
+		l.errorf(sdk.Errorf(at, "this configuration has more than %d words, with its imports: write or import less", maxTokens))
 	}
 	return l.tokens <= maxTokens
 }

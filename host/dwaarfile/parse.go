@@ -7,9 +7,9 @@ import (
 // What a configuration can grow to. No real one comes near; all of them keep an
 // accident (an import of a log file, a snippet that doubles itself) small.
 const (
-	maxFile    = 1 << 20  // bytes of a file
+	maxFile    = 16 << 20 // bytes of a file: a hundred thousand routes have 8 MB
 	maxDepth   = 32       // blocks in blocks
-	maxTokens  = 1 << 20  // after imports
+	maxTokens  = 4 << 20  // after imports
 	maxText    = 16 << 20 // bytes that imports and the environment put into words
 	maxImports = 16       // imports in imports
 )
@@ -20,7 +20,7 @@ type Options struct {
 	// Env looks up an environment variable; os.LookupEnv in a program.
 	Env func(name string) (string, bool)
 
-	// Open reads an imported file, of which more than 1 MiB is an error, and Glob
+	// Open reads an imported file, of which more than 16 MiB is an error, and Glob
 	// lists the files that a pattern names. Paths are slash-separated and relative
 	// to the directory of the main file; they never leave it by "..", and Open
 	// refuses symlinks that do. [Dir] makes both.

@@ -39,8 +39,7 @@ func (e *evaluator) eval(c *Cond) sdk.Answer {
 // is. An instance that needs a longer head is not asked again before.
 func (e *evaluator) ask(i int) sdk.Answer {
 	in := &e.instances[i]
-	entry := &e.memo.entries[i]
-	if e.known(entry) && entry.answer.Decided() {
+	if entry := e.memo.entry(i); e.known(entry) && entry.answer.Decided() {
 		return entry.answer
 	}
 	for _, s := range in.Sources {
@@ -48,9 +47,9 @@ func (e *evaluator) ask(i int) sdk.Answer {
 			return a // the facts that it reads are not there yet
 		}
 	}
-	if !e.waits(entry) {
-		entry.answer, entry.phase = e.match(i, in), e.memo.phase
-		entry.datagrams = len(e.flow.Bounds)
+	entry := e.memo.entry(i)
+	if !e.waits(entry) || e.excluded(in) {
+		entry = e.memo.put(i, e.match(i, in), len(e.flow.Bounds))
 	}
 	if e.final {
 		entry.answer = entry.answer.Final()
@@ -72,10 +71,17 @@ func (e *evaluator) waits(entry *entry) bool {
 	return len(e.flow.Head) < entry.answer.Verdict.NeedBytes()
 }
 
+// excluded reports whether the first byte is none that an instance can begin with.
+func (e *evaluator) excluded(in *Instance) bool {
+	head := e.flow.Head
+	return in.First != nil && len(head) > 0 && !has(in.First, head[0])
+}
+
+func has(set *[4]uint64, b byte) bool { return set[b>>6]&(1<<(b&63)) != 0 }
+
 // match asks the matcher itself, and corrects a verdict that no matcher may give.
 func (e *evaluator) match(i int, in *Instance) sdk.Answer {
-	head := e.flow.Head
-	if in.First != nil && len(head) > 0 && in.First[head[0]>>6]&(1<<(head[0]&63)) == 0 {
+	if e.excluded(in) {
 		return sdk.Answer{Verdict: sdk.No}
 	}
 	mark := e.memo.begin(i)

@@ -1,225 +1,212 @@
 package route
 
 import (
-	"bytes"
-	"net/netip"
-
-	"github.com/gaissmai/bart"
+	"cmp"
+	"slices"
 
 	"dwaar.dev/dwaar/sdk"
 )
 
-// step is one route, or a run of routes that one lookup chooses from.
-type step struct {
-	begin, end int // routes[begin:end]
-	keys       *keyIndex
-	ranges     *rangeIndex
+// group is routes of a list that one question to a connection chooses among. Every
+// route is in one group; a walk tries the routes of all groups in their common order.
+type group struct {
+	routes []int32    // in order
+	finder finder     // nil: every route is tried
+	pure   bool       // a route demands nothing else than what the finder looks for
+	single bool       // the finder finds one route, the first that matches
+	first  *[4]uint64 // bytes that may come first for any of the routes; nil: any
 }
 
-// minRun is the length from which on a lookup is faster than asking each route.
-const minRun = 3
-
-// keyIndex chooses among routes whose only condition is a list of names for one key. A
-// name "*.x" stands for one label in front of ".x".
-type keyIndex struct {
-	by    sdk.Selector
-	exact map[string]int // name → route + 1
-	wild  map[string]int // ".x" → route + 1
-	any   int            // the route with the name "*"; -1: none
+// finder looks for the routes of a group that a connection can take.
+type finder interface {
+	// find appends the routes to found, in order, and returns Yes. Any other verdict is
+	// that of the member by which each route of the group is found.
+	find(f *sdk.Flow, found []int32) ([]int32, sdk.Verdict)
 }
 
-// rangeIndex chooses among routes whose only condition is an address range.
-type rangeIndex struct {
-	of    sdk.Side
-	table bart.Table[int] // prefix → the first route with that prefix or one that contains it
-}
+const (
+	// minGroup is how many routes make a question cheaper than asking each of them.
+	minGroup = 3
+	// maxGroups bounds what a walk looks at for each route that it tries. Routes of
+	// smaller groups are tried one by one.
+	maxGroups = 32
+)
 
-// try returns the answer of a step. If the answer is Yes, the route that the step chose
-// comes with it; it is from or a later one.
-func (l *List) try(s *step, e *evaluator, from int) (*Route, sdk.Answer) {
-	if (s.keys != nil || s.ranges != nil) && s.begin >= from {
-		i, a := s.lookup(e)
-		if a.Verdict != sdk.Yes {
-			return nil, a
-		}
-		// The matcher of the route confirms, and sets the facts.
-		if r := &l.Routes[i]; e.eval(&r.Cond).Verdict == sdk.Yes {
-			return r, a
-		}
-	}
-	for i := max(s.begin, from); i < s.end; i++ {
-		a := e.eval(&l.Routes[i].Cond)
-		if a.Err != nil || !a.Decided() || a.Verdict == sdk.Yes {
-			return &l.Routes[i], a
-		}
-	}
-	return nil, sdk.Answer{Verdict: sdk.No}
-}
-
-// lookup returns Yes with the first route of the run that matches, or the answer that
-// all routes of the run give.
-func (s *step) lookup(e *evaluator) (route int, a sdk.Answer) {
-	v := sdk.Yes
-	if s.keys != nil {
-		route, v = s.keys.lookup(e.flow)
-	} else {
-		route, v = s.ranges.lookup(e.flow)
-	}
-	a = sdk.Answer{Verdict: v}
-	switch {
-	case v == sdk.Yes && route < 0:
-		a.Verdict = sdk.No
-	case e.final, v.NeedBytes() > e.flow.MaxHead && e.flow.MaxHead > 0:
-		a = a.Final()
-	}
-	return route, a
-}
-
-// lookup returns the first route that has the key of f; -1: none.
-func (x *keyIndex) lookup(f *sdk.Flow) (int, sdk.Verdict) {
-	key, v := x.by.Key(f)
-	if v != sdk.Yes {
-		return -1, v
-	}
-	best := firstOf(x.any, x.exact[string(key)]-1)
-	if dot := bytes.IndexByte(key, '.'); dot > 0 {
-		best = firstOf(best, x.wild[string(key[dot:])]-1)
-	}
-	return best, v
-}
-
-// firstOf returns the smaller of two indexes of routes; -1 stands for none.
-func firstOf(a, b int) int {
-	if a < 0 || b >= 0 && b < a {
-		return b
-	}
-	return a
-}
-
-// lookup returns the first route that has the address of f; -1: none.
-func (x *rangeIndex) lookup(f *sdk.Flow) (int, sdk.Verdict) {
-	addr := f.Remote.Addr()
-	if x.of == sdk.Local {
-		addr = f.Local.Addr()
-	}
-	if !addr.IsValid() {
-		return -1, sdk.Unknown
-	}
-	if i, ok := x.table.Lookup(addr); ok {
-		return i, sdk.Yes
-	}
-	return -1, sdk.Yes
-}
-
-// index cuts the routes into steps.
+// index cuts the routes into groups.
 func (l *List) index() {
-	l.steps = nil
-	for i := 0; i < len(l.Routes); {
-		s := l.run(i)
-		l.steps = append(l.steps, s)
-		i = s.end
+	byKey := map[groupKey][]int32{}
+	var rest []int32
+	put := func(i int32, k groupKey) {
+		if k == (groupKey{}) {
+			rest = append(rest, i)
+		} else {
+			byKey[k] = append(byKey[k], i)
+		}
+	}
+	for i := range l.Routes {
+		put(int32(i), l.keyOf(i))
+	}
+	for k, routes := range byKey { // what is too few for a lookup may still be told by its first byte
+		if len(routes) < minGroup && k.kind != starts {
+			delete(byKey, k)
+			for _, i := range routes {
+				put(i, l.startOf(int(i)))
+			}
+		}
+	}
+	l.groups = nil
+	for k, routes := range byKey {
+		if len(routes) < minGroup {
+			rest = append(rest, routes...)
+			continue
+		}
+		slices.Sort(routes)
+		l.groups = append(l.groups, group{
+			routes: routes, finder: l.finder(k, routes), pure: k.pure, single: k.kind == ranged, first: l.first(k, routes),
+		})
+	}
+	slices.SortFunc(l.groups, func(a, b group) int {
+		return cmp.Or(cmp.Compare(len(b.routes), len(a.routes)), cmp.Compare(a.routes[0], b.routes[0]))
+	})
+	for len(l.groups) >= maxGroups {
+		last := len(l.groups) - 1
+		rest = append(rest, l.groups[last].routes...)
+		l.groups = l.groups[:last]
+	}
+	if len(rest) > 0 {
+		slices.Sort(rest)
+		l.groups = append(l.groups, group{routes: rest})
 	}
 }
 
-// run returns the longest step that begins at route i.
-func (l *List) run(i int) step {
-	s := step{begin: i, end: i + 1}
-	switch m := l.only(i).(type) {
-	case sdk.Keyed:
-		by, _ := m.Keys()
-		for s.end < len(l.Routes) && l.keyedBy(s.end, by) {
-			s.end++
-		}
-		if by != nil && s.end-i >= minRun {
-			s.keys = l.keyIndex(s, by)
-			return s
-		}
-	case sdk.Ranged:
-		of, _ := m.Prefixes()
-		for s.end < len(l.Routes) && l.rangedBy(s.end, of) {
-			s.end++
-		}
-		if s.end-i >= minRun {
-			s.ranges = l.rangeIndex(s, of)
-			return s
-		}
-	}
-	return step{begin: i, end: i + 1}
+// groupKey says what the routes of a group have in common. The zero key stands for
+// nothing.
+type groupKey struct {
+	kind kind
+	pure bool
+	by   any // the sdk.Selector, the sdk.Side, or the set of first bytes
 }
 
-// only returns the matcher that is the whole condition of route i; nil: there is more,
-// or nothing.
-func (l *List) only(i int) sdk.Matcher {
+type kind uint8
+
+const (
+	none     kind = iota
+	keyed         // a list of names for one key
+	patterns      // a pattern for one key
+	ranged        // address ranges of one side
+	starts        // one set of first bytes
+)
+
+// keyOf returns what decides most cheaply that a connection does not take route i. A
+// member that says No decides alone, whatever the others say.
+func (l *List) keyOf(i int) groupKey {
 	c := &l.Routes[i].Cond
 	for c.Op == All && len(c.Kids) == 1 {
 		c = &c.Kids[0]
 	}
-	if c.Op != Leaf || l.Instances[c.Inst].Reads {
+	pure := c.Op == Leaf
+	best := groupKey{}
+	for _, inst := range c.Winners() {
+		k := l.Instances[inst].key()
+		k.pure = pure
+		if k.kind == ranged && !pure { // ranges that contain each other would make long lists
+			continue
+		}
+		if k.kind != none && (best.kind == none || k.kind < best.kind) {
+			best = k
+		}
+	}
+	if best.kind == none {
+		return l.startOf(i)
+	}
+	return best
+}
+
+// key returns the question that decides about an instance.
+func (in *Instance) key() groupKey {
+	if in.Reads {
+		return groupKey{}
+	}
+	if m, ok := in.Matcher.(sdk.Keyed); ok {
+		if by, _ := m.Keys(); by != nil {
+			return groupKey{kind: keyed, by: by}
+		}
+	}
+	if m, ok := in.Matcher.(sdk.Patterned); ok {
+		if by, _ := m.Pattern(); by != nil {
+			return groupKey{kind: patterns, by: by}
+		}
+	}
+	if m, ok := in.Matcher.(sdk.Ranged); ok {
+		of, _ := m.Prefixes()
+		return groupKey{kind: ranged, by: of}
+	}
+	return groupKey{}
+}
+
+// startOf returns the set of first bytes without which a connection does not take
+// route i.
+func (l *List) startOf(i int) groupKey {
+	for _, inst := range l.Routes[i].Cond.Winners() {
+		if in := &l.Instances[inst]; in.First != nil && !in.Reads {
+			return groupKey{kind: starts, by: *in.First}
+		}
+	}
+	return groupKey{}
+}
+
+// finder makes the finder of a group.
+func (l *List) finder(k groupKey, routes []int32) finder {
+	switch k.kind {
+	case keyed:
+		return l.names(k, routes)
+	case patterns:
+		return l.patterns(k, routes)
+	case ranged:
+		return l.ranges(k, routes)
+	}
+	return &startFinder{k.by.([4]uint64), routes}
+}
+
+// first returns the bytes that may come first for any of the routes; nil: any.
+func (l *List) first(k groupKey, routes []int32) *[4]uint64 {
+	var all [4]uint64
+	known := k.kind != starts // whose finder asks for no more
+	l.members(k, routes, func(_ int32, in *Instance) {
+		if known = known && in.First != nil; known {
+			for i, bits := range in.First {
+				all[i] |= bits
+			}
+		}
+	})
+	if !known {
 		return nil
 	}
-	return l.Instances[c.Inst].Matcher
+	return &all
 }
 
-// keyedBy reports whether the whole condition of route i is a list of names for the key
-// that by selects.
-func (l *List) keyedBy(i int, by sdk.Selector) bool {
-	k, ok := l.only(i).(sdk.Keyed)
-	if !ok || by == nil {
-		return false
-	}
-	b, _ := k.Keys()
-	return b == by
-}
-
-// rangedBy reports whether the whole condition of route i is a list of ranges for the
-// address of one side.
-func (l *List) rangedBy(i int, of sdk.Side) bool {
-	r, ok := l.only(i).(sdk.Ranged)
-	if !ok {
-		return false
-	}
-	o, _ := r.Prefixes()
-	return o == of
-}
-
-// keyIndex makes the index of a run of routes.
-func (l *List) keyIndex(s step, by sdk.Selector) *keyIndex {
-	x := &keyIndex{by: by, exact: map[string]int{}, wild: map[string]int{}, any: -1}
-	for i := s.end - 1; i >= s.begin; i-- {
-		_, names := l.only(i).(sdk.Keyed).Keys()
-		for _, name := range names {
-			switch {
-			case name == "*":
-				x.any = i
-			case len(name) > 1 && name[:2] == "*.":
-				x.wild[name[1:]] = i + 1
-			default:
-				x.exact[name] = i + 1
+// members calls visit with the instances of routes by which their group finds them.
+func (l *List) members(k groupKey, routes []int32, visit func(route int32, in *Instance)) {
+	for _, i := range routes {
+		for _, inst := range l.Routes[i].Cond.Winners() {
+			in := &l.Instances[inst]
+			if key := in.key(); key.kind == k.kind && key.by == k.by {
+				visit(i, in)
+				break // one that says No is enough
 			}
 		}
 	}
-	return x
 }
 
-// rangeIndex makes the index of a run of routes.
-func (l *List) rangeIndex(s step, of sdk.Side) *rangeIndex {
-	first := map[netip.Prefix]int{}
-	for i := s.end - 1; i >= s.begin; i-- {
-		_, prefixes := l.only(i).(sdk.Ranged).Prefixes()
-		for _, p := range prefixes {
-			first[p.Masked()] = i
-		}
+// startFinder finds routes by the first byte.
+type startFinder struct {
+	first  [4]uint64
+	routes []int32
+}
+
+func (x *startFinder) find(f *sdk.Flow, found []int32) ([]int32, sdk.Verdict) {
+	if len(f.Head) > 0 && !has(&x.first, f.Head[0]) {
+		return found, sdk.No
 	}
-	var own bart.Table[int]
-	for p, route := range first {
-		own.Insert(p, route)
-	}
-	x := &rangeIndex{of: of}
-	for p, route := range first {
-		for _, i := range own.Supernets(p) {
-			route = min(route, i)
-		}
-		x.table.Insert(p, route)
-	}
-	return x
+	return append(found, x.routes...), sdk.Yes
 }

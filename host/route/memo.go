@@ -1,6 +1,7 @@
 package route
 
 import (
+	"math/bits"
 	"slices"
 
 	"dwaar.dev/dwaar/sdk"
@@ -9,8 +10,17 @@ import (
 // Memo is what one connection's matchers have said in one matching phase, and the
 // facts they found. It is made and reused by [Routes].
 type Memo struct {
+<<<<<<< HEAD
 	entries []entry
 	facts   arena[found]
+=======
+	entries []entry // by instance, with open addressing; their number is a power of two
+	asked   int     // entries of this phase
+	facts   host.Arena[fact]
+
+	cursors []cursor // of the latest walk
+	found   []int32  // routes that finders found in it
+>>>>>>> ae06d1b (route: many routes cost what one does)
 
 	routes  *Routes
 	outer   sdk.Facts // the facts known before this phase; nil: none
@@ -22,28 +32,68 @@ type Memo struct {
 type entry struct {
 	answer    sdk.Answer
 	phase     uint32 // Memo.phase when the answer was given
-	datagrams int    // how many datagrams there were then
+	inst      int32
+	datagrams int // how many datagrams there were then
 }
 
-// found names a fact that a matcher set.
-type found struct {
+// fact names a fact that a matcher set.
+type fact struct {
 	inst int // the instance of the matcher
 	key  string
 }
 
+// direct is up to how many instances each has an entry of its own from the beginning.
+// Of longer lists a connection asks few, and its memo has room for those it asks.
+const direct = 64
+
 // reset makes the memo ready for a matching phase.
 func (m *Memo) reset(rs *Routes, outer sdk.Facts) {
-	n := len(rs.list.Instances)
-	if cap(m.entries) < n {
-		m.entries = make([]entry, n)
+	if n := min(len(rs.list.Instances), direct); len(m.entries) < n {
+		m.entries = make([]entry, 1<<bits.Len(uint(n-1)))
+		m.phase = 0
 	}
-	m.entries = m.entries[:n]
 	if m.phase++; m.phase == 0 { // after 2³² uses a number comes again
-		clear(m.entries[:cap(m.entries)])
+		clear(m.entries)
 		m.phase = 1
 	}
 	m.facts.Truncate(0)
-	m.routes, m.outer, m.current = rs, outer, 0
+	m.routes, m.outer, m.current, m.asked = rs, outer, 0, 0
+}
+
+// entry returns the entry of an instance, blank if the instance was not asked in this
+// phase: then phase is not the memo's. It is valid until the next call.
+func (m *Memo) entry(inst int) *entry {
+	mask := len(m.entries) - 1
+	for i := inst & mask; ; i = (i + 1) & mask {
+		e := &m.entries[i]
+		if e.phase != m.phase || int(e.inst) == inst {
+			return e
+		}
+	}
+}
+
+// put sets the entry of an instance, and returns it as it is then.
+func (m *Memo) put(inst int, answer sdk.Answer, datagrams int) *entry {
+	e := m.entry(inst)
+	if e.phase != m.phase {
+		if m.asked++; m.asked*4 > len(m.entries)*3 && len(m.entries) < len(m.routes.list.Instances) {
+			m.grow()
+			e = m.entry(inst)
+		}
+	}
+	*e = entry{answer, m.phase, int32(inst), datagrams}
+	return e
+}
+
+// grow makes room for twice as many entries.
+func (m *Memo) grow() {
+	old := m.entries
+	m.entries = make([]entry, 2*len(old))
+	for i := range old {
+		if e := &old[i]; e.phase == m.phase {
+			*m.entry(int(e.inst)) = *e
+		}
+	}
 }
 
 // begin notes which instance is asked, and returns a mark: forget drops the facts set
@@ -64,7 +114,11 @@ func (m *Memo) Set(key string, value []byte) {
 			return
 		}
 	}
+<<<<<<< HEAD
 	put(&m.facts, found{m.current, key}, value)
+=======
+	m.facts.Put(fact{m.current, key}, value)
+>>>>>>> ae06d1b (route: many routes cost what one does)
 }
 
 // Get returns a fact: one set by an instance that the asked instance reads from, or one

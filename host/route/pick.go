@@ -31,23 +31,15 @@ func (rs *Routes) Forget(f *sdk.Flow, m *Memo) {
 // nil, 0, nil means that no route takes the connection. An error of a route counts only
 // if every earlier route is decided.
 func (rs *Routes) Pick(f *sdk.Flow, m *Memo, final bool) (r *Route, need int, err error) {
-	e := evaluator{rs.list.Instances, m, f, final}
-	for i := range rs.list.steps {
-		s := &rs.list.steps[i]
-		if s.end <= rs.from {
-			continue
-		}
-		r, answer := rs.list.try(s, &e, rs.from)
-		switch {
-		case answer.Err != nil:
-			return nil, 0, answer.Err
-		case answer.Verdict == sdk.Yes:
-			return r, 0, nil
-		case !answer.Decided():
-			return nil, answer.Verdict.NeedBytes(), nil
-		}
+	w := rs.list.begin(evaluator{rs.list.Instances, m, f, final}, rs.from)
+	r, answer := w.next(rs.list)
+	switch {
+	case answer.Err != nil:
+		return nil, 0, answer.Err
+	case answer.Verdict == sdk.Yes:
+		return r, 0, nil
 	}
-	return nil, 0, nil
+	return nil, answer.Verdict.NeedBytes(), nil
 }
 
 // Facts calls put with each fact of a picked route: those that matchers under no

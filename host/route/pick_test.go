@@ -123,3 +123,44 @@ func TestAMatcherIsNotAskedAboutAFirstByteItCannotBegin(t *testing.T) {
 		}
 	}
 }
+
+// A list has more matchers than a memo has room for at first.
+func TestAMemoOfALongListForgetsNoAnswer(t *testing.T) {
+	t.Parallel()
+	const n = 5 * direct
+	asked := make([][]int, n)
+	var ms []sdk.Matcher
+	for i := range n {
+		answers := map[int]sdk.Verdict{0: sdk.No, 3: sdk.No, 5: sdk.No}
+		if i == 6 {
+			answers[0] = sdk.Need(3)
+		}
+		if i == n/2 {
+			answers[3] = sdk.Need(5)
+		}
+		ms = append(ms, scripted{answers, &asked[i], nil})
+	}
+	l := listOf(ms...)
+	for range 2 { // with a memo of a connection before, too
+		if got := feed(l, "abcde"); got != "none after 5" {
+			t.Errorf("picked %s", got)
+		}
+		for i := range asked {
+			want := []int{0}
+			switch {
+			case i == 6:
+				want = []int{0, 3}
+			case i == n/2:
+				want = []int{3, 5}
+			case i > n/2: // the walk waited for those that need more
+				want = []int{5}
+			case i > 6:
+				want = []int{3}
+			}
+			if diff := cmp.Diff(want, asked[i]); diff != "" {
+				t.Fatalf("matcher %d was asked at (-want +got):\n%s", i, diff)
+			}
+			asked[i] = nil
+		}
+	}
+}

@@ -12,8 +12,9 @@
 //	}
 //
 // A route has a condition ([Cond]) over matchers ([Instance]), and a [Chain] of handlers.
-// A [Memo] remembers what the matchers of one connection have said. Routes that differ
-// only in what they compare one key with are one step: a lookup.
+// A [Memo] remembers what the matchers of one connection have said. Routes that compare
+// one key with names, patterns or ranges, or begin with the same bytes, are a group: one
+// question to the connection leaves those that can match, and only they are tried.
 package route
 
 import (
@@ -40,8 +41,8 @@ type List struct {
 	Own       bool          // a subroute: a matching phase with a deadline of its own
 	Timeout   time.Duration // of a matching phase; 0: none
 
-	steps []step
-	memos sync.Pool // of *Memo
+	groups []group
+	memos  sync.Pool // of *Memo
 }
 
 // Route is a condition, and the handlers for connections that meet it.
@@ -143,7 +144,7 @@ func (c *Cond) Text(instances []Instance) string {
 }
 
 // Done finishes a list to which nothing is added any more: every chain that does not end
-// goes on with the routes behind it, and the routes are cut into steps.
+// goes on with the routes behind it, and the routes are put into groups.
 func (l *List) Done() *Routes {
 	for i := range l.Routes {
 		r := &l.Routes[i]

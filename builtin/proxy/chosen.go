@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/special"
 	"dwaar.dev/dwaar/host/upstream"
 )
 
@@ -131,17 +132,32 @@ func (g *guard) mayAsk(name string) bool {
 func (g *guard) permits(name string, to netip.AddrPort, own func(netip.AddrPort) bool) error {
 	addr := to.Addr()
 	inRange, exact := g.hasAddr(addr)
+	what := special.What(addr)
 	switch {
-	case own(to) && !exact:
+	case !exact && leadsTo(to, own):
 		return clientErrorf("connecting to %s: a listener of this program", to)
 	case inRange:
 		return nil
-	case closed(addr):
-		return clientErrorf("connecting to %s: clients may not choose such addresses without allow %s", to, addr)
+	case what != "":
+		return clientErrorf("connecting to %s: it is %s, which clients may not choose without allow %s", to, what, addr.WithZone(""))
 	case g.empty() || g.hasName(name):
 		return nil
 	}
 	return clientErrorf("connecting to %s (%s): allow names neither", to, name)
+}
+
+// leadsTo reports whether an address, or an IPv4 address that it stands for, is a listener
+// of this program.
+func leadsTo(to netip.AddrPort, own func(netip.AddrPort) bool) bool {
+	if own(to) {
+		return true
+	}
+	for _, v4 := range special.Embedded(to.Addr()) {
+		if own(netip.AddrPortFrom(v4, to.Port())) {
+			return true
+		}
+	}
+	return false
 }
 
 func (g *guard) hasName(name string) bool {
@@ -166,12 +182,4 @@ func (g *guard) hasAddr(addr netip.Addr) (inRange, exact bool) {
 		}
 	}
 	return inRange, exact
-}
-
-// closed reports whether an address reaches this machine, its links or many machines
-// at once.
-func closed(a netip.Addr) bool {
-	a = a.Unmap()
-	return !a.IsValid() || a.Zone() != "" || a.IsUnspecified() || a.IsLoopback() ||
-		a.IsLinkLocalUnicast() || a.IsMulticast() || a.Is4() && (a.As4()[0] == 0 || a.As4() == [4]byte{255, 255, 255, 255})
 }

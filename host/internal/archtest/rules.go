@@ -229,6 +229,11 @@ func toolRules() []rule {
 			why:      "host/watch follows files for whoever needs them, with the standard library alone: what they hold is the reader's",
 		},
 		{
+			packages: []string{"host/special"},
+			noIO:     true,
+			why:      "host/special is a list of addresses, with the standard library alone: who connects where is not its business",
+		},
+		{
 			packages: []string{"host/internal/archtest"},
 			why:      "what judges every package depends on none",
 		},
@@ -268,7 +273,7 @@ func builtinRules() []rule {
 	}
 	handler := rule{
 		packages: handlers(),
-		imports:  []string{"sdk", "host", "host/files", "host/relay", "host/upstream", "host/watch", "builtin/internal/..."},
+		imports:  []string{"sdk", "host", "host/files", "host/relay", "host/special", "host/upstream", "host/watch", "builtin/internal/..."},
 		tests:    []string{"sdk/...", "host/...", "builtin/..."},
 		why:      "builtin never imports graph, engine or wasm: a handler that holds routes gets them from its Builder",
 	}

@@ -36,7 +36,7 @@ func (m *maker) handler(n *sdk.Node) (host.Handler, error) {
 	m.settings = s
 	h := &Handler{
 		born:    time.Now(),
-		timeout: s.connectTimeout(), tryFor: s.tryFor.Duration, tryEvery: s.tryEvery.Duration, relay: s.relay(),
+		timeout: s.connectTimeout(), firstCheck: s.checkTimeout(), tryFor: s.tryFor.Duration, tryEvery: s.tryEvery.Duration, relay: s.relay(),
 		balance: balance{policy: s.policy, width: s.chosenWidth()},
 	}
 	for i := range s.upstreams {
@@ -134,7 +134,7 @@ func (m *maker) reads(u *entry) error {
 		m.Reads(u.pos, fact)
 	}
 	if len(facts) > 0 && m.settings.checked() {
-		return sdk.Errorf(u.pos, "a check has no connection to fill tls_server_name in from: write a name without placeholders, or no health_ options")
+		return errNoFacts(u.pos)
 	}
 	return nil
 }
@@ -213,7 +213,7 @@ func (m *maker) share(u *entry, made *member, name string, targets []target, var
 	if variable && s.checked() {
 		return sdk.Errorf(u.pos, "%s has no fixed address that could be checked: write no health_ options with placeholders", name)
 	}
-	o := upstream.Options{MaxFails: s.maxFails, FailFor: s.failFor.Duration, CloseIfUnhealthy: s.check.close}
+	o := upstream.Options{MaxFails: s.maxFails, FailFor: s.failFor.Duration, Checked: s.checked(), CloseIfUnhealthy: s.check.close}
 	if variable {
 		o = upstream.Options{} // what one client chose says nothing of what another one will
 	}
@@ -221,6 +221,9 @@ func (m *maker) share(u *entry, made *member, name string, targets []target, var
 	if s.checked() {
 		key += fmt.Sprintf(" check=%v/%v port=%d uri=%s fall=%d rise=%d header=%d connect=%v",
 			s.checkEvery(), s.checkTimeout(), s.check.port, s.check.uri, s.check.fall, s.check.rise, s.header, s.connectTimeout())
+		if s.check.tls != nil {
+			key += " tls=" + s.check.tls.text
+		}
 	}
 	up, err := m.Share("upstream "+key, func() (any, error) { return upstream.New(name, o), nil })
 	if err != nil {
@@ -241,8 +244,10 @@ func (m *maker) check(key string, made *member, targets []target) error {
 		return err
 	}
 	_, err = m.Share("check "+key, func() (any, error) {
+		dialer := made.dialer
+		dialer.checks = s.check.tls.secured()
 		return &checker{
-			up: made.up, dialer: made.dialer, targets: targets, port: s.check.port, uri: s.check.uri,
+			up: made.up, dialer: dialer, targets: targets, port: s.check.port, uri: s.check.uri,
 			every: s.checkEvery(), timeout: s.checkTimeout(), fall: max(s.check.fall, 1), rise: max(s.check.rise, 1),
 			slots: slots.(chan struct{}), turn: newTurn(),
 		}, nil

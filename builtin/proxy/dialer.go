@@ -16,6 +16,7 @@ type dialer struct {
 	local   netip.Addr // the zero Addr: the kernel chooses
 	header  version
 	secured *secured // nil: no TLS
+	checks  *secured // TLS of checks where secured has none; nil: none
 	also    []target // further addresses that get all the client's bytes
 	timeout time.Duration
 }
@@ -23,6 +24,17 @@ type dialer struct {
 // extends reports whether a connection to p is not ready when it stands.
 func (d *dialer) extends(p place) bool {
 	return d.secured.covers(p) || len(d.also) > 0
+}
+
+// tls returns what does the handshake with p, nil if there is none. c is nil for checks.
+func (d *dialer) tls(c host.View, p place) *secured {
+	switch {
+	case d.secured.covers(p):
+		return d.secured
+	case c == nil && d.checks.covers(p):
+		return d.checks
+	}
+	return nil
 }
 
 // extend makes of conn, which leads to p, what the relay gets: TLS on it, and the
@@ -34,7 +46,7 @@ func (d *dialer) extend(ctx context.Context, c host.View, conn net.Conn, p place
 	}
 	all := []net.Conn{conn}
 	for _, t := range d.also {
-		conn, err := d.dial(ctx, c, t, d.header.of(c.Flow()))
+		conn, _, err := d.dial(ctx, c, t, d.header.of(c.Flow()))
 		if err != nil {
 			for _, conn := range all {
 				_ = conn.Close()
@@ -47,16 +59,18 @@ func (d *dialer) extend(ctx context.Context, c host.View, conn net.Conn, p place
 }
 
 func (d *dialer) secure(ctx context.Context, c host.View, conn net.Conn, p place) (net.Conn, error) {
-	if !d.secured.covers(p) {
+	s := d.tls(c, p)
+	if s == nil {
 		return conn, nil
 	}
-	return d.secured.handshake(ctx, c, conn, p)
+	return s.handshake(ctx, c, conn, p)
 }
 
 // dial connects to t, whose addresses it tries in turn, sends the header and does
-// the handshake. c is nil for checks.
-func (d *dialer) dial(ctx context.Context, c host.View, t target, header []byte) (net.Conn, error) {
+// the handshake. c is nil for checks. It returns where the connection leads.
+func (d *dialer) dial(ctx context.Context, c host.View, t target, header []byte) (net.Conn, place, error) {
 	var (
+		p      place
 		course upstream.Course
 		tried  upstream.Attempts
 		failed error
@@ -66,14 +80,14 @@ func (d *dialer) dial(ctx context.Context, c host.View, t target, header []byte)
 		if failed = errors.Join(failed, last); !more {
 			return upstream.Dial{}, failed
 		}
-		p, err := d.find(ctx, c, t, &tried)
-		if err != nil {
+		var err error
+		if p, err = d.find(ctx, c, t, &tried); err != nil {
 			return upstream.Dial{}, errors.Join(failed, err)
 		}
 		more = p.more
 		return d.attempt(c, p, header), nil
 	})
-	return conn, err
+	return conn, p, err
 }
 
 // find asks where the next attempt goes, within the time an attempt may take.

@@ -113,6 +113,7 @@ func TestStatsAreInPrometheusText(t *testing.T) {
 		`dwaar_upstream_failures_total{upstream="10.0.0.1:1"} 33`,
 		`dwaar_upstream_health{health="out",upstream="10.0.0.1:1"} 1`,
 		`dwaar_upstream_health{health="trial",upstream="10.0.0.1:1"} 0`,
+		`dwaar_upstream_health{health="unchecked",upstream="10.0.0.1:1"} 0`,
 		`dwaar_upstream_health{health="unhealthy",upstream="10.0.0.1:1"} 0`,
 		`dwaar_upstream_health{health="up",upstream="10.0.0.1:1"} 0`,
 	}

@@ -79,7 +79,7 @@ func metrics() [metricCount]metric {
 		mDropped:    {"dwaar_log_lines_dropped_total", "Log lines dropped because nobody read the log in time", counter, nil},
 		mSuppressed: {"dwaar_log_lines_suppressed_total", "Access lines not written because there were too many in a second", counter, nil},
 		mReloads:    {"dwaar_reloads_total", "Reloads, by result: ok or failed", counter, []string{"result"}},
-		mUpHealth:   {"dwaar_upstream_health", "1 for the state an upstream is in: up, out, trial or unhealthy", gauge, []string{"upstream", "health"}},
+		mUpHealth:   {"dwaar_upstream_health", "1 for the state an upstream is in: up, out, trial, unchecked or unhealthy", gauge, []string{"upstream", "health"}},
 		mUpConns:    {"dwaar_upstream_connections", "Connections to an upstream now, attempts under way included", gauge, []string{"upstream"}},
 		mUpConnects: {"dwaar_upstream_connects_total", "Attempts to connect to an upstream that succeeded", counter, []string{"upstream"}},
 		mUpFailures: {"dwaar_upstream_failures_total", "Attempts to connect to an upstream that failed", counter, []string{"upstream"}},

@@ -15,6 +15,7 @@ type Attempts struct {
 	Tried [4]uint64 // the upstreams that were tried, a set of their numbers
 	At    int       // the number of the current upstream
 	Again bool      // the next attempt is for the current upstream again
+	Blind bool      // upstreams without the result of a check are tried as well
 	Addr  int       // how many addresses of the current upstream were tried
 	Start uint32    // the index of the address that was tried first
 }

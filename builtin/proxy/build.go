@@ -3,25 +3,25 @@ package proxy
 import (
 	"cmp"
 	"fmt"
-	"net"
 	"net/netip"
 	"strings"
 	"time"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/names"
 	"dwaar.dev/dwaar/host/upstream"
 	"dwaar.dev/dwaar/sdk"
 )
 
 // New makes the handler of a node that Spec accepts. The errors are sdk.Errors.
 func New(b host.Builder, n *sdk.Node) (host.Handler, error) {
-	return (&maker{Builder: b, lookup: net.DefaultResolver.LookupNetIP}).handler(n)
+	return (&maker{Builder: b}).handler(n)
 }
 
 // maker makes a handler, and shares what handlers share.
 type maker struct {
 	host.Builder
-	lookup   lookup
+	lookup   names.Lookup // asks in the place of the system's resolver; nil: that does
 	settings settings
 }
 
@@ -109,6 +109,7 @@ func (m *maker) member(u *entry) (member, error) {
 		return made, err
 	}
 	made.target, made.dialer.also = targets[0], targets[1:]
+	made.named, _ = made.target.(*named)
 	name := strings.Join(names, " ")
 	made.seed = seedOf(name)
 	err = m.share(u, &made, name, targets, variable)
@@ -165,17 +166,48 @@ func (m *maker) target(u *entry, a address) (target, error) {
 		return &fixed{place{network: "tcp", addr: netip.AddrPortFrom(ip.Unmap(), port), host: a.host}}, nil
 	}
 	name := strings.ToLower(a.host)
-	r, err := m.Share("resolve "+name, func() (any, error) { return newResolver(name, m.lookup), nil })
+	pool, err := m.pool(names.Limits{For: "upstreams", AtOnce: lookupsOfUpstreams, Waiting: 1 << 16})
 	if err != nil {
 		return nil, err
 	}
-	return &named{resolver: r.(*resolver), port: port, prefer: family}, nil
+	r, err := host.Share(m.Builder, "resolve "+name, func() (*resolver, error) { return newResolver(name, pool), nil })
+	if err != nil {
+		return nil, err
+	}
+	return &named{resolver: r, port: port, prefer: family}, nil
+}
+
+// How many lookups are under way at most, each with names.SocketsPerLookup descriptors at
+// most: together with maxChecks connections these are well within what the engine leaves
+// for other things than connections, and names that are never answered take nothing from
+// clients.
+const (
+	lookupsOfUpstreams = 8
+	lookupsOfClients   = 16
+	lookupsOfCrowd     = 4
+	waitingLookups     = 512
+	longestWait        = 3 * time.Second // until the lookup of a name that a client chose begins
+)
+
+// pool shares what resolves names.
+func (m *maker) pool(l names.Limits) (*names.Pool, error) {
+	return host.Share(m.Builder, "names of "+l.For, func() (*names.Pool, error) {
+		if m.lookup != nil {
+			return names.New(m.lookup, l), nil
+		}
+		return names.New(new(names.System).Lookup, l), nil
+	})
 }
 
 // chosen makes a target of an address with placeholders.
 func (m *maker) chosen(a address, family preference) (target, error) {
-	t := &chosen{prefer: family, lookup: m.lookup}
-	var err error
+	pool, err := m.pool(names.Limits{
+		For: "clients", AtOnce: lookupsOfClients, PerCrowd: lookupsOfCrowd, Waiting: waitingLookups, MaxWait: longestWait,
+	})
+	if err != nil {
+		return nil, err
+	}
+	t := &chosen{prefer: family, pool: pool}
 	if t.host, err = host.ParseTemplate(sdk.Word{Text: a.host, Pos: a.word.Pos}); err != nil {
 		return nil, err
 	}

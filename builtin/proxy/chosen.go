@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/names"
 	"dwaar.dev/dwaar/host/special"
 	"dwaar.dev/dwaar/host/upstream"
 )
@@ -18,7 +19,7 @@ import (
 type chosen struct {
 	host, port host.Template // no port: the host's value holds it
 	prefer     preference
-	lookup     lookup
+	pool       *names.Pool
 	guard      *guard // nil: the operator alone chooses, by {env.…}
 }
 
@@ -27,12 +28,12 @@ func (t *chosen) find(ctx context.Context, c host.View, a *upstream.Attempts, wa
 	if err != nil {
 		return place{}, err
 	}
-	addrs, err := t.resolve(ctx, name, wait)
+	addrs, err := t.resolve(ctx, c, name, wait)
 	if err != nil {
 		return place{}, err
 	}
 	addr, count := t.prefer.at(addrs, a.Addr, 0)
-	if count == 0 {
+	if count = min(count, maxTries); count == 0 {
 		return place{}, clientErrorf("connecting to %s: it has no address of the family that resolver_preference or local_addr asks for", name)
 	}
 	to := netip.AddrPortFrom(addr, port)
@@ -90,7 +91,9 @@ func (t *chosen) String() string {
 	return t.host.String() + ":" + t.port.String()
 }
 
-func (t *chosen) resolve(ctx context.Context, name string, wait bool) ([]netip.Addr, error) {
+// resolve returns the addresses of what a client chose. The lookup is on the account of the
+// client's crowd.
+func (t *chosen) resolve(ctx context.Context, c host.View, name string, wait bool) ([]netip.Addr, error) {
 	if addr, err := netip.ParseAddr(name); err == nil {
 		return []netip.Addr{addr.Unmap()}, nil
 	}
@@ -100,14 +103,22 @@ func (t *chosen) resolve(ctx context.Context, name string, wait bool) ([]netip.A
 	if !wait {
 		return nil, host.ErrBlocks
 	}
-	addrs, err := t.lookup(ctx, "ip", name)
+	addrs, err := t.pool.Resolve(ctx, crowd(c.Flow().Remote.Addr()), name)
 	if err != nil {
-		return nil, clientErrorf("resolving %s: %w", name, err)
-	}
-	for i := range addrs {
-		addrs[i] = addrs[i].Unmap()
+		return nil, clientError{err}
 	}
 	return addrs, nil
+}
+
+// crowd returns the network of one subscriber: an IPv4 address, or 64 bits of IPv6. All
+// clients of Unix sockets share one.
+func crowd(a netip.Addr) netip.Prefix {
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = 64
+	}
+	p, _ := a.Prefix(bits) // fails for no address: then the zero prefix is right
+	return p
 }
 
 // guard says where clients may have us connect.

@@ -139,7 +139,7 @@ func TestClientsGetNowhereElse(t *testing.T) {
 		{"{vars.x}", "", "a/../b:80", "is no address"},
 		{"198.51.100.1:{vars.x}", "", "65536", "is no address"},
 		{"198.51.100.1:{vars.x}", "", "0", "is no address"},
-		{"{vars.x}:443", "", "none.example.com", "no address of the family"},
+		{"{vars.x}:443", "", "none.example.com", "the answer holds no address"},
 		{"{vars.x}:443", "", "unknown.example.org", "no such host"},
 		{"{vars.y}:443", "", "x", "no such fact"},
 	} {

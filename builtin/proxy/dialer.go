@@ -81,7 +81,10 @@ func (d *dialer) dial(ctx context.Context, c host.View, t target, header []byte)
 			return upstream.Dial{}, failed
 		}
 		var err error
-		if p, err = d.find(ctx, c, t, &tried); err != nil {
+		switch p, err = d.find(ctx, c, t, &tried); {
+		case errors.Is(err, errSpent):
+			return upstream.Dial{}, failed
+		case err != nil:
 			return upstream.Dial{}, errors.Join(failed, err)
 		}
 		more = p.more

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/names"
 	"dwaar.dev/dwaar/host/relay"
 	"dwaar.dev/dwaar/host/upstream"
 )
@@ -55,6 +56,7 @@ type member struct {
 	up     *upstream.Upstream
 	number int // in upstream.Attempts
 	target target
+	named  *named // target, if that is a name; nil otherwise
 	limit  int64  // open connections, of all configurations together; 0: none
 	weight int    // for weighted_round_robin, at least 1
 	seed   uint64 // of the name, for ip_hash
@@ -127,7 +129,10 @@ func (h *Handler) plan(ctx context.Context, c host.View, last error, wait bool) 
 		case ctx.Err() != nil:
 			d.Dropped()
 			return upstream.Dial{}, ctx.Err()
-		case errors.Is(err, errClient):
+		case errors.Is(err, errSpent): // last is why
+			d.Failed(c.Log(), last)
+			continue
+		case errors.Is(err, errClient), errors.Is(err, names.ErrBusy):
 			d.Dropped()
 		default:
 			d.Failed(c.Log(), err)
@@ -176,12 +181,8 @@ type taken struct {
 // lb_try_duration 0 it tries each once; otherwise again and again until that time
 // has passed.
 func (h *Handler) take(c host.View, a *upstream.Attempts, last error) (taken, error) {
-	if a.Again {
-		a.Again = false
-		m := h.member(a.At)
-		if trial, ok := m.up.Acquire(m.limit); ok {
-			return taken{m, trial, 0}, nil
-		}
+	if t := h.same(a); t.member != nil {
+		return t, nil
 	}
 	inTime := h.tryFor > 0 && time.Since(a.Began) < h.tryFor
 	var passed passed
@@ -203,8 +204,25 @@ func (h *Handler) take(c host.View, a *upstream.Attempts, last error) (taken, er
 	return taken{}, h.none(c, passed.full)
 }
 
+// same takes the current upstream once more, if the attempts ask for that.
+func (h *Handler) same(a *upstream.Attempts) taken {
+	if !a.Again {
+		return taken{}
+	}
+	a.Again = false
+	m := h.member(a.At)
+	trial, ok := m.up.Acquire(m.limit)
+	if !ok {
+		return taken{}
+	}
+	return taken{m, trial, 0}
+}
+
 // unreached says why a connection ends whose last attempt failed.
 func unreached(last error) error {
+	if errors.Is(last, names.ErrBusy) {
+		return host.End(host.ByProxy, host.Cap, last)
+	}
 	if errors.Is(last, errClient) {
 		return host.End(host.ByProxy, host.Refused, last)
 	}
@@ -275,6 +293,9 @@ func ready(tier []member, a *upstream.Attempts, blind bool, list *[maxUpstreams]
 		if a.Tried[m.number/64]&(1<<(m.number%64)) != 0 {
 			continue
 		}
+		if m.named != nil {
+			m.up.Leads(m.named.resolver.number())
+		}
 		ok, full := m.up.Ready(m.limit)
 		blank := m.up.Blank()
 		if ok && blank == blind {
@@ -290,7 +311,7 @@ func ready(tier []member, a *upstream.Attempts, blind bool, list *[maxUpstreams]
 // took notes the choice.
 func (h *Handler) took(a *upstream.Attempts, m *member, trial bool) {
 	a.Tried[m.number/64] |= 1 << (m.number % 64)
-	a.At, a.Addr = m.number, 0
+	a.At, a.Addr, a.Addrs, a.Spent = m.number, 0, nil, nil
 	if !trial && h.dark.Load() {
 		h.dark.Store(false)
 	}

@@ -2,7 +2,8 @@ package engine
 
 const (
 	// otherDescriptors is how many descriptors the program needs beside those of
-	// connections: sockets, watched files, modules, the log, the control socket.
+	// connections: sockets, watched files, modules, the log, the control socket; up to 64
+	// health checks, and 24 lookups of names with up to 3 each.
 	otherDescriptors = 200
 	// perConnection is the client's descriptor and the upstream's.
 	perConnection = 2

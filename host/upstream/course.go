@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/netip"
 	"time"
 )
 
@@ -16,8 +17,11 @@ type Attempts struct {
 	At    int       // the number of the current upstream
 	Again bool      // the next attempt is for the current upstream again
 	Blind bool      // upstreams without the result of a check are tried as well
-	Addr  int       // how many addresses of the current upstream were tried
+	Addr  int       // how many addresses of the current answer were tried
 	Start uint32    // the index of the address that was tried first
+
+	Addrs *[]netip.Addr // the answer for the current upstream's name; nil: none yet
+	Spent *[]netip.Addr // the answer before that, whose addresses were tried in vain; nil: none
 }
 
 // Course is the attempts to reach an upstream, one after the other until one stands.

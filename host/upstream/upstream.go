@@ -42,6 +42,7 @@ type Upstream struct {
 	sick  atomic.Bool  // the latest check failed
 	blank atomic.Bool  // no check has a result yet
 	since atomic.Int64 // when until, sick or blank changed last
+	leads atomic.Uint64 // the number of the answer by which the upstream's name leads; 0: none yet
 
 	connects, failures, up, down atomic.Uint64
 
@@ -246,6 +247,18 @@ func (u *Upstream) Uncheck() {
 	u.sick.Store(false)
 	u.blank.Store(u.options.Checked)
 	u.since.Store(u.now())
+}
+
+// Leads tells by which answer, a number from 1, the upstream's name leads. With an answer
+// other than before, what failed proves nothing any more: an upstream that is out is not.
+func (u *Upstream) Leads(answer uint64) {
+	if u.leads.Load() == answer || u.leads.Swap(answer) == answer {
+		return
+	}
+	u.fails.Store(0)
+	if u.until.Swap(notOut) != notOut {
+		u.since.Store(u.now())
+	}
 }
 
 // closeAll ends every connection that Keep noted.

@@ -287,20 +287,37 @@ func (m *maker) check(key string, made *member, targets []target) error {
 	return err
 }
 
-// Targets returns the addresses of upstreams that need no looking up, so that a loop
-// through a listener of ours is found before anything starts.
-func (h *Handler) Targets() []netip.AddrPort {
-	var addrs []netip.AddrPort
+// Targets returns where upstreams are that need no looking up, so that a loop through a
+// listener of ours is found before anything starts.
+func (h *Handler) Targets() []host.Target {
+	var all []host.Target
 	for _, tier := range [...][]member{h.primaries, h.backups} {
 		for i := range tier {
 			for _, t := range append([]target{tier[i].target}, tier[i].dialer.also...) {
-				if f, ok := t.(*fixed); ok && f.addr.IsValid() {
-					addrs = append(addrs, f.addr)
-				}
+				all = append(all, known(t)...)
 			}
 		}
 	}
-	return addrs
+	return all
+}
+
+// known returns where a target leads, as far as its text tells: localhost is this machine
+// (RFC 6761, section 6.3).
+func known(t target) (all []host.Target) {
+	switch t := t.(type) {
+	case *fixed:
+		all = append(all, host.Target{Addr: t.addr, Path: t.path})
+	case *named:
+		if t.resolver.name != "localhost" {
+			return nil
+		}
+		for _, a := range [...]netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()} {
+			if t.prefer.takes(a) {
+				all = append(all, host.Target{Addr: netip.AddrPortFrom(a, t.port)})
+			}
+		}
+	}
+	return all
 }
 
 var (

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/relay"
 	"dwaar.dev/dwaar/host/upstream"
 )
 
@@ -76,7 +77,10 @@ func (d *dialer) dial(ctx context.Context, c host.View, t target, header []byte)
 		failed error
 		more   = true // addresses
 	)
-	conn, _, err := course.Reach(ctx, nil, func(ctx context.Context, last error) (upstream.Dial, error) {
+	if k, ok := c.(host.Checker); ok {
+		course.Check = k.Check
+	}
+	conn, attempt, err := course.Reach(ctx, nil, func(ctx context.Context, last error) (upstream.Dial, error) {
 		if failed = errors.Join(failed, last); !more {
 			return upstream.Dial{}, failed
 		}
@@ -90,8 +94,34 @@ func (d *dialer) dial(ctx context.Context, c host.View, t target, header []byte)
 		more = p.more
 		return d.attempt(c, p, header), nil
 	})
+	if err == nil && attempt.Hop != nil {
+		conn = &followed{conn, attempt.Hop}
+	}
 	return conn, p, err
 }
+
+// followed is a connection to a listener of this program, beside the one that a session has.
+type followed struct {
+	net.Conn
+	hop upstream.Hop
+}
+
+// Close ends the connection, and tells who follows it.
+func (f *followed) Close() error {
+	defer f.hop.Over()
+	return f.Conn.Close()
+}
+
+// CloseWrite ends the sending side.
+func (f *followed) CloseWrite() error {
+	if w, ok := f.Conn.(relay.CloseWriter); ok {
+		return w.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// NetConn implements [relay.NetConner].
+func (f *followed) NetConn() net.Conn { return f.Conn }
 
 // find asks where the next attempt goes, within the time an attempt may take.
 func (d *dialer) find(ctx context.Context, c host.View, t target, a *upstream.Attempts) (place, error) {

@@ -59,6 +59,8 @@ type Engine struct {
 	shortage  shortage
 	count     counters
 	own       atomic.Pointer[addresses]
+	machine   machine
+	trail     session.Trail // of connections to listeners of the engine
 
 	// life is the context of connections and actors. It ends with the engine, not with
 	// the call of Load that began them.

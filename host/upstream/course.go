@@ -35,6 +35,10 @@ type Course struct {
 	Last  error // of the latest attempt that failed; nil: none did
 	Tries int32 // attempts that were begun
 
+	// Check is asked before Reach makes an attempt, and may have it followed or refused:
+	// an error is that of the attempt. nil: nobody is asked.
+	Check func(context.Context, *Dial) error
+
 	dial     Dial
 	underWay bool
 }
@@ -62,7 +66,8 @@ func (k *Course) UnderWay() *Dial {
 	return &k.dial
 }
 
-// Stood counts the attempt under way as a success and returns it.
+// Stood counts the attempt under way as a success and returns it. Its Hop is told by the
+// caller when the connection has ended.
 func (k *Course) Stood(log *slog.Logger) *Dial {
 	k.dial.stood(log)
 	k.underWay = false
@@ -71,6 +76,7 @@ func (k *Course) Stood(log *slog.Logger) *Dial {
 
 // Failed counts the attempt under way as failed with err.
 func (k *Course) Failed(log *slog.Logger, err error) {
+	k.dial.over()
 	k.dial.Failed(log, err)
 	k.dial, k.underWay = Dial{}, false
 	k.Last = err
@@ -80,6 +86,7 @@ func (k *Course) Failed(log *slog.Logger, err error) {
 // its upstream.
 func (k *Course) Drop() {
 	if k.underWay {
+		k.dial.over()
 		k.dial.Dropped()
 		k.dial, k.underWay = Dial{}, false
 	}
@@ -118,6 +125,11 @@ func (k *Course) Reach(ctx context.Context, log *slog.Logger, plan Plan) (net.Co
 func (k *Course) attempt(ctx context.Context) (net.Conn, error) {
 	if err := Pause(ctx, k.dial.After); err != nil {
 		return nil, err
+	}
+	if k.Check != nil {
+		if err := k.Check(ctx, &k.dial); err != nil {
+			return nil, err
+		}
 	}
 	k.Tries++
 	conn, err := k.dial.Connect(ctx)

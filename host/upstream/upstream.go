@@ -35,13 +35,13 @@ type Upstream struct {
 	options Options
 	born    time.Time // moments below are durations since then
 
-	conns atomic.Int64 // open connections and attempts under way
-	fails atomic.Int64 // failed attempts in a row
-	until atomic.Int64 // end of the time out, on trial after it; notOut: neither
-	trial atomic.Bool  // the trial is under way
-	sick  atomic.Bool  // the latest check failed
-	blank atomic.Bool  // no check has a result yet
-	since atomic.Int64 // when until, sick or blank changed last
+	conns atomic.Int64  // open connections and attempts under way
+	fails atomic.Int64  // failed attempts in a row
+	until atomic.Int64  // end of the time out, on trial after it; notOut: neither
+	trial atomic.Bool   // the trial is under way
+	sick  atomic.Bool   // the latest check failed
+	blank atomic.Bool   // no check has a result yet
+	since atomic.Int64  // when until, sick or blank changed last
 	leads atomic.Uint64 // the number of the answer by which the upstream's name leads; 0: none yet
 
 	connects, failures, up, down atomic.Uint64

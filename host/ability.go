@@ -63,6 +63,14 @@ type Checker interface {
 	Check(context.Context, *upstream.Dial) error
 }
 
+// Spender is a [View] in a goroutine whose connection may hold more descriptors than those of
+// the client and one upstream.
+type Spender interface {
+	// Spend counts n more descriptors, until giveBack is called. The error is one of this
+	// machine ([upstream.LocalFault]): all connections together hold as many as they may.
+	Spend(n int) (giveBack func(), err error)
+}
+
 // Ender is a handler of which the arguments decide whether it ends: whether no
 // connection goes on to the handler behind it. For other handlers the sdk.Spec decides.
 type Ender interface {

@@ -46,17 +46,25 @@ func (d *dialer) extend(ctx context.Context, c host.View, conn net.Conn, p place
 		return conn, err
 	}
 	all := []net.Conn{conn}
-	for _, t := range d.also {
-		conn, _, err := d.dial(ctx, c, t, d.header.of(c.Flow()))
-		if err != nil {
-			for _, conn := range all {
-				_ = conn.Close()
-			}
-			return nil, err
-		}
-		all = append(all, conn)
+	giveBack := func() {}
+	if s, ok := c.(host.Spender); ok {
+		giveBack, err = s.Spend(len(d.also))
 	}
-	return newFan(all), nil
+	for i := 0; i < len(d.also) && err == nil; i++ {
+		if conn, _, err = d.dial(ctx, c, d.also[i], d.header.of(c.Flow())); err == nil {
+			all = append(all, conn)
+		}
+	}
+	if err == nil {
+		return newFan(all, giveBack), nil
+	}
+	for _, conn := range all {
+		_ = conn.Close()
+	}
+	if giveBack != nil {
+		giveBack()
+	}
+	return nil, err
 }
 
 func (d *dialer) secure(ctx context.Context, c host.View, conn net.Conn, p place) (net.Conn, error) {

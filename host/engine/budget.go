@@ -19,3 +19,21 @@ func connBudget(descriptors uint64) int {
 	}
 	return int(min((descriptors-otherDescriptors)/perConnection, 1<<31-1))
 }
+
+// full reports whether connections hold as many descriptors as they may.
+func (e *Engine) full() bool { return e.holds(0) >= int64(e.budget) }
+
+// holds returns how many connections have as many descriptors as all that live, and more.
+func (e *Engine) holds(more int64) int64 {
+	return int64(e.live.count()) + (e.extra.Load()+more+perConnection-1)/perConnection
+}
+
+// spend counts descriptors of connections beyond perConnection, or counts them out, and
+// reports whether there was room.
+func (e *Engine) spend(n int) bool {
+	if n > 0 && e.holds(int64(n)) > int64(e.budget) {
+		return false
+	}
+	e.extra.Add(int64(n))
+	return true
+}

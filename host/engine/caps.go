@@ -84,7 +84,7 @@ func (e *Engine) admit(x *conn, now time.Time) (why refusal, ok bool) {
 func (k *caps) room(peer netip.Addr, e *Engine) (why refusal, ok bool) {
 	most := k.limits.MaxConnections
 	switch per := k.limits.MaxConnectionsPerIP; {
-	case most > 0 && k.conns >= most, most == 0 && e.live.count() >= e.budget:
+	case most > 0 && k.conns >= most, most == 0 && e.full():
 		return byConnections, false
 	case per > 0 && peer.IsValid() && k.byPeer[peer] >= per:
 		return byAddress, false

@@ -59,6 +59,7 @@ type Engine struct {
 	shortage  shortage
 	count     counters
 	own       atomic.Pointer[addresses]
+	extra     atomic.Int64 // descriptors of connections beyond perConnection
 	machine   machine
 	trail     session.Trail // of connections to listeners of the engine
 

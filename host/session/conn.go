@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"sync"
+	"syscall"
 	"time"
 
 	"dwaar.dev/dwaar/host"
@@ -27,6 +30,8 @@ type conn struct {
 
 var (
 	_ host.Conn     = (*conn)(nil)
+	_ host.Checker  = (*conn)(nil)
+	_ host.Spender  = (*conn)(nil)
 	_ route.Chooser = (*conn)(nil)
 )
 
@@ -143,6 +148,18 @@ func (c *conn) Connect(ctx context.Context, p host.Planner) error {
 	s.stood(d, time.Now())
 	c.relay(relay.Endpoint{Conn: sock}, d.Relay, d.Hop)
 	return nil
+}
+
+// Spend implements [host.Spender].
+func (c *conn) Spend(n int) (giveBack func(), err error) {
+	spend := c.s.env.Spend
+	if spend == nil {
+		return func() {}, nil
+	}
+	if !spend(n) {
+		return nil, fmt.Errorf("connecting to %d more addresses: connections hold as many descriptors as they may: %w", n, syscall.EMFILE)
+	}
+	return sync.OnceFunc(func() { spend(-n) }), nil
 }
 
 // Relay implements [host.Conn].

@@ -22,6 +22,11 @@ type Env struct {
 	Getenv func(string) string // for {env.NAME}; nil: every variable is empty
 	Trail  *Trail              // follows connections to listeners of this program; nil: nobody does
 
+	// Spend counts descriptors beyond those of the client and one upstream, or with a
+	// negative number counts them out, and reports whether there is room for them. nil:
+	// nobody counts.
+	Spend func(descriptors int) bool
+
 	// Own reports whether a connection to an address arrives at a listener of this program,
 	// OwnPath the same of a Unix socket. near says that the connection that asks comes from
 	// this machine itself: only the latest news will do. nil: unknown.

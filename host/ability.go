@@ -39,7 +39,36 @@ var _ Held = (*upstream.Upstream)(nil)
 // Targeter is a handler that returns the addresses that it connects to, as far as the
 // configuration fixes them, so that loops are found at load.
 type Targeter interface {
-	Targets() []netip.AddrPort
+	Targets() []Target
+}
+
+// Target is an address that a handler connects to: that of a TCP server, or the path of a
+// Unix socket.
+type Target struct {
+	Addr netip.AddrPort // the zero value: Path counts
+	Path string
+}
+
+// String returns the address as it is written.
+func (t Target) String() string {
+	if t.Addr.IsValid() {
+		return t.Addr.String()
+	}
+	return "unix/" + t.Path
+}
+
+// Checker is a [View] in a goroutine. It looks at attempts that a planner makes beside those
+// it returns: see [upstream.Course.Check].
+type Checker interface {
+	Check(context.Context, *upstream.Dial) error
+}
+
+// Spender is a [View] in a goroutine whose connection may hold more descriptors than those of
+// the client and one upstream.
+type Spender interface {
+	// Spend counts n more descriptors, until giveBack is called. The error is one of this
+	// machine ([upstream.LocalFault]): all connections together hold as many as they may.
+	Spend(n int) (giveBack func(), err error)
 }
 
 // Ender is a handler of which the arguments decide whether it ends: whether no

@@ -56,6 +56,7 @@ const (
 	Drained                // shutdown or reload
 	Unhealthy              // the upstream of the connection went down
 	NoAddress              // no local address or port was left (EADDRNOTAVAIL)
+	Loop                   // it led back to where it had been
 	Failed                 // any other error
 	Panicked               // a defect in this program
 )
@@ -81,7 +82,7 @@ func (p Phase) String() string {
 func (w Why) String() string {
 	return [whys]string{
 		"closed", "reset", "timeout", "idle", "half_closed", "lifetime", "no_route", "probe", "refused",
-		"unavailable", "cap", "evicted", "protocol", "killed", "drained", "unhealthy", "no_address", "failed", "panicked",
+		"unavailable", "cap", "evicted", "protocol", "killed", "drained", "unhealthy", "no_address", "loop", "failed", "panicked",
 	}[w]
 }
 
@@ -144,6 +145,8 @@ func (e *EndError) Unwrap() error { return e.Err }
 // upstream failed with err.
 func Unreached(err error) error {
 	switch {
+	case errors.Is(err, ErrLoop):
+		return End(ByProxy, Loop, err)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return End(ByProxy, NoAddress, err)
 	case upstream.LocalFault(err):
@@ -162,6 +165,10 @@ var (
 	// and that no other one has to give way.
 	ErrNoMemory = errors.New("client_memory is used up")
 )
+
+// ErrLoop is why an attempt was not made: it leads to a listener of this program, and the
+// connection has been there.
+var ErrLoop = errors.New("it leads back here, where the connection has been: name the real upstream")
 
 // ErrNoRoute is why a connection ended that no route took.
 var ErrNoRoute = errors.New("no route took the connection")

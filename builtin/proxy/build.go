@@ -3,25 +3,25 @@ package proxy
 import (
 	"cmp"
 	"fmt"
-	"net"
 	"net/netip"
 	"strings"
 	"time"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/names"
 	"dwaar.dev/dwaar/host/upstream"
 	"dwaar.dev/dwaar/sdk"
 )
 
 // New makes the handler of a node that Spec accepts. The errors are sdk.Errors.
 func New(b host.Builder, n *sdk.Node) (host.Handler, error) {
-	return (&maker{Builder: b, lookup: net.DefaultResolver.LookupNetIP}).handler(n)
+	return (&maker{Builder: b}).handler(n)
 }
 
 // maker makes a handler, and shares what handlers share.
 type maker struct {
 	host.Builder
-	lookup   lookup
+	lookup   names.Lookup // asks in the place of the system's resolver; nil: that does
 	settings settings
 }
 
@@ -36,7 +36,7 @@ func (m *maker) handler(n *sdk.Node) (host.Handler, error) {
 	m.settings = s
 	h := &Handler{
 		born:    time.Now(),
-		timeout: s.connectTimeout(), tryFor: s.tryFor.Duration, tryEvery: s.tryEvery.Duration, relay: s.relay(),
+		timeout: s.connectTimeout(), firstCheck: s.checkTimeout(), tryFor: s.tryFor.Duration, tryEvery: s.tryEvery.Duration, relay: s.relay(),
 		balance: balance{policy: s.policy, width: s.chosenWidth()},
 	}
 	for i := range s.upstreams {
@@ -109,6 +109,7 @@ func (m *maker) member(u *entry) (member, error) {
 		return made, err
 	}
 	made.target, made.dialer.also = targets[0], targets[1:]
+	made.named, _ = made.target.(*named)
 	name := strings.Join(names, " ")
 	made.seed = seedOf(name)
 	err = m.share(u, &made, name, targets, variable)
@@ -134,7 +135,7 @@ func (m *maker) reads(u *entry) error {
 		m.Reads(u.pos, fact)
 	}
 	if len(facts) > 0 && m.settings.checked() {
-		return sdk.Errorf(u.pos, "a check has no connection to fill tls_server_name in from: write a name without placeholders, or no health_ options")
+		return errNoFacts(u.pos)
 	}
 	return nil
 }
@@ -165,17 +166,48 @@ func (m *maker) target(u *entry, a address) (target, error) {
 		return &fixed{place{network: "tcp", addr: netip.AddrPortFrom(ip.Unmap(), port), host: a.host}}, nil
 	}
 	name := strings.ToLower(a.host)
-	r, err := m.Share("resolve "+name, func() (any, error) { return newResolver(name, m.lookup), nil })
+	pool, err := m.pool(names.Limits{For: "upstreams", AtOnce: lookupsOfUpstreams, Waiting: 1 << 16})
 	if err != nil {
 		return nil, err
 	}
-	return &named{resolver: r.(*resolver), port: port, prefer: family}, nil
+	r, err := host.Share(m.Builder, "resolve "+name, func() (*resolver, error) { return newResolver(name, pool), nil })
+	if err != nil {
+		return nil, err
+	}
+	return &named{resolver: r, port: port, prefer: family}, nil
+}
+
+// How many lookups are under way at most, each with names.SocketsPerLookup descriptors at
+// most: together with maxChecks connections these are well within what the engine leaves
+// for other things than connections, and names that are never answered take nothing from
+// clients.
+const (
+	lookupsOfUpstreams = 8
+	lookupsOfClients   = 16
+	lookupsOfCrowd     = 4
+	waitingLookups     = 512
+	longestWait        = 3 * time.Second // until the lookup of a name that a client chose begins
+)
+
+// pool shares what resolves names.
+func (m *maker) pool(l names.Limits) (*names.Pool, error) {
+	return host.Share(m.Builder, "names of "+l.For, func() (*names.Pool, error) {
+		if m.lookup != nil {
+			return names.New(m.lookup, l), nil
+		}
+		return names.New(new(names.System).Lookup, l), nil
+	})
 }
 
 // chosen makes a target of an address with placeholders.
 func (m *maker) chosen(a address, family preference) (target, error) {
-	t := &chosen{prefer: family, lookup: m.lookup}
-	var err error
+	pool, err := m.pool(names.Limits{
+		For: "clients", AtOnce: lookupsOfClients, PerCrowd: lookupsOfCrowd, Waiting: waitingLookups, MaxWait: longestWait,
+	})
+	if err != nil {
+		return nil, err
+	}
+	t := &chosen{prefer: family, pool: pool}
 	if t.host, err = host.ParseTemplate(sdk.Word{Text: a.host, Pos: a.word.Pos}); err != nil {
 		return nil, err
 	}
@@ -213,7 +245,7 @@ func (m *maker) share(u *entry, made *member, name string, targets []target, var
 	if variable && s.checked() {
 		return sdk.Errorf(u.pos, "%s has no fixed address that could be checked: write no health_ options with placeholders", name)
 	}
-	o := upstream.Options{MaxFails: s.maxFails, FailFor: s.failFor.Duration, CloseIfUnhealthy: s.check.close}
+	o := upstream.Options{MaxFails: s.maxFails, FailFor: s.failFor.Duration, Checked: s.checked(), CloseIfUnhealthy: s.check.close}
 	if variable {
 		o = upstream.Options{} // what one client chose says nothing of what another one will
 	}
@@ -221,6 +253,9 @@ func (m *maker) share(u *entry, made *member, name string, targets []target, var
 	if s.checked() {
 		key += fmt.Sprintf(" check=%v/%v port=%d uri=%s fall=%d rise=%d header=%d connect=%v",
 			s.checkEvery(), s.checkTimeout(), s.check.port, s.check.uri, s.check.fall, s.check.rise, s.header, s.connectTimeout())
+		if s.check.tls != nil {
+			key += " tls=" + s.check.tls.text
+		}
 	}
 	up, err := m.Share("upstream "+key, func() (any, error) { return upstream.New(name, o), nil })
 	if err != nil {
@@ -241,8 +276,10 @@ func (m *maker) check(key string, made *member, targets []target) error {
 		return err
 	}
 	_, err = m.Share("check "+key, func() (any, error) {
+		dialer := made.dialer
+		dialer.checks = s.check.tls.secured()
 		return &checker{
-			up: made.up, dialer: made.dialer, targets: targets, port: s.check.port, uri: s.check.uri,
+			up: made.up, dialer: dialer, targets: targets, port: s.check.port, uri: s.check.uri,
 			every: s.checkEvery(), timeout: s.checkTimeout(), fall: max(s.check.fall, 1), rise: max(s.check.rise, 1),
 			slots: slots.(chan struct{}), turn: newTurn(),
 		}, nil
@@ -250,20 +287,37 @@ func (m *maker) check(key string, made *member, targets []target) error {
 	return err
 }
 
-// Targets returns the addresses of upstreams that need no looking up, so that a loop
-// through a listener of ours is found before anything starts.
-func (h *Handler) Targets() []netip.AddrPort {
-	var addrs []netip.AddrPort
+// Targets returns where upstreams are that need no looking up, so that a loop through a
+// listener of ours is found before anything starts.
+func (h *Handler) Targets() []host.Target {
+	var all []host.Target
 	for _, tier := range [...][]member{h.primaries, h.backups} {
 		for i := range tier {
 			for _, t := range append([]target{tier[i].target}, tier[i].dialer.also...) {
-				if f, ok := t.(*fixed); ok && f.addr.IsValid() {
-					addrs = append(addrs, f.addr)
-				}
+				all = append(all, known(t)...)
 			}
 		}
 	}
-	return addrs
+	return all
+}
+
+// known returns where a target leads, as far as its text tells: localhost is this machine
+// (RFC 6761, section 6.3).
+func known(t target) (all []host.Target) {
+	switch t := t.(type) {
+	case *fixed:
+		all = append(all, host.Target{Addr: t.addr, Path: t.path})
+	case *named:
+		if t.resolver.name != "localhost" {
+			return nil
+		}
+		for _, a := range [...]netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()} {
+			if t.prefer.takes(a) {
+				all = append(all, host.Target{Addr: netip.AddrPortFrom(a, t.port)})
+			}
+		}
+	}
+	return all
 }
 
 var (

@@ -7,13 +7,15 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/relay"
 	"dwaar.dev/dwaar/host/upstream"
 	"dwaar.dev/dwaar/sdk"
 )
@@ -25,6 +27,25 @@ type checkSettings struct {
 	uri        string // "": connecting is enough
 	fall, rise int    // 0: 1
 	close      bool
+	tls        *entry // the TLS options of checks where connections have no TLS; nil: none
+}
+
+// setHealthTLS reads "health_tls { … }", whose options are those of TLS to an upstream.
+func (s *settings) setHealthTLS(n *sdk.Node) error {
+	u := newUpstream(n.Pos)
+	err := sdk.Apply(&u, n.Block, checkTLSOptions())
+	u.note(n.Block)
+	u.tls.on = true
+	s.check.tls = &u
+	if err == nil && u.tls.name != nil && len(u.tls.name.Facts()) > 0 {
+		err = errNoFacts(n.Pos)
+	}
+	return err
+}
+
+// errNoFacts is the error of checks with a placeholder.
+func errNoFacts(p sdk.Pos) error {
+	return sdk.Errorf(p, "a check has no connection to fill tls_server_name in from: write a name without placeholders, or no health_ options")
 }
 
 func (s *settings) setHealthPort(n *sdk.Node) error {
@@ -47,7 +68,7 @@ func (s *settings) setHealthURI(n *sdk.Node) error {
 
 // checked reports whether there are active checks.
 func (s *settings) checked() bool {
-	return s.check.every.Duration > 0 || s.check.uri != "" || s.check.port > 0
+	return s.check.every.Duration > 0 || s.check.uri != "" || s.check.port > 0 || s.check.tls != nil
 }
 
 func (s *settings) checkEvery() time.Duration { return cmp.Or(s.check.every.Duration, defaultEvery) }
@@ -56,10 +77,10 @@ func (s *settings) checkTimeout() time.Duration {
 	return cmp.Or(s.healthTimeout.Duration, min(s.checkEvery(), longestCheck))
 }
 
-// checkChecks refuses options of checks that nothing would make.
+// checkChecks refuses options of checks that would do nothing.
 func (s *settings) checkChecks(n *sdk.Node) error {
 	if s.checked() {
-		return nil
+		return s.checkHealthTLS(n)
 	}
 	var errs sdk.Errors
 	for _, name := range [...]string{"health_fall", "health_rise", "close_if_unhealthy"} {
@@ -68,6 +89,19 @@ func (s *settings) checkChecks(n *sdk.Node) error {
 		}
 	}
 	return errs.Err()
+}
+
+// checkHealthTLS refuses health_tls where all connections have TLS.
+func (s *settings) checkHealthTLS(n *sdk.Node) error {
+	if s.check.tls == nil {
+		return nil
+	}
+	for i := range s.upstreams {
+		if u := &s.upstreams[i]; !u.tls.on || len(u.tls.except) > 0 {
+			return nil
+		}
+	}
+	return sdk.Errorf(n.Find("health_tls").Pos, "health_tls is for upstreams without TLS: the checks of these use their own tls_ options: leave it out")
 }
 
 // maxChecks is how many checks of all upstreams run at once.
@@ -94,34 +128,35 @@ func (k *checker) Run(ctx context.Context) error {
 		return nil
 	}
 	defer k.turn.giveBack()
+	defer k.up.Uncheck()
 	var s streak
-	// The first verdict is wanted soon, but not all of them at once.
-	pause := time.Duration(rand.Int64N(int64(min(k.every/10, time.Second)) + 1))
-	for upstream.Pause(ctx, pause) == nil {
+	for {
 		err := k.check(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
 		k.note(&s, err, host.Log(ctx))
-		pause = jitter(k.every)
+		if upstream.Pause(ctx, jitter(k.every)) != nil {
+			return nil
+		}
 	}
-	return nil
 }
 
 // streak is how many checks in a row had the same result.
 type streak struct{ good, bad int }
 
-// note draws the conclusion from one more check.
+// note draws the conclusion from one more check. The first one decides by itself.
 func (k *checker) note(s *streak, err error, log *slog.Logger) {
 	if err == nil {
 		s.good, s.bad = s.good+1, 0
 	} else {
 		s.good, s.bad = 0, s.bad+1
 	}
+	first := k.up.Blank()
 	switch {
-	case s.good >= k.rise && k.up.SetHealthy(true):
+	case (first && err == nil || s.good >= k.rise) && k.up.SetHealthy(true):
 		log.Info("upstream is healthy again", slog.String("upstream", k.up.Name))
-	case s.bad >= k.fall && k.up.SetHealthy(false):
+	case (first && err != nil || s.bad >= k.fall) && k.up.SetHealthy(false):
 		log.Warn("upstream is unhealthy", slog.String("upstream", k.up.Name), slog.Any("error", err))
 	}
 }
@@ -134,17 +169,25 @@ func (k *checker) check(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	ctx, cancel := context.WithTimeout(ctx, k.timeout)
+	limited, cancel := context.WithTimeout(ctx, k.timeout)
 	defer cancel()
 	for _, t := range k.targets {
-		if err := k.ask(ctx, t); err != nil {
+		conn, err := k.ask(limited, t)
+		rest := ctx
+		if limited.Err() != nil {
+			rest = limited // who has said nothing in time has nothing to say
+		}
+		part(rest, conn)
+		if err != nil {
 			return fmt.Errorf("checking: %w", err)
 		}
 	}
 	return nil
 }
 
-func (k *checker) ask(ctx context.Context, t target) error {
+// ask checks one address. The caller parts with the connection, which is nil if there is
+// nothing to part with.
+func (k *checker) ask(ctx context.Context, t target) (net.Conn, error) {
 	var header []byte
 	if k.dialer.header != noHeader && k.port == 0 {
 		header = k.dialer.header.header(netip.AddrPort{}, netip.AddrPort{})
@@ -152,25 +195,50 @@ func (k *checker) ask(ctx context.Context, t target) error {
 	if k.port > 0 {
 		t = &elsewhere{t, k.port}
 	}
-	conn, err := k.dialer.dial(ctx, nil, t, header)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	if k.uri == "" {
-		return nil
+	conn, p, err := k.dialer.dial(ctx, nil, t, header)
+	if err != nil || k.uri == "" {
+		return conn, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	return k.get(conn)
+	return conn, k.get(conn, p)
+}
+
+// The limits of what an upstream says to a check that has its result already.
+const (
+	partingTime  = time.Second
+	partingBytes = 4 << 20
+)
+
+// part closes the connection of a check, if there is one, as a client that is done with it:
+// it tells that nothing more comes, and takes what there is to take. A socket that is
+// closed with something unread resets the connection, which servers log and count.
+func part(ctx context.Context, conn net.Conn) {
+	if conn == nil {
+		return
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(partingTime))
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	farewell(conn)
+	if secure, ok := conn.(relay.NetConner); ok {
+		farewell(secure.NetConn()) // behind close_notify, which ends TLS and not TCP
+	}
+}
+
+func farewell(conn net.Conn) {
+	if w, ok := conn.(relay.CloseWriter); ok && w.CloseWrite() == nil {
+		_, _ = io.CopyN(io.Discard, conn, partingBytes)
+	}
 }
 
 // maxAnswer is more than the header of any answer to a check.
 const maxAnswer = 64 << 10
 
-// get asks for the URI. Redirects are good and not followed.
-func (k *checker) get(conn io.ReadWriter) error {
-	asked := "GET " + k.uri + " HTTP/1.1\r\nHost: " + k.hostHeader() +
+// get asks for the URI, of the server at p. Redirects are good and not followed.
+func (k *checker) get(conn io.ReadWriter, p place) error {
+	asked := "GET " + k.uri + " HTTP/1.1\r\nHost: " + hostHeader(p, k.dialer.tls(nil, p) != nil) +
 		"\r\nUser-Agent: dwaar-health-check\r\nAccept: */*\r\nConnection: close\r\n\r\n"
 	if _, err := io.WriteString(conn, asked); err != nil {
 		return fmt.Errorf("asking for %s: %w", k.uri, err)
@@ -179,24 +247,38 @@ func (k *checker) get(conn io.ReadWriter) error {
 	if err != nil {
 		return fmt.Errorf("reading the answer to GET %s: %w", k.uri, err)
 	}
-	_ = answer.Body.Close()
 	if answer.StatusCode < 200 || answer.StatusCode > 399 {
 		return fmt.Errorf("GET %s was answered by %s", k.uri, answer.Status)
 	}
 	return nil
 }
 
-// hostHeader is the upstream's name, which is what a client would have asked for.
-func (k *checker) hostHeader() string {
-	name, _, _ := strings.Cut(k.up.Name, " ")
-	if network, rest, ok := strings.Cut(name, "/"); ok {
-		if network == "unix" {
-			return "localhost"
-		}
-		name = rest
+// hostHeader returns whom a request that goes to p asks for, as a browser would: the host
+// as configured, and the port that is asked unless it is the scheme's own (RFC 9110, section
+// 7.2).
+func hostHeader(p place, secure bool) string {
+	if p.network == "unix" {
+		return "localhost"
 	}
-	return name
+	name := p.host
+	if ip, err := netip.ParseAddr(name); err == nil && ip.Is6() {
+		name = "[" + ip.WithZone("").String() + "]" // a zone means something to this machine only
+	}
+	port, usual := p.addr.Port(), uint16(http80)
+	if secure {
+		usual = https443
+	}
+	if port == usual {
+		return name
+	}
+	return name + ":" + strconv.Itoa(int(port))
 }
+
+// The ports of HTTP (RFC 9110, section 4.2).
+const (
+	http80   = 80
+	https443 = 443
+)
 
 // elsewhere is a target on another port.
 type elsewhere struct {

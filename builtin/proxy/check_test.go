@@ -104,7 +104,7 @@ func TestHTTPChecksWantTwoOrThreeHundred(t *testing.T) {
 	}
 	r := asked.Load()
 	got := []string{r.Method, r.RequestURI, r.Host, r.UserAgent(), r.Header.Get("Connection")}
-	if diff := cmp.Diff([]string{"GET", "/ok?x=1", k.up.Name, "dwaar-health-check", "close"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"GET", "/ok?x=1", addr, "dwaar-health-check", "close"}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -154,6 +154,7 @@ func TestConnectionsOfAnUnhealthyUpstreamEndIfTheyShall(t *testing.T) {
 	for option, want := range map[string]string{"close_if_unhealthy": "upstream.relay.unhealthy", "": "client.relay.closed"} {
 		up := serve(t, "a")
 		h := mustMake(t, "proxy "+up.addr+" {\nhealth_interval 1h\n"+option+"\n}")
+		h.primaries[0].up.SetHealthy(true)
 		s := hosttest.Serve(t, h, nil)
 		var conns []net.Conn
 		for range 3 {
@@ -188,6 +189,7 @@ func TestAConnectionThatStandsJustAfterTheVerdictEndsToo(t *testing.T) {
 	t.Parallel()
 	up := serve(t, "a")
 	h := mustMake(t, "proxy "+up.addr+" {\nhealth_interval 1h\nclose_if_unhealthy\n}")
+	h.primaries[0].up.SetHealthy(true)
 	s := hosttest.Serve(t, handler(func(ctx context.Context, c host.Conn, _ host.Next) error {
 		return c.Connect(ctx, late{h})
 	}), nil)

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/names"
+	"dwaar.dev/dwaar/host/special"
 	"dwaar.dev/dwaar/host/upstream"
 )
 
@@ -17,7 +19,7 @@ import (
 type chosen struct {
 	host, port host.Template // no port: the host's value holds it
 	prefer     preference
-	lookup     lookup
+	pool       *names.Pool
 	guard      *guard // nil: the operator alone chooses, by {env.…}
 }
 
@@ -26,12 +28,12 @@ func (t *chosen) find(ctx context.Context, c host.View, a *upstream.Attempts, wa
 	if err != nil {
 		return place{}, err
 	}
-	addrs, err := t.resolve(ctx, name, wait)
+	addrs, err := t.resolve(ctx, c, name, wait)
 	if err != nil {
 		return place{}, err
 	}
 	addr, count := t.prefer.at(addrs, a.Addr, 0)
-	if count == 0 {
+	if count = min(count, maxTries); count == 0 {
 		return place{}, clientErrorf("connecting to %s: it has no address of the family that resolver_preference or local_addr asks for", name)
 	}
 	to := netip.AddrPortFrom(addr, port)
@@ -89,7 +91,9 @@ func (t *chosen) String() string {
 	return t.host.String() + ":" + t.port.String()
 }
 
-func (t *chosen) resolve(ctx context.Context, name string, wait bool) ([]netip.Addr, error) {
+// resolve returns the addresses of what a client chose. The lookup is on the account of the
+// client's crowd.
+func (t *chosen) resolve(ctx context.Context, c host.View, name string, wait bool) ([]netip.Addr, error) {
 	if addr, err := netip.ParseAddr(name); err == nil {
 		return []netip.Addr{addr.Unmap()}, nil
 	}
@@ -99,14 +103,22 @@ func (t *chosen) resolve(ctx context.Context, name string, wait bool) ([]netip.A
 	if !wait {
 		return nil, host.ErrBlocks
 	}
-	addrs, err := t.lookup(ctx, "ip", name)
+	addrs, err := t.pool.Resolve(ctx, crowd(c.Flow().Remote.Addr()), name)
 	if err != nil {
-		return nil, clientErrorf("resolving %s: %w", name, err)
-	}
-	for i := range addrs {
-		addrs[i] = addrs[i].Unmap()
+		return nil, clientError{err}
 	}
 	return addrs, nil
+}
+
+// crowd returns the network of one subscriber: an IPv4 address, or 64 bits of IPv6. All
+// clients of Unix sockets share one.
+func crowd(a netip.Addr) netip.Prefix {
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = 64
+	}
+	p, _ := a.Prefix(bits) // fails for no address: then the zero prefix is right
+	return p
 }
 
 // guard says where clients may have us connect.
@@ -131,17 +143,32 @@ func (g *guard) mayAsk(name string) bool {
 func (g *guard) permits(name string, to netip.AddrPort, own func(netip.AddrPort) bool) error {
 	addr := to.Addr()
 	inRange, exact := g.hasAddr(addr)
+	what := special.What(addr)
 	switch {
-	case own(to) && !exact:
+	case !exact && leadsTo(to, own):
 		return clientErrorf("connecting to %s: a listener of this program", to)
 	case inRange:
 		return nil
-	case closed(addr):
-		return clientErrorf("connecting to %s: clients may not choose such addresses without allow %s", to, addr)
+	case what != "":
+		return clientErrorf("connecting to %s: it is %s, which clients may not choose without allow %s", to, what, addr.WithZone(""))
 	case g.empty() || g.hasName(name):
 		return nil
 	}
 	return clientErrorf("connecting to %s (%s): allow names neither", to, name)
+}
+
+// leadsTo reports whether an address, or an IPv4 address that it stands for, is a listener
+// of this program.
+func leadsTo(to netip.AddrPort, own func(netip.AddrPort) bool) bool {
+	if own(to) {
+		return true
+	}
+	for _, v4 := range special.Embedded(to.Addr()) {
+		if own(netip.AddrPortFrom(v4, to.Port())) {
+			return true
+		}
+	}
+	return false
 }
 
 func (g *guard) hasName(name string) bool {
@@ -166,12 +193,4 @@ func (g *guard) hasAddr(addr netip.Addr) (inRange, exact bool) {
 		}
 	}
 	return inRange, exact
-}
-
-// closed reports whether an address reaches this machine, its links or many machines
-// at once.
-func closed(a netip.Addr) bool {
-	a = a.Unmap()
-	return !a.IsValid() || a.Zone() != "" || a.IsUnspecified() || a.IsLoopback() ||
-		a.IsLinkLocalUnicast() || a.IsMulticast() || a.Is4() && (a.As4()[0] == 0 || a.As4() == [4]byte{255, 255, 255, 255})
 }

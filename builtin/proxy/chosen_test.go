@@ -9,19 +9,21 @@ import (
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/hosttest"
+	"dwaar.dev/dwaar/host/special"
 	"dwaar.dev/dwaar/host/upstream"
 )
 
 // zone is a resolver with a few names.
 func zone(_ context.Context, _, name string) ([]netip.Addr, error) {
 	to, ok := map[string]string{
-		"app.example.com":   "198.51.100.1",
-		"two.example.com":   "198.51.100.2 2001:db8::2 198.51.100.3",
-		"evil.example.com":  "127.0.0.1",
-		"local.example.com": "::ffff:127.0.0.1",
-		"x.backend.local":   "10.1.1.1",
-		"own.example.com":   "192.0.2.1",
-		"none.example.com":  "",
+		"app.example.com":     "198.51.100.1",
+		"two.example.com":     "198.51.100.2 2001:db8::2 198.51.100.3",
+		"evil.example.com":    "127.0.0.1",
+		"local.example.com":   "::ffff:127.0.0.1",
+		"x.backend.local":     "10.1.1.1",
+		"own.example.com":     "192.0.2.1",
+		"wrapped.example.com": "64:ff9b::a9fe:a9fe",
+		"none.example.com":    "",
 	}[name]
 	if !ok {
 		return nil, errors.New("no such host")
@@ -68,6 +70,10 @@ func TestClientsGetWhereAllowLetsThem(t *testing.T) {
 		{"{vars.x}:443", "127.0.0.0/8", "evil.example.com", "127.0.0.1:443"},
 		{"{vars.x}:443", "127.0.0.0/8", "127.0.0.9", "127.0.0.9:443"},
 		{"{vars.x}:443", "192.0.2.1", "192.0.2.1", "192.0.2.1:443"},
+		{"{vars.x}:443", none, "64:ff9b::198.51.100.1", "[64:ff9b::c633:6401]:443"},
+		{"{vars.x}:443", "64:ff9b::127.0.0.1", "64:ff9b::127.0.0.1", "[64:ff9b::7f00:1]:443"},
+		{"{vars.x}:443", "2001::/32", "2001::1", "[2001::1]:443"},
+		{"{vars.x}:443", "fd00:ec2::254", "fd00:ec2::254", "[fd00:ec2::254]:443"},
 		{"{vars.x}:444", none, "192.0.2.1", "192.0.2.1:444"},
 	} {
 		text := "proxy " + c.address
@@ -97,6 +103,18 @@ func TestClientsGetNowhereElse(t *testing.T) {
 		{"{vars.x}:443", "", "224.0.0.1", "without allow"},
 		{"{vars.x}:443", "", "ff02::1", "without allow"},
 		{"{vars.x}:443", "", "255.255.255.255", "without allow"},
+		{"{vars.x}:443", "", "fd00:ec2::254", "a cloud answers its machines, which clients may not choose without allow fd00:ec2::254"},
+		{"{vars.x}:443", "", "100.100.100.200", "without allow"},
+		{"{vars.x}:443", "", "64:ff9b::127.0.0.1", "without allow"},
+		{"{vars.x}:443", "", "64:ff9b:1::10.0.0.1", "without allow"},
+		{"{vars.x}:443", "", "2002:7f00:1::", "without allow"},
+		{"{vars.x}:443", "", "2001::1", "without allow"},
+		{"{vars.x}:443", "", "::127.0.0.1", "without allow"},
+		{"{vars.x}:443", "", "2001:db8::5efe:169.254.169.254", "without allow"},
+		{"{vars.x}:443", "127.0.0.0/8", "64:ff9b::127.0.0.1", "without allow"},
+		{"{vars.x}:443", "*.example.com", "wrapped.example.com", "without allow"},
+		{"{vars.x}:443", "", "64:ff9b::192.0.2.1", "a listener of this program"},
+		{"{vars.x}:443", "", "2002:c000:201::1", "a listener of this program"},
 		{"{vars.x}:443", "", "evil.example.com", "without allow"},
 		{"{vars.x}:443", "", "local.example.com", "without allow"},
 		{"{vars.x}:443", "*.example.com", "evil.example.com", "without allow"},
@@ -121,7 +139,7 @@ func TestClientsGetNowhereElse(t *testing.T) {
 		{"{vars.x}", "", "a/../b:80", "is no address"},
 		{"198.51.100.1:{vars.x}", "", "65536", "is no address"},
 		{"198.51.100.1:{vars.x}", "", "0", "is no address"},
-		{"{vars.x}:443", "", "none.example.com", "no address of the family"},
+		{"{vars.x}:443", "", "none.example.com", "the answer holds no address"},
 		{"{vars.x}:443", "", "unknown.example.org", "no such host"},
 		{"{vars.y}:443", "", "x", "no such fact"},
 	} {
@@ -229,7 +247,7 @@ func FuzzClientsReachNothingOutsideAllow(f *testing.F) {
 		}
 		in := netip.MustParsePrefix("198.51.100.0/24").Contains(a)
 		switch {
-		case a.IsLoopback(), a.IsUnspecified(), a.IsLinkLocalUnicast(), a.IsMulticast(), a.Is4In6(), a.Zone() != "":
+		case special.What(a) != "", a.IsLoopback(), a.IsUnspecified(), a.IsLinkLocalUnicast(), a.IsMulticast(), a.Is4In6(), a.Zone() != "":
 			t.Errorf("%s with %q leads to %v", text, value, d.Addr)
 		case d.Addr == netip.MustParseAddrPort("192.0.2.1:443"):
 			t.Errorf("%s with %q leads to the listener", text, value)

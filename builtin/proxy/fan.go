@@ -20,6 +20,7 @@ type fan struct {
 	pieces   chan []byte   // read by its readers, taken by Read
 	taken    chan struct{} // the piece was copied: its reader may go on
 	closing  chan struct{}
+	closed   func() // called when all are closed
 	once     sync.Once
 	readers  sync.WaitGroup
 
@@ -36,9 +37,9 @@ type fan struct {
 // fanBuffer is what each connection of a fan holds in user space.
 const fanBuffer = 16 << 10
 
-func newFan(all []net.Conn) *fan {
+func newFan(all []net.Conn, closed func()) *fan {
 	f := &fan{
-		Conn: all[0], all: all, running: len(all),
+		Conn: all[0], all: all, closed: closed, running: len(all),
 		pieces: make(chan []byte), taken: make(chan struct{}),
 		closing: make(chan struct{}), over: make(chan struct{}), expired: make(chan struct{}),
 	}
@@ -161,6 +162,7 @@ func (f *fan) Close() error {
 		for _, conn := range f.all {
 			failed = errors.Join(failed, conn.Close())
 		}
+		f.closed()
 		f.readers.Wait()
 		f.mu.Lock()
 		if f.timer != nil {

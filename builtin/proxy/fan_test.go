@@ -55,7 +55,7 @@ func pipes(t *testing.T, n int) (*fan, []net.Conn) {
 		a, b := net.Pipe()
 		near, far = append(near, a), append(far, b)
 	}
-	f := newFan(near)
+	f := newFan(near, func() {})
 	t.Cleanup(func() {
 		for _, conn := range far {
 			_ = conn.Close()

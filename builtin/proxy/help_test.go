@@ -19,6 +19,7 @@ import (
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/dwaarfile"
 	"dwaar.dev/dwaar/host/hosttest"
+	"dwaar.dev/dwaar/host/names"
 	"dwaar.dev/dwaar/host/schema"
 	"dwaar.dev/dwaar/sdk"
 )
@@ -68,7 +69,7 @@ func (b *builder) InGlobal() bool          { return b.inGlobal }
 func (b *builder) Closed(fact string) bool { return fact == b.closed }
 
 // make builds the directive with a resolver of the test's own.
-func (b *builder) make(t testing.TB, text string, look lookup) (*Handler, error) {
+func (b *builder) make(t testing.TB, text string, look names.Lookup) (*Handler, error) {
 	t.Helper()
 	n, err := parse(t, text)
 	if err != nil {

@@ -7,11 +7,13 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/names"
 	"dwaar.dev/dwaar/host/upstream"
 )
 
@@ -36,39 +38,45 @@ func (p preference) takes(a netip.Addr) bool {
 	return p != v4Only && p != v6Only || (p == v4Only) == a.Is4()
 }
 
-// lookup is net.Resolver.LookupNetIP.
-type lookup func(ctx context.Context, network, name string) ([]netip.Addr, error)
-
 // How often a name is asked for again. The system's resolver tells no TTL: 30 s is
-// what a change of address may take, within a tenth, so that proxies that were
-// started together do not ask together. A name without an answer is asked for more
-// often.
+// what a change of address may take while connections succeed, within a tenth, so that
+// proxies that were started together do not ask together. A name without an answer is
+// asked for more often, and one whose addresses fail at once and then more often still.
 const (
-	resolveEvery   = 30 * time.Second
-	resolveAgain   = 5 * time.Second
-	resolveTimeout = 10 * time.Second
+	resolveEvery = 30 * time.Second
+	resolveAgain = 5 * time.Second
+	resolveDoubt = 2 * time.Second
+
+	doubtLasts = time.Minute            // from the last failure
+	askApart   = 100 * time.Millisecond // between two questions that connections ask
+	askWithin  = time.Second            // how long a connection waits for a new answer
 )
 
 // resolver keeps the last good answer for one name. It is shared by all upstreams
 // with that name, and an Actor that asks again in time.
 type resolver struct {
-	name   string
-	lookup lookup
-	answer atomic.Pointer[[]netip.Addr]
-	turn   turn
+	name string
+	pool *names.Pool
+	turn turn
+	wake chan struct{} // has Run look at doubt again
+
+	answer  atomic.Pointer[[]netip.Addr]
+	answers atomic.Uint64 // how many different ones there were
+	doubt   atomic.Int64  // when an address failed, in Unix nanoseconds
 
 	mu     sync.Mutex
-	flight *flight // the question under way
+	asked  uint64    // questions so far
+	stored uint64    // the question that answer belongs to
+	last   time.Time // when the last question was answered
 }
 
-type flight struct {
-	done chan struct{}
-	err  error
+func newResolver(name string, pool *names.Pool) *resolver {
+	return &resolver{name: name, pool: pool, turn: newTurn(), wake: make(chan struct{}, 1)}
 }
 
-func newResolver(name string, look lookup) *resolver {
-	return &resolver{name: name, lookup: look, turn: newTurn()}
-}
+// number returns which answer is in use, from 1; 0: none. One with the same addresses is
+// the same answer.
+func (r *resolver) number() uint64 { return r.answers.Load() }
 
 // Run resolves the name now and from time to time.
 func (r *resolver) Run(ctx context.Context) error {
@@ -78,9 +86,7 @@ func (r *resolver) Run(ctx context.Context) error {
 	defer r.turn.giveBack()
 	failing := false
 	for {
-		asked, cancel := context.WithTimeout(ctx, resolveTimeout)
-		err := r.ask(asked)
-		cancel()
+		err := r.ask(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -88,13 +94,45 @@ func (r *resolver) Run(ctx context.Context) error {
 			failing = err != nil
 			r.report(ctx, err)
 		}
-		pause := resolveEvery
-		if r.answer.Load() == nil {
-			pause = resolveAgain
-		}
-		if upstream.Pause(ctx, jitter(pause)) != nil {
+		if r.rest(ctx) != nil {
 			return nil
 		}
+	}
+}
+
+// rest returns when it is time to ask again.
+func (r *resolver) rest(ctx context.Context) error {
+	began, pause := time.Now(), resolveEvery
+	if r.answer.Load() == nil {
+		pause = resolveAgain
+	}
+	pause = jitter(pause)
+	for {
+		if time.Since(time.Unix(0, r.doubt.Load())) < doubtLasts {
+			pause = min(pause, resolveDoubt)
+		}
+		timer := time.NewTimer(time.Until(began.Add(pause)))
+		select {
+		case <-timer.C:
+			return nil
+		case <-r.wake:
+			timer.Stop()
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+// failed notes that an address has failed: the name may lead elsewhere by now.
+func (r *resolver) failed() {
+	now := time.Now().UnixNano()
+	if before := r.doubt.Load(); now-before < int64(resolveDoubt)/2 || !r.doubt.CompareAndSwap(before, now) {
+		return
+	}
+	select {
+	case r.wake <- struct{}{}:
+	default:
 	}
 }
 
@@ -115,59 +153,74 @@ func jitter(d time.Duration) time.Duration {
 	return d + time.Duration((rand.Float64()-0.5)*0.2*float64(d))
 }
 
-// ask resolves the name, or waits for somebody who is just doing that.
+// ask resolves the name by a question that begins after the call.
 func (r *resolver) ask(ctx context.Context) error {
 	r.mu.Lock()
-	f := r.flight
-	if f == nil {
-		f = &flight{done: make(chan struct{})}
-		r.flight = f
-		r.mu.Unlock()
-		f.err = r.fetch(ctx)
-		r.mu.Lock()
-		r.flight = nil
-		r.mu.Unlock()
-		close(f.done)
-		return f.err
-	}
+	r.asked++
+	question := r.asked
 	r.mu.Unlock()
-	select {
-	case <-f.done:
-		return f.err
-	case <-ctx.Done():
-		return fmt.Errorf("resolving %s: %w", r.name, ctx.Err())
+	addrs, err := r.pool.Fresh(ctx, netip.Prefix{}, r.name)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last = time.Now()
+	if err != nil || question < r.stored {
+		return err // or a later question was answered before
 	}
-}
-
-func (r *resolver) fetch(ctx context.Context) error {
-	addrs, err := r.lookup(ctx, "ip", r.name)
-	if err == nil && len(addrs) == 0 {
-		err = errors.New("the answer holds no address")
+	r.stored = question
+	if old := r.answer.Load(); old == nil || !sameAddrs(*old, addrs) {
+		r.answer.Store(&addrs)
+		r.answers.Add(1)
 	}
-	if err != nil {
-		return fmt.Errorf("resolving %s: %w", r.name, err)
-	}
-	for i := range addrs {
-		addrs[i] = addrs[i].Unmap()
-	}
-	r.answer.Store(&addrs)
 	return nil
 }
 
-// addrs returns the last good answer. Without one it waits for it if it may.
-func (r *resolver) addrs(ctx context.Context, wait bool) ([]netip.Addr, error) {
-	for {
-		if answer := r.answer.Load(); answer != nil {
-			return *answer, nil
-		}
-		if !wait {
-			return nil, host.ErrBlocks
-		}
-		if err := r.ask(ctx); err != nil && (ctx.Err() != nil || !errors.Is(err, context.Canceled)) {
-			return nil, err // not: the one who asked for both of us was cancelled
-		}
-	}
+// sameAddrs reports whether two answers hold the same addresses: servers turn their order.
+func sameAddrs(a, b []netip.Addr) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(x netip.Addr) bool { return !slices.Contains(b, x) }) &&
+		!slices.ContainsFunc(b, func(x netip.Addr) bool { return !slices.Contains(a, x) })
 }
+
+// addrs returns the last good answer. Without one it waits for it if it may.
+func (r *resolver) addrs(ctx context.Context, wait bool) (*[]netip.Addr, error) {
+	if answer := r.answer.Load(); answer != nil {
+		return answer, nil
+	}
+	if !wait {
+		return nil, host.ErrBlocks
+	}
+	addrs, err := r.pool.Resolve(ctx, netip.Prefix{}, r.name)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.answer.Load() == nil { // else Run was told something newer
+		r.answer.Store(&addrs)
+		r.answers.Add(1)
+	}
+	return r.answer.Load(), nil
+}
+
+// again returns an answer that was asked for after the call, or the one that there is if
+// that takes too long.
+func (r *resolver) again(ctx context.Context) *[]netip.Addr {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	r.mu.Lock()
+	rest := time.Until(r.last.Add(askApart))
+	r.mu.Unlock()
+	if upstream.Pause(ctx, rest) == nil {
+		_ = r.ask(ctx) // Run tells of errors
+	}
+	return r.answer.Load()
+}
+
+// maxTries is how many addresses of a name a connection tries at most, one after the
+// other: with a name for hundreds it would be busy for as many connect_timeouts.
+const maxTries = 8
+
+// errSpent says that all addresses of a name were tried, and that no other answer came.
+var errSpent = errors.New("every address was tried")
 
 // named is a host name and a port.
 type named struct {
@@ -177,23 +230,53 @@ type named struct {
 	next     atomic.Uint32 // connections take turns at the addresses
 }
 
+// find returns one address after the other. Before the last failure counts, the name is
+// asked for again: the addresses of that answer that were not tried come next.
 func (n *named) find(ctx context.Context, _ host.View, a *upstream.Attempts, wait bool) (place, error) {
-	addrs, err := n.resolver.addrs(ctx, wait)
-	if err != nil {
-		return place{}, err
+	if a.Addrs == nil {
+		answer, err := n.resolver.addrs(ctx, wait)
+		if err != nil {
+			return place{}, err
+		}
+		a.Addrs, a.Start = answer, n.next.Add(1)-1
+		if _, count := n.prefer.at(*answer, 0, 0); count == 0 {
+			return place{}, fmt.Errorf("resolving %s: no address of the family that resolver_preference or local_addr asks for", n.resolver.name)
+		}
+	} else {
+		n.resolver.failed()
 	}
-	if a.Addr == 0 {
-		a.Start = n.next.Add(1) - 1
+	if p, ok := n.untried(a); ok {
+		return p, nil
 	}
-	addr, count := n.prefer.at(addrs, a.Addr, a.Start)
-	if count == 0 {
-		return place{}, fmt.Errorf("resolving %s: no address of the family that resolver_preference or local_addr asks for", n.resolver.name)
+	switch {
+	case a.Spent != nil:
+		return place{}, errSpent
+	case !wait:
+		return place{}, host.ErrBlocks
 	}
-	a.Addr++
-	a.Again = a.Addr < count
-	return place{
-		network: "tcp", addr: netip.AddrPortFrom(addr, n.port), host: n.resolver.name, more: a.Again,
-	}, nil
+	a.Spent, a.Addrs, a.Addr = a.Addrs, n.resolver.again(ctx), 0
+	if p, ok := n.untried(a); ok {
+		return p, nil
+	}
+	return place{}, errSpent
+}
+
+// untried returns the next address of the answer that was not tried.
+func (n *named) untried(a *upstream.Attempts) (place, bool) {
+	for {
+		addr, count := n.prefer.at(*a.Addrs, a.Addr, a.Start)
+		if count = min(count, maxTries); a.Addr >= count {
+			return place{}, false
+		}
+		a.Addr++
+		if a.Spent != nil && slices.Contains(*a.Spent, addr) {
+			continue
+		}
+		a.Again = a.Spent == nil || a.Addr < count
+		return place{
+			network: "tcp", addr: netip.AddrPortFrom(addr, n.port), host: n.resolver.name, more: a.Again,
+		}, true
+	}
 }
 
 // at returns the k-th address in the order of preference, and how many there are.

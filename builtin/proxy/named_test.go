@@ -15,6 +15,7 @@ import (
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/hosttest"
+	"dwaar.dev/dwaar/host/names"
 	"dwaar.dev/dwaar/host/upstream"
 )
 
@@ -24,6 +25,11 @@ func addrs(texts ...string) []netip.Addr {
 		as = append(as, netip.MustParseAddr(text))
 	}
 	return as
+}
+
+// pooled has a pool ask look.
+func pooled(look names.Lookup) *names.Pool {
+	return names.New(look, names.Limits{AtOnce: 4, Waiting: 16})
 }
 
 func TestTheFirstConnectionWaitsForItsUpstreamsName(t *testing.T) {
@@ -79,14 +85,14 @@ func TestManyConnectionsAskOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
-		r := newResolver("x", func(ctx context.Context, _, _ string) ([]netip.Addr, error) {
+		r := newResolver("x", pooled(func(ctx context.Context, _, _ string) ([]netip.Addr, error) {
 			asked++
 			return addrs("192.0.2.1"), upstream.Pause(ctx, time.Second)
-		})
+		}))
 		var all sync.WaitGroup
 		for range 20 {
 			all.Go(func() {
-				if got, err := r.addrs(t.Context(), true); err != nil || len(got) != 1 {
+				if got, err := r.addrs(t.Context(), true); err != nil || len(*got) != 1 {
 					t.Error(got, err)
 				}
 			})
@@ -101,9 +107,9 @@ func TestManyConnectionsAskOnce(t *testing.T) {
 func TestOneWhoGivesUpAskingDoesNotFailTheOthers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		r := newResolver("x", func(ctx context.Context, _, _ string) ([]netip.Addr, error) {
+		r := newResolver("x", pooled(func(ctx context.Context, _, _ string) ([]netip.Addr, error) {
 			return addrs("192.0.2.1"), upstream.Pause(ctx, time.Second)
-		})
+		}))
 		impatient, cancel := context.WithCancel(t.Context())
 		var all sync.WaitGroup
 		all.Go(func() {
@@ -127,12 +133,12 @@ func TestNamesAreAskedAgainAndKeepTheirLastGoodAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var answer atomic.Pointer[[]netip.Addr]
-		r := newResolver("x", func(context.Context, string, string) ([]netip.Addr, error) {
+		r := newResolver("x", pooled(func(context.Context, string, string) ([]netip.Addr, error) {
 			if a := answer.Load(); a != nil {
 				return *a, nil
 			}
 			return nil, errors.New("the server is away")
-		})
+		}))
 		lines := &logs{}
 		ctx, cancel := context.WithCancel(host.WithLog(t.Context(), lines.logger()))
 		var running sync.WaitGroup
@@ -158,7 +164,7 @@ func TestNamesAreAskedAgainAndKeepTheirLastGoodAnswer(t *testing.T) {
 			time.Sleep(34 * time.Second)
 			synctest.Wait()
 			got, err := r.addrs(ctx, false)
-			if diff := cmp.Diff(step.want, got[0].String()); diff != "" || err != nil {
+			if diff := cmp.Diff(step.want, (*got)[0].String()); diff != "" || err != nil {
 				t.Errorf("%v %s", err, diff)
 			}
 		}

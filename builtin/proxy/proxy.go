@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/names"
 	"dwaar.dev/dwaar/host/relay"
 	"dwaar.dev/dwaar/host/upstream"
 )
@@ -37,6 +38,7 @@ type Handler struct {
 	balance            balance
 	blocks             string // why every attempt needs a goroutine; "": none does
 	timeout            time.Duration
+	firstCheck         time.Duration // how long connections wait for the first result of a check
 	tryFor, tryEvery   time.Duration
 	relay              relay.Options
 
@@ -54,6 +56,7 @@ type member struct {
 	up     *upstream.Upstream
 	number int // in upstream.Attempts
 	target target
+	named  *named // target, if that is a name; nil otherwise
 	limit  int64  // open connections, of all configurations together; 0: none
 	weight int    // for weighted_round_robin, at least 1
 	seed   uint64 // of the name, for ip_hash
@@ -61,7 +64,7 @@ type member struct {
 }
 
 var (
-	errOut  = errors.New("choosing an upstream: every one is out")
+	errOut  = errors.New("choosing an upstream: every one is out or unhealthy")
 	errFull = errors.New("choosing an upstream: those that are not out have as many connections as they may")
 )
 
@@ -85,12 +88,13 @@ func (h *Handler) Blocks() string { return h.blocks }
 
 // PlanWait chooses where to connect next and waits for what that takes.
 func (h *Handler) PlanWait(ctx context.Context, c host.View, last error) (upstream.Dial, error) {
+	var w waiting
 	for {
 		d, err := h.plan(ctx, c, last, true)
 		if !errors.Is(err, host.ErrBlocks) {
 			return d, err
 		}
-		if err := upstream.Pause(ctx, h.tryEvery); err != nil {
+		if err := w.pause(ctx, h, c.Attempts()); err != nil {
 			return upstream.Dial{}, err
 		}
 	}
@@ -125,7 +129,10 @@ func (h *Handler) plan(ctx context.Context, c host.View, last error, wait bool) 
 		case ctx.Err() != nil:
 			d.Dropped()
 			return upstream.Dial{}, ctx.Err()
-		case errors.Is(err, errClient):
+		case errors.Is(err, errSpent): // last is why
+			d.Failed(c.Log(), last)
+			continue
+		case errors.Is(err, errClient), errors.Is(err, names.ErrBusy):
 			d.Dropped()
 		default:
 			d.Failed(c.Log(), err)
@@ -174,20 +181,19 @@ type taken struct {
 // lb_try_duration 0 it tries each once; otherwise again and again until that time
 // has passed.
 func (h *Handler) take(c host.View, a *upstream.Attempts, last error) (taken, error) {
-	if a.Again {
-		a.Again = false
-		m := h.member(a.At)
-		if trial, ok := m.up.Acquire(m.limit); ok {
-			return taken{m, trial, 0}, nil
-		}
+	if t := h.same(a); t.member != nil {
+		return t, nil
 	}
 	inTime := h.tryFor > 0 && time.Since(a.Began) < h.tryFor
-	var full bool
+	var passed passed
 	if inTime || h.tryFor == 0 || last == nil {
 		var t taken
-		if t, full = h.pick(c, a); t.member != nil {
+		if t, passed = h.pick(c, a); t.member != nil {
 			return t, nil
 		}
+	}
+	if passed.blank {
+		return taken{}, host.ErrBlocks
 	}
 	if inTime {
 		return h.again(c, a)
@@ -195,11 +201,28 @@ func (h *Handler) take(c host.View, a *upstream.Attempts, last error) (taken, er
 	if last != nil {
 		return taken{}, unreached(last)
 	}
-	return taken{}, h.none(c, full)
+	return taken{}, h.none(c, passed.full)
+}
+
+// same takes the current upstream once more, if the attempts ask for that.
+func (h *Handler) same(a *upstream.Attempts) taken {
+	if !a.Again {
+		return taken{}
+	}
+	a.Again = false
+	m := h.member(a.At)
+	trial, ok := m.up.Acquire(m.limit)
+	if !ok {
+		return taken{}
+	}
+	return taken{m, trial, 0}
 }
 
 // unreached says why a connection ends whose last attempt failed.
 func unreached(last error) error {
+	if errors.Is(last, names.ErrBusy) {
+		return host.End(host.ByProxy, host.Cap, last)
+	}
 	if errors.Is(last, errClient) {
 		return host.End(host.ByProxy, host.Refused, last)
 	}
@@ -221,49 +244,74 @@ func (h *Handler) again(c host.View, a *upstream.Attempts) (taken, error) {
 	return t, nil
 }
 
-// pick chooses among those that this connection has not tried, a backup only if no
-// primary can be had, and counts the connection in. full says that upstreams were
-// passed over only because they are full.
-func (h *Handler) pick(c host.View, a *upstream.Attempts) (t taken, full bool) {
-	for _, tier := range [...][]member{h.primaries, h.backups} {
-		var list [maxUpstreams]uint8
-		n, limited := ready(tier, a, &list)
-		full = full || limited
-		for n > 0 {
-			i := h.balance.choose(c.Flow().Remote.Addr(), tier, list[:n])
-			m := &tier[list[i]]
-			if trial, ok := m.up.Acquire(m.limit); ok {
-				h.took(a, m, trial)
-				return taken{m, trial, 0}, full
-			}
-			copy(list[i:n-1], list[i+1:n])
-			n--
-		}
-	}
-	return taken{}, full
+// passed is why upstreams were passed over that are neither out nor unhealthy.
+type passed struct {
+	full  bool // they have as many connections as they may
+	blank bool // no check has a result yet: it is worth to wait
 }
 
-// ready lists those of a tier that take a connection and were not tried.
-func ready(tier []member, a *upstream.Attempts, list *[maxUpstreams]uint8) (n int, limited bool) {
+// pick chooses among those that this connection has not tried, a backup only if no
+// primary can be had, and counts the connection in. An upstream without the result of a
+// check is no choice, and no reason to take a backup, before the connection has waited.
+func (h *Handler) pick(c host.View, a *upstream.Attempts) (t taken, p passed) {
+	for _, blind := range [...]bool{false, true} {
+		for _, tier := range [...][]member{h.primaries, h.backups} {
+			if t = h.pickOf(c, a, tier, blind, &p); t.member != nil || p.blank && !a.Blind {
+				return t, p
+			}
+		}
+		if !p.blank {
+			break
+		}
+		p.blank = false
+	}
+	return taken{}, p
+}
+
+// pickOf chooses among one tier: those whose checks had a result or, if blind, the others.
+func (h *Handler) pickOf(c host.View, a *upstream.Attempts, tier []member, blind bool, p *passed) taken {
+	var list [maxUpstreams]uint8
+	n := ready(tier, a, blind, &list, p)
+	for n > 0 {
+		i := h.balance.choose(c.Flow().Remote.Addr(), tier, list[:n])
+		m := &tier[list[i]]
+		if trial, ok := m.up.Acquire(m.limit); ok {
+			h.took(a, m, trial)
+			return taken{m, trial, 0}
+		}
+		copy(list[i:n-1], list[i+1:n])
+		n--
+	}
+	return taken{}
+}
+
+// ready lists those of a tier that take a connection and were not tried, and notes those
+// that it passes over.
+func ready(tier []member, a *upstream.Attempts, blind bool, list *[maxUpstreams]uint8, p *passed) (n int) {
 	for i := range tier {
 		m := &tier[i]
 		if a.Tried[m.number/64]&(1<<(m.number%64)) != 0 {
 			continue
 		}
+		if m.named != nil {
+			m.up.Leads(m.named.resolver.number())
+		}
 		ok, full := m.up.Ready(m.limit)
-		if ok {
+		blank := m.up.Blank()
+		if ok && blank == blind {
 			list[n] = uint8(i)
 			n++
 		}
-		limited = limited || full
+		p.full = p.full || full
+		p.blank = p.blank || ok && blank && !blind
 	}
-	return n, limited
+	return n
 }
 
 // took notes the choice.
 func (h *Handler) took(a *upstream.Attempts, m *member, trial bool) {
 	a.Tried[m.number/64] |= 1 << (m.number % 64)
-	a.At, a.Addr = m.number, 0
+	a.At, a.Addr, a.Addrs, a.Spent = m.number, 0, nil, nil
 	if !trial && h.dark.Load() {
 		h.dark.Store(false)
 	}

@@ -104,6 +104,10 @@ func checkOptions() []sdk.Option[settings] {
 			Args: []sdk.Arg{sdk.One("PATH", sdk.Free)},
 		}, (*settings).setHealthURI),
 		sdk.Line(sdk.Spec{
+			Name: "health_tls", Doc: "Checks by TLS what connections reach without; those with TLS use their own options",
+			Block: &sdk.Block{Options: sdk.Specs(checkTLSOptions())},
+		}, (*settings).setHealthTLS),
+		sdk.Line(sdk.Spec{
 			Name: "health_fall", Doc: "So many failed checks in a row make an upstream unhealthy", Default: "1",
 			Args: []sdk.Arg{sdk.One("N", sdk.Int)},
 		}, count(func(s *settings) *int { return &s.check.fall })),
@@ -213,6 +217,18 @@ func tlsOptions() []sdk.Option[entry] {
 		}
 	}
 	return all
+}
+
+// checkTLSOptions are the lines of the block of health_tls: what tlsOptions has for the
+// connections of one port.
+func checkTLSOptions() []sdk.Option[entry] {
+	var some []sdk.Option[entry]
+	for _, o := range tlsOptions() {
+		if o.Spec.Implies = ""; o.Spec.Name != tlsName && o.Spec.Name != "tls_except_ports" {
+			some = append(some, o)
+		}
+	}
+	return some
 }
 
 func some(name string, words ...string) sdk.Arg {

@@ -52,18 +52,23 @@ func (s *settings) setUpstream(n *sdk.Node) error {
 	if len(u.args)+len(u.dial) == 0 {
 		errs.Add(n.Pos, sdk.Errorf(n.Pos, "upstream has no address: write upstream HOST:PORT, or dial HOST:PORT in its block"))
 	}
-	for i := range n.Block {
-		o := &n.Block[i]
-		if strings.HasPrefix(o.Name, tlsPrefix) {
-			u.tls.on = true
-			u.text += " " + o.Name + " " + strings.Join(o.Texts(), " ")
-		}
-	}
+	u.note(n.Block)
 	if u.tls.on { // whoever asked for it: fmt changes no upstream
 		u.text += " " + tlsName
 	}
 	s.upstreams = append(s.upstreams, u)
 	return errs.Err()
+}
+
+// note adds the tls_ options of a block to what tells upstreams apart. Each of them
+// switches TLS on.
+func (u *entry) note(block []sdk.Node) {
+	for i := range block {
+		if o := &block[i]; strings.HasPrefix(o.Name, tlsPrefix) {
+			u.tls.on = true
+			u.text += " " + o.Name + " " + strings.Join(o.Texts(), " ")
+		}
+	}
 }
 
 // placing is what is known of the place where the directive stands.
@@ -214,9 +219,9 @@ func (u *entry) setRenegotiation(n *sdk.Node) error {
 	return nil
 }
 
-// secured returns what does the handshakes, or nil.
+// secured returns what does the handshakes, or nil. u may be nil.
 func (u *entry) secured() *secured {
-	if !u.tls.on {
+	if u == nil || !u.tls.on {
 		return nil
 	}
 	return &secured{config: u.tls.config, name: u.tls.name, timeout: u.tls.timeout.Duration, except: u.tls.except}

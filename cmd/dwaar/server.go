@@ -14,6 +14,7 @@ import (
 	"dwaar.dev/dwaar/host/config"
 	"dwaar.dev/dwaar/host/control"
 	"dwaar.dev/dwaar/host/engine"
+	"dwaar.dev/dwaar/host/names"
 	"dwaar.dev/dwaar/host/share"
 	"dwaar.dev/dwaar/host/upstream"
 	"dwaar.dev/dwaar/host/wasm"
@@ -136,7 +137,7 @@ func (s *server) drained(l *life) error {
 // does its work.
 func (s *server) answer(ctx context.Context, socket *control.Socket) error {
 	c := &control.Server{Log: s.log, Program: control.Program{
-		Engine: s.engine, About: s.aboutNow, Upstreams: s.upstreams, Plugins: s.plugins,
+		Engine: s.engine, About: s.aboutNow, Upstreams: s.upstreams, Names: s.names, Plugins: s.plugins,
 		Reload: s.reload,
 		Drain:  s.drain,
 	}}
@@ -191,6 +192,15 @@ func (s *server) upstreams() []upstream.State {
 		states = append(states, u.State())
 	}
 	return states
+}
+
+// names is what resolves host names: those of upstreams, and those that clients choose.
+func (s *server) names() []names.Stats {
+	var stats []names.Stats
+	for _, p := range share.All[*names.Pool](s.store) {
+		stats = append(stats, p.Stats())
+	}
+	return stats
 }
 
 // plugins are those of the configuration that serves. What is left of others, as long as

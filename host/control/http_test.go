@@ -14,6 +14,7 @@ import (
 	"dwaar.dev/dwaar/host/control"
 	"dwaar.dev/dwaar/host/engine"
 	"dwaar.dev/dwaar/host/loop"
+	"dwaar.dev/dwaar/host/names"
 	"dwaar.dev/dwaar/host/upstream"
 )
 
@@ -64,6 +65,9 @@ func TestStatsAreInPrometheusText(t *testing.T) {
 			{Name: "10.0.0.1:1", Health: upstream.Out, Conns: 10, Connects: 20, Failures: 30, BytesUp: 40, BytesDown: 50},
 		}
 	}
+	p.Names = func() []names.Stats {
+		return []names.Stats{{For: "clients", Running: 1, Waiting: 2, Answered: 3, Failed: 4, Kept: 5, Rejected: 6}}
+	}
 	body, err := io.ReadAll(handle(p, http.MethodGet, "/stats").Body)
 	if err != nil {
 		t.Fatal(err)
@@ -91,6 +95,12 @@ func TestStatsAreInPrometheusText(t *testing.T) {
 		`dwaar_loop_connections{state="waiting"} 16`,
 		`dwaar_loop_pipes 19`,
 		`dwaar_matching_timeouts_total 3`,
+		`dwaar_name_lookups{for="clients",state="running"} 1`,
+		`dwaar_name_lookups{for="clients",state="waiting"} 2`,
+		`dwaar_names_total{for="clients",result="answered"} 3`,
+		`dwaar_names_total{for="clients",result="failed"} 4`,
+		`dwaar_names_total{for="clients",result="kept"} 5`,
+		`dwaar_names_total{for="clients",result="rejected"} 6`,
 		`dwaar_panics_total 7`,
 		`dwaar_plugin_compilations_total{result="cached"} 3`,
 		`dwaar_plugin_evaluations_total{plugin="mc"} 9`,
@@ -113,6 +123,7 @@ func TestStatsAreInPrometheusText(t *testing.T) {
 		`dwaar_upstream_failures_total{upstream="10.0.0.1:1"} 33`,
 		`dwaar_upstream_health{health="out",upstream="10.0.0.1:1"} 1`,
 		`dwaar_upstream_health{health="trial",upstream="10.0.0.1:1"} 0`,
+		`dwaar_upstream_health{health="unchecked",upstream="10.0.0.1:1"} 0`,
 		`dwaar_upstream_health{health="unhealthy",upstream="10.0.0.1:1"} 0`,
 		`dwaar_upstream_health{health="up",upstream="10.0.0.1:1"} 0`,
 	}

@@ -11,6 +11,7 @@ import (
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/engine"
+	"dwaar.dev/dwaar/host/names"
 	"dwaar.dev/dwaar/host/upstream"
 )
 
@@ -52,6 +53,8 @@ const (
 	mUpConnects
 	mUpFailures
 	mUpBytes
+	mLookups
+	mNames
 	mEvaluations
 	mFuel
 	mFailures
@@ -87,11 +90,13 @@ func metrics() [metricCount]metric {
 		mDropped:    {"dwaar_log_lines_dropped_total", "Log lines dropped because nobody read the log in time", counter, nil},
 		mSuppressed: {"dwaar_log_lines_suppressed_total", "Access lines not written because there were too many in a second", counter, nil},
 		mReloads:    {"dwaar_reloads_total", "Reloads, by result: ok or failed", counter, []string{"result"}},
-		mUpHealth:   {"dwaar_upstream_health", "1 for the state an upstream is in: up, out, trial or unhealthy", gauge, []string{"upstream", "health"}},
+		mUpHealth:   {"dwaar_upstream_health", "1 for the state an upstream is in: up, out, trial, unchecked or unhealthy", gauge, []string{"upstream", "health"}},
 		mUpConns:    {"dwaar_upstream_connections", "Connections to an upstream now, attempts under way included", gauge, []string{"upstream"}},
 		mUpConnects: {"dwaar_upstream_connects_total", "Attempts to connect to an upstream that succeeded", counter, []string{"upstream"}},
 		mUpFailures: {"dwaar_upstream_failures_total", "Attempts to connect to an upstream that failed", counter, []string{"upstream"}},
 		mUpBytes:    {"dwaar_upstream_bytes_total", "Bytes of ended connections: up to an upstream, down from it", counter, []string{"upstream", "direction"}},
+		mLookups:    {"dwaar_name_lookups", "Lookups of host names now, by whose names they are, upstreams or clients: running or waiting", gauge, []string{"for", "state"}},
+		mNames:      {"dwaar_names_total", "Names asked for: answered by a lookup, kept from one before, failed, or rejected because there were too many", counter, []string{"for", "result"}},
 
 		mEvaluations:  {"dwaar_plugin_evaluations_total", "Times that matchers of a plugin were asked, those without an answer included", counter, []string{"plugin"}},
 		mFuel:         {"dwaar_plugin_fuel_total", "Units of fuel that the matchers of a plugin took", counter, []string{"plugin"}},
@@ -141,6 +146,9 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	p.engine(&stats)
 	p.listeners(stats.Listeners)
 	p.upstreams(c.program.Upstreams())
+	if c.program.Names != nil {
+		p.names(c.program.Names())
+	}
 	p.plugins(c.program.Plugins())
 }
 
@@ -228,6 +236,17 @@ func (p put) upstreams(all []upstream.State) {
 		p(mUpFailures, float64(u.Failures), name)
 		p(mUpBytes, float64(u.BytesUp), name, "up")
 		p(mUpBytes, float64(u.BytesDown), name, "down")
+	}
+}
+
+func (p put) names(all []names.Stats) {
+	for _, s := range all {
+		p(mLookups, float64(s.Running), s.For, "running")
+		p(mLookups, float64(s.Waiting), s.For, "waiting")
+		p(mNames, float64(s.Answered), s.For, "answered")
+		p(mNames, float64(s.Kept), s.For, "kept")
+		p(mNames, float64(s.Failed), s.For, "failed")
+		p(mNames, float64(s.Rejected), s.For, "rejected")
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"dwaar.dev/dwaar/host/engine"
+	"dwaar.dev/dwaar/host/names"
 	"dwaar.dev/dwaar/host/upstream"
 	"dwaar.dev/dwaar/sdk"
 )
@@ -53,6 +54,7 @@ type Program struct {
 	Engine    Engine                  // what it runs
 	About     func() About            // what else there is to say
 	Upstreams func() []upstream.State // configured ones, and those that connections still hold
+	Names     func() []names.Stats    // what resolves host names; nil: nothing does
 	Plugins   func() Plugins          // of the current configuration
 
 	// Reload reads the configuration anew. An error that is sdk.Errors reaches the

@@ -111,7 +111,7 @@ type Plugins struct {
 // Upstream is a place connections are sent to.
 type Upstream struct {
 	Name        string    `json:"name"`                 // as configured
-	Health      string    `json:"health"`               // up, out, trial, unhealthy
+	Health      string    `json:"health"`               // up, out, trial, unchecked, unhealthy
 	Since       time.Time `json:"since"`                // when Health began
 	Connections int64     `json:"connections"`          // open, and attempts under way
 	Fails       int64     `json:"consecutive_failures"` // failed attempts in a row

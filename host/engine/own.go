@@ -3,54 +3,183 @@ package engine
 import (
 	"net"
 	"net/netip"
+	"os"
+	"path"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"dwaar.dev/dwaar/host"
 )
 
-// addresses are where this program listens. A planner whose target comes from the
-// client uses them, so that the program is not made to connect to itself.
+// addresses are where this program listens. Sessions ask before they connect, so that the
+// program does not connect to itself for ever.
 type addresses struct {
-	listeners map[uint16][]netip.Addr // by port; the unspecified address stands for all
-	machine   map[netip.Addr]bool     // addresses of the interfaces at the last Load
+	ports map[uint16][]ownAddr // TCP listeners by port
+	paths []string             // of Unix listeners, clean
+
+	mu    sync.Mutex
+	asked map[string]ownPath // Unix sockets of upstreams, which the configuration names
+}
+
+// ownAddr is the address of a TCP listener.
+type ownAddr struct {
+	addr   netip.Addr // an unspecified one stands for all of its families
+	v4, v6 bool       // the families it takes
+}
+
+// ownPath is what is known of a path.
+type ownPath struct {
+	own bool
+	at  time.Time
 }
 
 // addresses returns the addresses of the sockets as they are now. e.mu is held.
 func (e *Engine) addresses() *addresses {
-	a := &addresses{listeners: map[uint16][]netip.Addr{}, machine: map[netip.Addr]bool{}}
-	for _, s := range e.sockets {
-		if at := addrPort(s.ln.Addr()); at.IsValid() {
-			a.listeners[at.Port()] = append(a.listeners[at.Port()], at.Addr())
+	a := &addresses{ports: map[uint16][]ownAddr{}, asked: map[string]ownPath{}}
+	for spec, s := range e.sockets {
+		at := addrPort(s.ln.Addr())
+		if !at.IsValid() {
+			if name := s.ln.Addr().String(); name != "" {
+				a.paths = append(a.paths, cleanPath(name))
+			}
+			continue
 		}
-	}
-	known, err := net.InterfaceAddrs()
-	if err != nil {
-		e.log.Warn("asking for the addresses of this machine", keyError, err)
-	}
-	for _, one := range known {
-		if p, err := netip.ParsePrefix(one.String()); err == nil {
-			a.machine[p.Addr().Unmap().WithZone("")] = true
-		}
+		v4 := at.Addr().Is4() || at.Addr().IsUnspecified() && spec.Network != "tcp6"
+		a.ports[at.Port()] = append(a.ports[at.Port()], ownAddr{at.Addr(), v4, at.Addr().Is6() && spec.Network != "tcp4"})
 	}
 	return a
 }
 
-// owns reports whether a connection to the address would arrive at this program. Any
-// goroutine may call owns.
-func (e *Engine) owns(at netip.AddrPort) bool {
+// cleanPath returns a path in one spelling. Abstract names have only one.
+func cleanPath(name string) string {
+	if strings.HasPrefix(name, "@") {
+		return name
+	}
+	return path.Clean(name)
+}
+
+// owns reports whether a connection to the address would arrive at this program. near says
+// that the one who asks comes from this machine. Any goroutine may call owns. A port that
+// nobody listens on, which is nearly every upstream's, costs a look into a map.
+func (e *Engine) owns(at netip.AddrPort, near bool) bool {
 	a := e.own.Load()
 	if a == nil {
 		return false
 	}
+	listeners := a.ports[at.Port()]
+	if len(listeners) == 0 {
+		return false
+	}
 	to := host.Plain(at).Addr()
-	for _, l := range a.listeners[at.Port()] {
+	for _, l := range listeners {
+		if !to.IsUnspecified() && !(to.Is4() && l.v4 || to.Is6() && l.v6) {
+			continue
+		}
 		switch {
-		case l == to:
+		case l.addr == to:
 			return true
-		case to.IsUnspecified() && (l.IsLoopback() || l.IsUnspecified()):
+		case to.IsUnspecified() && (l.addr.IsLoopback() || l.addr.IsUnspecified()):
 			return true
-		case l.IsUnspecified() && (to.IsLoopback() || a.machine[to]):
+		case l.addr.IsUnspecified() && (to.IsLoopback() || e.machine.has(to, near)):
 			return true
 		}
 	}
 	return false
+}
+
+// ownsPath is owns for a Unix socket, which may be reached by several paths.
+func (e *Engine) ownsPath(name string, near bool) bool {
+	a := e.own.Load()
+	if a == nil || len(a.paths) == 0 {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := time.Now()
+	known, ok := a.asked[name]
+	if !ok || now.Sub(known.at) > newsLast(near, 0) {
+		known = ownPath{a.leadsHome(name), now}
+		a.asked[name] = known
+	}
+	return known.own
+}
+
+// leadsHome reports whether a path is the socket of a listener.
+func (a *addresses) leadsHome(name string) bool {
+	clean := cleanPath(name)
+	for _, p := range a.paths {
+		if p == clean {
+			return true
+		}
+	}
+	if strings.HasPrefix(name, "@") {
+		return false
+	}
+	file, err := os.Stat(name)
+	if err != nil {
+		return false
+	}
+	for _, p := range a.paths {
+		if own, err := os.Stat(p); err == nil && os.SameFile(file, own) {
+			return true
+		}
+	}
+	return false
+}
+
+// newsLast returns how long it is believed what was found out about this machine at a
+// cost. A connection that goes round by an address that was just added asks from this
+// machine, from its second round on: it makes a few rounds at most.
+func newsLast(near bool, cost time.Duration) time.Duration {
+	if near {
+		return max(10*time.Millisecond, 20*cost)
+	}
+	return max(time.Second, 20*cost)
+}
+
+// machine is the addresses of this machine's interfaces. The zero value is ready.
+type machine struct {
+	known atomic.Pointer[interfaces]
+	mu    sync.Mutex // held by the one who asks the kernel
+}
+
+// interfaces are what the kernel said.
+type interfaces struct {
+	addrs map[netip.Addr]bool
+	at    time.Time
+	cost  time.Duration // of asking
+}
+
+// has reports whether an interface has the address.
+func (m *machine) has(a netip.Addr, near bool) bool {
+	k := m.known.Load()
+	if k == nil || time.Since(k.at) > newsLast(near, k.cost) {
+		k = m.ask(k, near)
+	}
+	return k.addrs[a]
+}
+
+// ask asks the kernel, unless somebody else just did.
+func (m *machine) ask(before *interfaces, near bool) *interfaces {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if k := m.known.Load(); k != before && time.Since(k.at) <= newsLast(near, k.cost) {
+		return k
+	}
+	began := time.Now()
+	k := &interfaces{addrs: map[netip.Addr]bool{}, at: began}
+	all, err := net.InterfaceAddrs()
+	if err != nil && before != nil {
+		k.addrs = before.addrs
+	}
+	for _, one := range all {
+		if p, err := netip.ParsePrefix(one.String()); err == nil {
+			k.addrs[p.Addr().Unmap().WithZone("")] = true
+		}
+	}
+	k.cost = time.Since(began)
+	m.known.Store(k)
+	return k
 }

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"path"
 	"strconv"
 	"strings"
 
+	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -181,10 +183,14 @@ func (l *Listener) everyAddress() bool { return wildcard(l.Addr.Addr()) }
 
 func wildcard(a netip.Addr) bool { return !a.IsValid() || a.IsUnspecified() }
 
-// Dials reports whether a connection to addr would arrive at this listener. A
+// Dials reports whether a connection to a target would arrive at this listener. A
 // wildcard takes those to any address of the machine, of which loopback is the one
 // that is known without asking.
-func (l *Listener) Dials(addr netip.AddrPort) bool {
+func (l *Listener) Dials(to host.Target) bool {
+	if !to.Addr.IsValid() {
+		return l.Network == "unix" && path.Clean(l.Path) == path.Clean(to.Path)
+	}
+	addr := to.Addr
 	if !l.tcp() || l.Addr.Port() != addr.Port() || addr.Port() == 0 {
 		return false
 	}

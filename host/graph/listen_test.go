@@ -35,7 +35,7 @@ func TestAListenerIsDialledByConnectionsOfItsFamilies(t *testing.T) {
 		"127.0.0.1:444":          {},
 	} {
 		for name, l := range listeners {
-			if got := l.Dials(netip.MustParseAddrPort(to)); got != want[name] {
+			if got := l.Dials(host.Target{Addr: netip.MustParseAddrPort(to)}); got != want[name] {
 				t.Errorf("%s arrives at %s: %v", to, name, got)
 			}
 		}

@@ -2,7 +2,6 @@ package graph
 
 import (
 	"maps"
-	"net/netip"
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/route"
@@ -92,22 +91,24 @@ func (s *scope) Supplies(fact string) { s.known[fact] = true }
 // edge is a way from a server to an address it connects to.
 type edge struct {
 	from *Server
-	to   netip.AddrPort
+	to   host.Target
 	pos  sdk.Pos
 	sure bool // every connection takes it
 }
 
-// loops refuses a server whose connections come back to it: such a loop eats all
-// descriptors within seconds.
+// loops refuses a server whose connections come back to it, as far as the text tells: such
+// a loop would eat all descriptors within seconds, and is refused at run time as well.
 func (b *builder) loops() {
+	told := map[sdk.Pos]bool{} // localhost is two addresses and one fault
 	for _, e := range b.edges {
-		if !b.reaches(e, e.from, nil) {
+		if told[e.pos] || !b.reaches(e, e.from, nil) {
 			continue
 		}
+		told[e.pos] = true
 		if e.sure {
 			b.errorf(e.pos, "%s is one of our own listeners and leads back here, so that every connection would go round for ever: name the real upstream", e.to)
 		} else {
-			b.warnf(e.pos, "%s is one of our own listeners: a connection that this route takes again goes round until descriptors run out", e.to)
+			b.warnf(e.pos, "%s is one of our own listeners: a connection that this route takes again is refused then", e.to)
 		}
 	}
 }
@@ -135,7 +136,7 @@ func (b *builder) reaches(e edge, goal *Server, seen []*Server) bool {
 	return false
 }
 
-func (b *builder) listening(a netip.AddrPort) *Server {
+func (b *builder) listening(a host.Target) *Server {
 	for _, s := range b.graph.Servers {
 		for i := range s.Listeners {
 			if s.Listeners[i].Dials(a) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"syscall"
 	"time"
 
 	"dwaar.dev/dwaar/host/relay"
@@ -104,7 +105,21 @@ func (d *Driver) detach() (*relay.Conn, error) {
 		return nil, err
 	}
 	f := d.session.Flow()
+	if !f.Remote.IsValid() {
+		return relay.NewConn(fd, netAddr(f.Local), unixPeer(fd))
+	}
 	return relay.NewConn(fd, netAddr(f.Local), netAddr(f.Remote))
+}
+
+// unixPeer returns the address of the peer of a Unix socket. Most have no name.
+func unixPeer(fd int) net.Addr {
+	a := &net.UnixAddr{Net: "unix"}
+	if peer, err := syscall.Getpeername(fd); err == nil {
+		if peer, ok := peer.(*syscall.SockaddrUnix); ok {
+			a.Name = peer.Name
+		}
+	}
+	return a
 }
 
 // netAddr returns an address as a net.Conn has it.

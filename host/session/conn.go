@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"sync"
+	"syscall"
 	"time"
 
 	"dwaar.dev/dwaar/host"
@@ -27,6 +30,8 @@ type conn struct {
 
 var (
 	_ host.Conn     = (*conn)(nil)
+	_ host.Checker  = (*conn)(nil)
+	_ host.Spender  = (*conn)(nil)
 	_ route.Chooser = (*conn)(nil)
 )
 
@@ -138,6 +143,7 @@ func (c *conn) Choose(routes *route.Routes) (*route.Route, error) {
 func (c *conn) Connect(ctx context.Context, p host.Planner) error {
 	c.Enter(host.InConnect)
 	s, course := c.s, &c.u.course
+	course.Check = c.Check
 	sock, d, err := course.Reach(ctx, s.env.Log, func(ctx context.Context, last error) (upstream.Dial, error) {
 		d, err := p.Plan(c, last)
 		if w, ok := p.(host.WaitingPlanner); ok && errors.Is(err, host.ErrBlocks) {
@@ -149,23 +155,47 @@ func (c *conn) Connect(ctx context.Context, p host.Planner) error {
 		return err
 	}
 	s.stood(d, time.Now())
-	return c.Relay(relay.Endpoint{Conn: sock}, d.Relay)
+	c.relay(relay.Endpoint{Conn: sock}, d.Relay, d.Hop)
+	return nil
+}
+
+// Spend implements [host.Spender].
+func (c *conn) Spend(n int) (giveBack func(), err error) {
+	spend := c.s.env.Spend
+	if spend == nil {
+		return func() {}, nil
+	}
+	if !spend(n) {
+		return nil, fmt.Errorf("connecting to %d more addresses: connections hold as many descriptors as they may: %w", n, syscall.EMFILE)
+	}
+	return sync.OnceFunc(func() { spend(-n) }), nil
 }
 
 // Relay implements [host.Conn].
 func (c *conn) Relay(up relay.Endpoint, o relay.Options) error {
+	c.relay(up, o, nil)
+	return nil
+}
+
+// relay gives the session to a relay. h is told of its end; nil: nobody is.
+func (c *conn) relay(up relay.Endpoint, o relay.Options, h upstream.Hop) {
 	s := c.s
 	down := relay.Endpoint{Conn: c.sock, Head: bytes.Clone(c.h.flow.Head)}
 	c.h.release(s)
 	c.u.now = time.Now()
 	s.give(c.u)
-	s.relay(down, up, o)
-	return nil
+	s.relay(down, up, o, h)
 }
 
-// relay starts the relay of a session in state Relaying.
-func (s *Session) relay(down, up relay.Endpoint, o relay.Options) {
-	o.Done = func(r relay.Result) { s.Step(Input{Event: Relayed, At: time.Now(), Result: r}) }
+// relay starts the relay of a session in state Relaying. h is told of its end; nil: nobody
+// is.
+func (s *Session) relay(down, up relay.Endpoint, o relay.Options, h upstream.Hop) {
+	o.Done = func(r relay.Result) {
+		if h != nil {
+			h.Over()
+		}
+		s.Step(Input{Event: Relayed, At: time.Now(), Result: r})
+	}
 	start := s.env.Start
 	if start == nil {
 		start = relay.Start

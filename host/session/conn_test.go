@@ -257,7 +257,7 @@ func TestOwnIsAtLeastTheListener(t *testing.T) {
 	if !x.c.Own(here) || x.c.Own(there) {
 		t.Error("without being told")
 	}
-	x.env.Own = func(at netip.AddrPort) bool { return at == there }
+	x.env.Own = func(at netip.AddrPort, _ bool) bool { return at == there }
 	if !x.c.Own(here) || !x.c.Own(there) || !x.Own(there) {
 		t.Error("told")
 	}

@@ -109,7 +109,7 @@ func (g *goroutine) do(act Act) {
 		case Dial:
 			act = g.dial(act)
 		case Relay:
-			g.s.relay(relay.Endpoint{Conn: g.sock, Head: act.Bytes}, relay.Endpoint{Conn: g.up}, act.Relay)
+			g.s.relay(relay.Endpoint{Conn: g.sock, Head: act.Bytes}, relay.Endpoint{Conn: g.up}, act.Relay, nil)
 			return
 		case Land:
 			err := g.handle()

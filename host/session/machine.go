@@ -280,7 +280,7 @@ func (s *Session) attempt(u *setup) Act {
 		return Act{Do: Land}
 	case err != nil:
 		return s.fail(u, err)
-	case d.After > 0 || d.Secure != nil:
+	case d.After > 0 || d.Secure != nil || s.home(&u.flow, &d): // Check follows the last
 		u.course.Hold(&d)
 		return Act{Do: Land}
 	}

@@ -17,13 +17,25 @@ import (
 // Env is what the sessions of a listener have in common. Nobody changes an Env once a
 // session has it.
 type Env struct {
-	Heads  *Heads                    // lends the buffers of heads
-	Log    *slog.Logger              // of the listener
-	Getenv func(string) string       // for {env.NAME}; nil: every variable is empty
-	Own    func(netip.AddrPort) bool // reports whether a listener of this program has the address; nil: unknown
-	Start  Relayer                   // starts relays; nil: relay.Start
-	Life   context.Context           // parent of the handlers' contexts; nil: the background
-	Terse  bool                      // the owner does not read the facts at the end
+	Heads  *Heads              // lends the buffers of heads
+	Log    *slog.Logger        // of the listener
+	Getenv func(string) string // for {env.NAME}; nil: every variable is empty
+	Trail  *Trail              // follows connections to listeners of this program; nil: nobody does
+
+	// Spend counts descriptors beyond those of the client and one upstream, or with a
+	// negative number counts them out, and reports whether there is room for them. nil:
+	// nobody counts.
+	Spend func(descriptors int) bool
+
+	// Own reports whether a connection to an address arrives at a listener of this program,
+	// OwnPath the same of a Unix socket. near says that the connection that asks comes from
+	// this machine itself: only the latest news will do. nil: unknown.
+	Own     func(at netip.AddrPort, near bool) bool
+	OwnPath func(path string, near bool) bool
+
+	Start Relayer         // starts relays; nil: relay.Start
+	Life  context.Context // parent of the handlers' contexts; nil: the background
+	Terse bool            // the owner does not read the facts at the end
 }
 
 // Relayer is relay.Start, or a function with the same contract, as Loops.Start of

@@ -36,7 +36,14 @@ func (s *Session) Own(a netip.AddrPort) bool { return s.own(s.Flow(), a) }
 // own reports whether a is the address that f came in by, or another one of this
 // program's listeners.
 func (s *Session) own(f *sdk.Flow, a netip.AddrPort) bool {
-	return a == f.Local || s.env.Own != nil && s.env.Own(a)
+	return a == f.Local || s.env.Own != nil && s.env.Own(a, near(f))
+}
+
+// near reports whether a connection may come from this machine: the kernel connects from
+// the address that it connects to. A PROXY header hides that.
+func near(f *sdk.Flow) bool {
+	from := f.Remote.Addr()
+	return !from.IsValid() || from.IsLoopback() || from == f.Local.Addr() || f.Proxied
 }
 
 // Set records a variable, {vars.key}. With Get it makes Session the [sdk.Facts] of

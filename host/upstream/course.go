@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/netip"
 	"time"
 )
 
@@ -15,8 +16,12 @@ type Attempts struct {
 	Tried [4]uint64 // the upstreams that were tried, a set of their numbers
 	At    int       // the number of the current upstream
 	Again bool      // the next attempt is for the current upstream again
-	Addr  int       // how many addresses of the current upstream were tried
+	Blind bool      // upstreams without the result of a check are tried as well
+	Addr  int       // how many addresses of the current answer were tried
 	Start uint32    // the index of the address that was tried first
+
+	Addrs *[]netip.Addr // the answer for the current upstream's name; nil: none yet
+	Spent *[]netip.Addr // the answer before that, whose addresses were tried in vain; nil: none
 }
 
 // Course is the attempts to reach an upstream, one after the other until one stands.
@@ -29,6 +34,10 @@ type Attempts struct {
 type Course struct {
 	Last  error // of the latest attempt that failed; nil: none did
 	Tries int32 // attempts that were begun
+
+	// Check is asked before Reach makes an attempt, and may have it followed or refused:
+	// an error is that of the attempt. nil: nobody is asked.
+	Check func(context.Context, *Dial) error
 
 	dial     Dial
 	underWay bool
@@ -57,7 +66,8 @@ func (k *Course) UnderWay() *Dial {
 	return &k.dial
 }
 
-// Stood counts the attempt under way as a success and returns it.
+// Stood counts the attempt under way as a success and returns it. Its Hop is told by the
+// caller when the connection has ended.
 func (k *Course) Stood(log *slog.Logger) *Dial {
 	k.dial.stood(log)
 	k.underWay = false
@@ -66,6 +76,7 @@ func (k *Course) Stood(log *slog.Logger) *Dial {
 
 // Failed counts the attempt under way as failed with err.
 func (k *Course) Failed(log *slog.Logger, err error) {
+	k.dial.over()
 	k.dial.Failed(log, err)
 	k.dial, k.underWay = Dial{}, false
 	k.Last = err
@@ -75,6 +86,7 @@ func (k *Course) Failed(log *slog.Logger, err error) {
 // its upstream.
 func (k *Course) Drop() {
 	if k.underWay {
+		k.dial.over()
 		k.dial.Dropped()
 		k.dial, k.underWay = Dial{}, false
 	}
@@ -113,6 +125,11 @@ func (k *Course) Reach(ctx context.Context, log *slog.Logger, plan Plan) (net.Co
 func (k *Course) attempt(ctx context.Context) (net.Conn, error) {
 	if err := Pause(ctx, k.dial.After); err != nil {
 		return nil, err
+	}
+	if k.Check != nil {
+		if err := k.Check(ctx, &k.dial); err != nil {
+			return nil, err
+		}
 	}
 	k.Tries++
 	conn, err := k.dial.Connect(ctx)

@@ -27,11 +27,18 @@ type Dial struct {
 	Trial   bool           // as Upstream.Acquire returned
 	More    bool           // the upstream has an address left to try: a failure does not count
 	Relay   relay.Options  // limits of the relay; Done is not called
+	Hop     Hop            // follows the attempt, which leads to a listener of this program; nil: nobody does
 
 	// Secure is nil, or does a handshake on the connection that stands, and returns the
 	// connection to use from then on. It has its own limit, and closes conn if it fails.
 	// A session in an event loop lands before Secure is called.
 	Secure func(ctx context.Context, conn net.Conn) (net.Conn, error)
+}
+
+// Hop follows an attempt that leads to a listener of this program, and its connection.
+type Hop interface {
+	Stood(local net.Addr) // tells which address the connection comes from
+	Over()                // tells that the attempt failed, or that its connection has ended; more than once does no harm
 }
 
 // Connect makes the attempt: it returns a connection that stands, with First sent,
@@ -40,6 +47,9 @@ func (d *Dial) Connect(ctx context.Context) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
 	defer cancel()
 	conn, err := d.open(ctx)
+	if err == nil && d.Hop != nil {
+		d.Hop.Stood(conn.LocalAddr())
+	}
 	if err != nil || len(d.First) == 0 {
 		return conn, err
 	}
@@ -67,6 +77,9 @@ func (d *Dial) open(ctx context.Context) (net.Conn, error) {
 	}}
 	dialer.SetMultipathTCP(false)
 	if d.Network == "unix" {
+		if d.Hop != nil {
+			dialer.Control = func(_, _ string, raw syscall.RawConn) error { return bindAnyName(raw) }
+		}
 		conn, err := dialer.DialUnix(ctx, "unix", nil, &net.UnixAddr{Name: d.Path, Net: "unix"})
 		if err != nil {
 			return nil, err
@@ -87,6 +100,13 @@ func (d *Dial) open(ctx context.Context) (net.Conn, error) {
 		return nil, err
 	}
 	return conn, nil
+}
+
+// over tells who follows the attempt that it is over.
+func (d *Dial) over() {
+	if d.Hop != nil {
+		d.Hop.Over()
+	}
 }
 
 // Dropped counts out an attempt that proves nothing of its upstream: the attempt was

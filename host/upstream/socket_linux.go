@@ -21,3 +21,14 @@ func lateBind(raw syscall.RawConn) error {
 	}
 	return os.NewSyscallError("setsockopt", failed)
 }
+
+// bindAnyName has the kernel give a Unix socket a name of its own before it connects
+// (unix(7), "Autobind feature"), by which the other side knows it.
+func bindAnyName(raw syscall.RawConn) error {
+	var failed error
+	err := raw.Control(func(fd uintptr) { failed = syscall.Bind(int(fd), &syscall.SockaddrUnix{}) })
+	if err != nil {
+		return err
+	}
+	return os.NewSyscallError("bind", failed)
+}

@@ -26,30 +26,36 @@ import (
 // Passive health comes from attempts to connect: after Options.MaxFails failures in a
 // row the upstream is out for FailFor, and then takes one connection at a time, the
 // trial, until one succeeds. Active health is the verdict of checks, told by
-// [Upstream.SetHealthy]. An upstream takes connections when both kinds allow it.
+// [Upstream.SetHealthy]. An upstream takes connections when both kinds allow it. One with
+// checks that have no result yet takes connections too, and says so: whoever chooses among
+// upstreams takes others first, or waits for the result ([Upstream.Unchecked]).
 type Upstream struct {
 	Name string // as configured, "10.0.0.1:443"
 
 	options Options
 	born    time.Time // moments below are durations since then
 
-	conns atomic.Int64 // open connections and attempts under way
-	fails atomic.Int64 // failed attempts in a row
-	until atomic.Int64 // end of the time out, on trial after it; notOut: neither
-	trial atomic.Bool  // the trial is under way
-	sick  atomic.Bool  // the latest check failed
-	since atomic.Int64 // when until or sick changed last
+	conns atomic.Int64  // open connections and attempts under way
+	fails atomic.Int64  // failed attempts in a row
+	until atomic.Int64  // end of the time out, on trial after it; notOut: neither
+	trial atomic.Bool   // the trial is under way
+	sick  atomic.Bool   // the latest check failed
+	blank atomic.Bool   // no check has a result yet
+	since atomic.Int64  // when until, sick or blank changed last
+	leads atomic.Uint64 // the number of the answer by which the upstream's name leads; 0: none yet
 
 	connects, failures, up, down atomic.Uint64
 
-	mu   sync.Mutex
-	live map[Conn]struct{} // connections to end when a check fails
+	mu      sync.Mutex
+	live    map[Conn]struct{} // connections to end when a check fails
+	checked chan struct{}     // closed with the first result; nil: nobody waits for one
 }
 
 // Options say when an upstream is out. The zero value: never.
 type Options struct {
 	MaxFails         int           // failed attempts in a row that put the upstream out; 0: passive health is off
 	FailFor          time.Duration // how long the upstream is out then; 0: passive health is off
+	Checked          bool          // there are checks: until one has a result, the upstream is Unchecked
 	CloseIfUnhealthy bool          // connections end when a check finds the upstream unhealthy
 }
 
@@ -65,15 +71,16 @@ type Health uint8
 
 // The states of an upstream.
 const (
-	Up      Health = iota // takes connections
-	Out                   // takes none: attempts failed
-	OnTrial               // was out, takes one connection at a time
-	Unfit                 // takes none: its checks fail
+	Up        Health = iota // takes connections
+	Out                     // takes none: attempts failed
+	OnTrial                 // was out, takes one connection at a time
+	Unchecked               // takes connections where nothing else does: no check has a result yet
+	Unfit                   // takes none: its checks fail
 )
 
-// String returns "up", "out", "trial" or "unhealthy".
+// String returns "up", "out", "trial", "unchecked" or "unhealthy".
 func (h Health) String() string {
-	return [Unfit + 1]string{"up", "out", "trial", "unhealthy"}[h]
+	return [Unfit + 1]string{"up", "out", "trial", "unchecked", "unhealthy"}[h]
 }
 
 // notOut is what Upstream.until holds while the upstream is neither out nor on trial.
@@ -93,12 +100,14 @@ type State struct {
 	BytesUp, BytesDown uint64
 }
 
-// New returns an upstream without connections that is up.
+// New returns an upstream without connections that is up, or unchecked if o has checks.
 func New(name string, o Options) *Upstream {
 	if o.MaxFails == 0 || o.FailFor == 0 {
 		o.MaxFails, o.FailFor = 0, 0
 	}
-	return &Upstream{Name: name, options: o, born: time.Now()}
+	u := &Upstream{Name: name, options: o, born: time.Now()}
+	u.blank.Store(o.Checked)
+	return u
 }
 
 // Conns returns how many connections are open, attempts under way included.
@@ -123,6 +132,8 @@ func (u *Upstream) State() State {
 		s.Health = Out
 	case until != notOut:
 		s.Health, since = OnTrial, max(since, until)
+	case u.blank.Load():
+		s.Health = Unchecked
 	}
 	s.Since = u.born.Add(time.Duration(max(since-1, 0)))
 	return s
@@ -180,17 +191,74 @@ func (u *Upstream) enter(limit int64) bool {
 	}
 }
 
-// SetHealthy is told the verdict of active checks, and reports whether the verdict has
-// changed. Before the first one, an upstream is taken for healthy.
-func (u *Upstream) SetHealthy(healthy bool) (changed bool) {
-	if !u.sick.CompareAndSwap(healthy, !healthy) {
-		return false
+// SetHealthy is told the verdict of active checks, and reports whether that is news: the
+// verdict has changed, or the first one is that the upstream is not healthy.
+func (u *Upstream) SetHealthy(healthy bool) (news bool) {
+	first := u.blank.Load()
+	news = u.sick.Swap(!healthy) == healthy
+	if news || first {
+		u.since.Store(u.now())
 	}
-	u.since.Store(u.now())
-	if !healthy && u.options.CloseIfUnhealthy {
+	if first {
+		u.first()
+	}
+	if news && !healthy && u.options.CloseIfUnhealthy {
 		u.closeAll()
 	}
-	return true
+	return news
+}
+
+// first tells those who wait that checks have a result.
+func (u *Upstream) first() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.blank.Store(false)
+	if u.checked != nil {
+		close(u.checked)
+		u.checked = nil
+	}
+}
+
+// Unchecked returns nil if a check has had a result, or there are no checks; otherwise a
+// channel that is closed with the first result.
+func (u *Upstream) Unchecked() <-chan struct{} {
+	if !u.blank.Load() {
+		return nil
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.blank.Load() {
+		return nil
+	}
+	if u.checked == nil {
+		u.checked = make(chan struct{})
+	}
+	return u.checked
+}
+
+// Blank reports whether no check has had a result yet, though there are checks.
+func (u *Upstream) Blank() bool { return u.blank.Load() }
+
+// Uncheck forgets the verdict: the checks have ended, and when they begin again their
+// first result decides.
+func (u *Upstream) Uncheck() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.sick.Store(false)
+	u.blank.Store(u.options.Checked)
+	u.since.Store(u.now())
+}
+
+// Leads tells by which answer, a number from 1, the upstream's name leads. With an answer
+// other than before, what failed proves nothing any more: an upstream that is out is not.
+func (u *Upstream) Leads(answer uint64) {
+	if u.leads.Load() == answer || u.leads.Swap(answer) == answer {
+		return
+	}
+	u.fails.Store(0)
+	if u.until.Swap(notOut) != notOut {
+		u.since.Store(u.now())
+	}
 }
 
 // closeAll ends every connection that Keep noted.

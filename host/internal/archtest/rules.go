@@ -212,7 +212,7 @@ func runningRules() []rule {
 		},
 		{
 			packages: []string{"host/control"},
-			imports:  []string{"host", "host/engine", "host/files", "host/upstream", "sdk"},
+			imports:  []string{"host", "host/engine", "host/files", "host/names", "host/upstream", "sdk"},
 			modules:  []string{"github.com/prometheus/client_golang", "golang.org/x/sys"},
 			tests:    anyPart(),
 			why:      "host/control speaks for a running engine: what reads a configuration is handed to it by cmd/dwaar",
@@ -227,6 +227,16 @@ func toolRules() []rule {
 		{
 			packages: []string{"host/watch"},
 			why:      "host/watch follows files for whoever needs them, with the standard library alone: what they hold is the reader's",
+		},
+		{
+			packages: []string{"host/names"},
+			tests:    []string{"host/realtest"},
+			why:      "host/names asks for addresses, with the standard library alone: what they are for is not its business",
+		},
+		{
+			packages: []string{"host/special"},
+			noIO:     true,
+			why:      "host/special is a list of addresses, with the standard library alone: who connects where is not its business",
 		},
 		{
 			packages: []string{"host/internal/archtest"},
@@ -268,7 +278,7 @@ func builtinRules() []rule {
 	}
 	handler := rule{
 		packages: handlers(),
-		imports:  []string{"sdk", "host", "host/files", "host/relay", "host/upstream", "host/watch", "builtin/internal/..."},
+		imports:  []string{"sdk", "host", "host/files", "host/names", "host/relay", "host/special", "host/upstream", "host/watch", "builtin/internal/..."},
 		tests:    []string{"sdk/...", "host/...", "builtin/..."},
 		why:      "builtin never imports graph, engine or wasm: a handler that holds routes gets them from its Builder",
 	}

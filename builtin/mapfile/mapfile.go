@@ -102,6 +102,15 @@ func (m *Map) State() State {
 	return s
 }
 
+// outOfDate says why the file as it is now is not what answers; "": it is.
+func (m *Map) outOfDate() string {
+	s := m.State()
+	if s.Error == "" {
+		return ""
+	}
+	return fmt.Sprintf("map %s: the file cannot be used as it is now, and what was read of it before stays: %s", s.Name, s.Error)
+}
+
 // Since returns when a configuration that takes connections began to have the map, in ns
 // since 1970; 0 if none does. Of two maps of one name the later one is meant.
 func (m *Map) Since() int64 { return m.ran.Load() }

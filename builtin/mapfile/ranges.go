@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"net/netip"
+	"strings"
 
 	"github.com/gaissmai/bart"
 
@@ -28,19 +29,23 @@ func prefixOf(text string) (netip.Prefix, error) {
 // find returns the value of the smallest range that holds an address, which may have a
 // port behind it.
 func (r *ranges) find(key string) ([]byte, bool) {
-	addr, err := netip.ParseAddr(key)
+	addr, err := addrOf(key)
 	if err != nil {
-		both, err := netip.ParseAddrPort(key)
-		if err != nil {
-			return nil, false
-		}
-		addr = both.Addr()
+		return nil, false
 	}
 	value, ok := r.tree.Lookup(addr.Unmap().WithZone(""))
 	if !ok {
 		return nil, false
 	}
 	return *value, true
+}
+
+func addrOf(text string) (netip.Addr, error) {
+	if text != "" && text[0] == '[' || strings.Count(text, ":") == 1 {
+		both, err := netip.ParseAddrPort(text)
+		return both.Addr(), err
+	}
+	return netip.ParseAddr(text)
 }
 
 func (r *ranges) set(key string, value []byte) (table, error) {

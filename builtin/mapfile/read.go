@@ -126,10 +126,25 @@ type gatherer interface {
 // parse makes the table of a file. The error holds the first wrong lines, each with its
 // place.
 func parse(name string, from io.Reader, k kind, size int) (table, error) {
-	p := parser{name: name, kind: k, into: newWords(k, size)}
+	p := parser{name: name, kind: k, into: newWords(k, size), most: maxKeys}
 	if k == addresses {
 		p.into = newRanges()
 	}
+	return p.read(from)
+}
+
+// parser reads a file line by line.
+type parser struct {
+	name   string
+	kind   kind
+	into   gatherer
+	most   int // keys
+	number int // of the line
+	keys   int
+	faults sdk.Errors
+}
+
+func (p *parser) read(from io.Reader) (table, error) {
 	lines := bufio.NewReaderSize(from, maxLine)
 	for {
 		line, err := lines.ReadSlice('\n')
@@ -140,22 +155,12 @@ func parse(name string, from io.Reader, k kind, size int) (table, error) {
 		switch {
 		case err == io.EOF:
 			return p.table()
-		case errors.Is(err, bufio.ErrBufferFull) || len(p.faults) >= maxFaults:
+		case errors.Is(err, bufio.ErrBufferFull) || len(p.faults) >= maxFaults || p.keys > p.most:
 			return nil, p.faults.Err()
 		case err != nil:
-			return nil, fmt.Errorf("reading %s: %w", name, err)
+			return nil, fmt.Errorf("reading %s: %w", p.name, err)
 		}
 	}
-}
-
-// parser reads a file line by line.
-type parser struct {
-	name   string
-	kind   kind
-	into   gatherer
-	number int // of the line
-	keys   int
-	faults sdk.Errors
 }
 
 // fault notes what is wrong with a line.
@@ -175,10 +180,8 @@ func (p *parser) line(line []byte, cut bool) {
 	if len(key) == 0 {
 		return
 	}
-	if p.keys++; p.keys > maxKeys {
-		if p.keys == maxKeys+1 {
-			p.fault(col, "the file has more than %d keys: split it into several maps", maxKeys)
-		}
+	if p.keys++; p.keys > p.most {
+		p.fault(col, "the file has more than %d keys: split it into several maps", p.most)
 		return
 	}
 	text, err := p.kind.key(string(key))

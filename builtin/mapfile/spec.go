@@ -101,9 +101,10 @@ func (s *settings) setDefault(n *sdk.Node) error {
 	return nil
 }
 
-// declared is a map with what its declaration says.
+// declared is a map with what its declaration says. Its users are no actors: the map is, and
+// runs once for all of them.
 type declared struct {
-	*Map
+	table *Map
 	settings
 }
 
@@ -128,7 +129,7 @@ func declare(b host.Builder, n *sdk.Node) (declared, error) {
 		}
 		return d, err
 	}
-	d.Map = m
+	d.table = m
 	return d, nil
 }
 
@@ -154,8 +155,8 @@ func Check(b host.Builder, ns []*sdk.Node) error {
 		if err != nil {
 			continue
 		}
-		if s := d.State(); s.Error != "" {
-			b.Warnf(n.Args[1].Pos, "map %s: the file as it is now cannot be used, and what was read of it before stays: %s", name, s.Error)
+		if text := d.table.outOfDate(); text != "" {
+			b.Warnf(n.Args[1].Pos, "%s", text)
 		}
 	}
 	return errs.Err()

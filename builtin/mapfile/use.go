@@ -46,14 +46,14 @@ func (m *Matcher) Match(f *sdk.Flow) (sdk.Verdict, error) {
 	if !ok {
 		return m.absent(f), nil
 	}
-	value, ok := m.Find(key)
+	value, ok := m.table.Find(key)
 	if !ok {
 		value = m.fallback
 	}
 	if value == nil || len(m.values) > 0 && !m.takes(value) {
 		return sdk.No, nil
 	}
-	f.Set(m.name, value)
+	f.Set(m.table.name, value)
 	return sdk.Yes, nil
 }
 
@@ -85,7 +85,7 @@ func (m *Matcher) takes(value []byte) bool {
 func (m *Matcher) Reads() []string { return m.from.Facts() }
 
 // Sets implements [sdk.FactSetter]: map.NAME.
-func (m *Matcher) Sets() []string { return []string{directive + "." + m.name} }
+func (m *Matcher) Sets() []string { return []string{directive + "." + m.table.name} }
 
 // fact returns the full name of the fact of the map that a node names.
 func fact(n *sdk.Node) string { return directive + "." + n.Args[0].Text }
@@ -114,7 +114,7 @@ func (h *Handler) Handle(ctx context.Context, c host.Conn, next host.Next) error
 	if err != nil {
 		return host.End(host.ByProxy, host.Closed, err)
 	}
-	if !c.Put(directive, h.name, string(value)) {
+	if !c.Put(directive, h.table.name, string(value)) {
 		return host.End(host.ByProxy, host.Cap, errors.New("the connection's facts are at their limit"))
 	}
 	return next(ctx, c)
@@ -123,14 +123,14 @@ func (h *Handler) Handle(ctx context.Context, c host.Conn, next host.Next) error
 func (h *Handler) value(c host.Conn) ([]byte, error) {
 	key, err := h.from.Expand(c.Get)
 	if err == nil {
-		value, ok := h.Find(key)
+		value, ok := h.table.Find(key)
 		if ok {
 			return value, nil
 		}
 		err = fmt.Errorf("it has no value for %q", key)
 	}
 	if h.fallback == nil {
-		return nil, fmt.Errorf("looking up in map %s: %w", h.name, err)
+		return nil, fmt.Errorf("looking up in map %s: %w", h.table.name, err)
 	}
 	return h.fallback, nil
 }

@@ -39,7 +39,7 @@ func (t *chosen) find(ctx context.Context, c host.View, a *upstream.Attempts, wa
 	}
 	to := netip.AddrPortFrom(addr, port)
 	if t.guard != nil {
-		if err := t.guard.permits(name, to, c.Own); err != nil {
+		if err := t.guard.permits(name, to, t.own(c)); err != nil {
 			return place{}, err
 		}
 	}
@@ -116,7 +116,7 @@ func (t *chosen) resolve(ctx context.Context, name string, wait bool) ([]netip.A
 type guard struct {
 	names    []string // lower case; "*.example.com" is exactly one label
 	prefixes []netip.Prefix
-	written  bool // the operator wrote the addresses themselves, in a map: all are allowed but our own listeners
+	written  bool // the operator wrote the addresses, in a map: all are allowed but the listener of the connection
 }
 
 func (g *guard) empty() bool { return len(g.names) == 0 && len(g.prefixes) == 0 }

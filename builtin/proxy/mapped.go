@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net/netip"
 	"strings"
 
 	"dwaar.dev/dwaar/host"
@@ -29,6 +30,16 @@ func (m *maker) mapped(fact string) bool {
 // literal reports whether every address that t can become was written by the operator, and
 // no allow says which of them count.
 func (t *chosen) literal() bool { return t.guard != nil && t.guard.written }
+
+// own returns what says which addresses are listeners of this program. Of what the operator
+// wrote it is the one that the connection came in by, so that nothing goes round for ever;
+// the others may be meant, as they may in a line of the configuration.
+func (t *chosen) own(c host.View) func(netip.AddrPort) bool {
+	if !t.literal() {
+		return c.Own
+	}
+	return func(a netip.AddrPort) bool { return a == c.Flow().Local }
+}
 
 // socket returns the Unix socket that a map names, "unix//run/app.sock". Clients in general
 // choose among addresses, not among files.

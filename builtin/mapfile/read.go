@@ -42,7 +42,7 @@ func (k kind) String() string { return kindNames()[k] }
 // key checks a key as it is written, and returns how the table has it.
 func (k kind) key(text string) (string, error) {
 	switch {
-	case text == "" || strings.ContainsAny(text, " \t\r\n") || text[0] == '#':
+	case text == "" || text[0] == '#' || hasSpace(text):
 		return "", fmt.Errorf("%q is no key: write one word that does not begin with #", clip(text))
 	case len(text) > maxWord:
 		return "", fmt.Errorf("%q is longer than the %d bytes a key can have", clip(text), maxWord)
@@ -66,12 +66,20 @@ func (k kind) key(text string) (string, error) {
 
 // isName reports whether text is made of DNS labels: letters, digits, - and _.
 func isName(text string) bool {
-	for label := range strings.SplitSeq(text, ".") {
-		if label == "" || len(label) > 63 || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+	label := 0 // bytes of the label so far
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '-', c == '_':
+			if label++; label > 63 {
+				return false
+			}
+		case c == '.' && label > 0:
+			label = 0
+		default:
 			return false
 		}
 	}
-	return true
+	return label > 0
 }
 
 // checkValue checks a value.
@@ -81,10 +89,14 @@ func checkValue(text string) error {
 		return errors.New("there is no value: write a word, in a file KEY VALUE on a line")
 	case len(text) > maxWord:
 		return fmt.Errorf("%q is longer than the %d bytes a value can have", clip(text), maxWord)
-	case strings.ContainsAny(text, "{}"):
-		return fmt.Errorf("%q has a brace: what stands in a map is a text and holds no placeholders", clip(text))
-	case strings.ContainsFunc(text, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
-		return fmt.Errorf("%q has a control character: write letters, digits and punctuation", clip(text))
+	}
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == '{', c == '}':
+			return fmt.Errorf("%q has a brace: what stands in a map is a text and holds no placeholders", clip(text))
+		case c < ' ' && c != '\t', c == 0x7f:
+			return fmt.Errorf("%q has a control character: write letters, digits and punctuation", clip(text))
+		}
 	}
 	return nil
 }
@@ -227,4 +239,13 @@ func entryOf(line []byte) (key, value []byte, col int) {
 
 const spaces = " \t\r\n"
 
-func isSpace(c byte) bool { return strings.IndexByte(spaces, c) >= 0 }
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+
+func hasSpace(text string) bool {
+	for i := range len(text) {
+		if isSpace(text[i]) {
+			return true
+		}
+	}
+	return false
+}

@@ -166,15 +166,18 @@ func TestAChangeCountsUntilTheFileIsReadAgain(t *testing.T) {
 	}{
 		{
 			names, "a.example.com 1\n*.example.com 2\n", "C.example.com", "3", "*.EXAMPLE.com", "x.example.com",
-			"a.example.com 1\nc.example.com 3\n", map[string]string{"a.example.com": "1", "c.example.com": "3", "x.example.com": "-"},
+			"a.example.com 1\nc.example.com 3\n",
+			map[string]string{"a.example.com": "1", "c.example.com": "3", "x.example.com": "-"},
 		},
 		{
 			prefixes, "/ 1\n/api 2\n", "/api/v2", "3", "/", "/nothing",
-			"/api 2\n/api/v2 3\n", map[string]string{"/x": "-", "/api/x": "2", "/api/v2/x": "3"},
+			"/api 2\n/api/v2 3\n",
+			map[string]string{"/x": "-", "/api/x": "2", "/api/v2/x": "3"},
 		},
 		{
 			addresses, "10.0.0.0/8 1\n10.1.0.0/16 2\n", "10.1.2.3", "3", "10.0.0.9/8", "192.0.2.1",
-			"10.1.0.0/16 2\n10.1.2.3 3\n", map[string]string{"10.2.0.1": "-", "10.1.0.1": "2", "10.1.2.3": "3"},
+			"10.1.0.0/16 2\n10.1.2.3 3\n",
+			map[string]string{"10.2.0.1": "-", "10.1.0.1": "2", "10.1.2.3": "3"},
 		},
 	} {
 		m := of(t, c.kind, c.text)

@@ -179,9 +179,17 @@ func (m *maker) chosen(a address, family preference) (target, error) {
 	if t.port, err = host.ParseTemplate(sdk.Word{Text: a.port, Pos: a.word.Pos}); err != nil {
 		return nil, err
 	}
-	facts := append(t.host.Facts(), t.port.Facts()...)
-	open, mapped := false, false
-	for _, fact := range facts {
+	if open := m.watch(t, a); open && m.settings.guard.empty() && !hasDomain(a.host) {
+		m.Warnf(a.word.Pos, "clients choose where this connects: say with allow which names or ranges they may choose, or write a domain behind the placeholder, %s.example.com", a.host)
+	}
+	return t, nil
+}
+
+// watch gives an address with placeholders the guard that is due to whoever chooses: none for
+// the environment. It reports whether a client chooses among values that nobody lists.
+func (m *maker) watch(t *chosen, a address) (open bool) {
+	mapped := false
+	for _, fact := range append(t.host.Facts(), t.port.Facts()...) {
 		if strings.HasPrefix(fact, "env.") {
 			continue
 		}
@@ -197,10 +205,7 @@ func (m *maker) chosen(a address, family preference) (target, error) {
 	if mapped && t.guard == nil {
 		t.guard = &guard{m.settings.guard.names, m.settings.guard.prefixes, m.settings.guard.empty()}
 	}
-	if open && m.settings.guard.empty() && !hasDomain(a.host) {
-		m.Warnf(a.word.Pos, "clients choose where this connects: say with allow which names or ranges they may choose, or write a domain behind the placeholder, %s.example.com", a.host)
-	}
-	return t, nil
+	return open
 }
 
 // hasDomain reports whether a literal domain stands behind the last placeholder. A

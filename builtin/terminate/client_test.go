@@ -14,6 +14,7 @@ import (
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/hosttest"
+	"dwaar.dev/dwaar/host/route"
 )
 
 // notes is a connection that keeps what it is told.
@@ -82,7 +83,7 @@ func TestEveryPartOfAClientsCertificateIsAFact(t *testing.T) {
 			unknown = append(unknown, key)
 		}
 	}
-	if diff := cmp.Diff([]string(nil), unknown); diff != "" || len(known) > host.MaxFacts*3/4 {
+	if diff := cmp.Diff([]string(nil), unknown); diff != "" || len(known) > route.MaxFacts*3/4 {
 		t.Errorf("%d facts, unknown at load (-want +got):\n%s", len(known), strings.TrimSpace(diff))
 	}
 }

@@ -12,8 +12,8 @@ import (
 // MapTable is a map of the running configuration. Its functions may be called from any
 // goroutine, and all are set.
 type MapTable struct {
-	Name   string
-	About  func() Map
+	Name   string                                   // in the configuration
+	About  func() Map                               // how it is now
 	Find   func(key string) (value []byte, ok bool) // what a key leads to, as it does for connections
 	All    func() iter.Seq2[string, []byte]         // keys and values
 	Set    func(key, value string) error            // until the next version of the file

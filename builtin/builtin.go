@@ -12,6 +12,7 @@ import (
 	"dwaar.dev/dwaar/builtin/dns"
 	"dwaar.dev/dwaar/builtin/echo"
 	"dwaar.dev/dwaar/builtin/http"
+	"dwaar.dev/dwaar/builtin/mapfile"
 	"dwaar.dev/dwaar/builtin/openvpn"
 	"dwaar.dev/dwaar/builtin/postgres"
 	"dwaar.dev/dwaar/builtin/proxy"
@@ -58,14 +59,17 @@ func Register(r *host.Registry) {
 	r.Matcher(regexp.Spec(), regexp.New)
 	r.Matcher(vars.Spec(), vars.New)
 	r.Matcher(vars.RegexpSpec(), vars.NewRegexp)
+	r.BuiltMatcher(mapfile.MatcherSpec(), mapfile.NewMatcher)
 
 	r.Handler(proxy.Spec(), proxy.New)
 	r.Handler(terminate.Spec(), terminate.New)
 	r.Handler(subroute.Spec(), subroute.New)
 	r.Handler(setvars.Spec(), setvars.New)
+	r.Handler(mapfile.HandlerSpec(), mapfile.NewHandler)
 	r.Handler(echo.Spec(), echo.New)
 	r.Handler(closer.Spec(), closer.New)
 
+	r.Global(mapfile.GlobalSpec(), mapfile.Check)
 	for _, g := range terminate.Globals() {
 		r.Global(g.Spec, g.Check)
 	}

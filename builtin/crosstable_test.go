@@ -49,6 +49,7 @@ func written(t *testing.T) map[string]string {
 		"regexp":         `regexp ^\x00nobody\x00 8`,
 		"vars":           "vars tenant blue",
 		"vars_regexp":    "vars_regexp tenant ^blue$",
+		"map":            "map tenants", // which made declares
 	}
 }
 
@@ -86,7 +87,13 @@ func made(t *testing.T, e host.MatcherEntry, text string) sdk.Matcher {
 		t.Fatalf("%s: %v", text, err)
 	}
 	set := tree[0].Block[0].Block[0]
-	m, err := e.New(&hosttest.Builder{}, &set.Block[0])
+	file := filepath.Join(t.TempDir(), "map")
+	writeFile(t, file, []byte("blue 127.0.0.1:1\n"))
+	tenants := sdk.Node{
+		Name: "map", Args: []sdk.Word{{Text: "tenants"}, {Text: file}},
+		Block: []sdk.Node{{Name: "from", Args: []sdk.Word{{Text: "{vars.tenant}"}}}},
+	}
+	m, err := e.New(&hosttest.Builder{Options: []sdk.Node{tenants}}, &set.Block[0])
 	if err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}

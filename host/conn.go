@@ -16,7 +16,7 @@ import (
 type View interface {
 	// Flow is the connection as its matchers see it. It stays the connection's own.
 	Flow() *sdk.Flow
-	// Get returns a fact, a variable, or one of conn.* and env.*, by its full name.
+	// Get returns a fact, a variable, or one of conn.*, time.* and env.*, by its full name.
 	Get(name string) (string, bool)
 	// Log is the logger of the connection's listener.
 	Log() *slog.Logger
@@ -82,13 +82,4 @@ type Conn interface {
 // Plain returns an address as the program uses it: unmapped, without zone.
 func Plain(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
-}
-
-// ConnFacts lists the facts conn.* that every connection has, as far as its network
-// does.
-func ConnFacts() []string {
-	return []string{
-		"remote_addr", "remote_ip", "remote_port", "local_addr", "local_ip", "local_port",
-		"listener", "network", "id", "peer_addr",
-	}
 }

@@ -68,8 +68,8 @@ func (m *maker) handler(n *sdk.Node) (host.Handler, error) {
 
 // slow says why every attempt needs a goroutine, "" if it does not.
 func (m *member) slow() (why string) {
-	switch _, chosen := m.target.(*chosen); {
-	case chosen:
+	switch t, ok := m.target.(*chosen); {
+	case ok && !t.literal():
 		return "where proxy connects depends on the client"
 	case m.dialer.secured != nil:
 		return "proxy speaks TLS to its upstream"
@@ -83,9 +83,8 @@ func (m *member) slow() (why string) {
 func (m *maker) member(u *entry) (member, error) {
 	var errs sdk.Errors
 	made := member{limit: m.limit(u), weight: u.weightOrOne(), dialer: dialer{
-		header: m.settings.header, secured: u.secured(), timeout: m.settings.connectTimeout(),
+		local: u.local, header: m.settings.header, secured: u.secured(), timeout: m.settings.connectTimeout(),
 	}}
-	var addrs []address
 	var targets []target
 	var names []string
 	variable := false
@@ -95,7 +94,7 @@ func (m *maker) member(u *entry) (member, error) {
 		if err == nil {
 			t, err := m.target(u, a)
 			errs.Add(w.Pos, err)
-			addrs, targets = append(addrs, a), append(targets, t)
+			targets = append(targets, t)
 		}
 		names = append(names, w.Text)
 		variable = variable || a.chosen()
@@ -104,16 +103,11 @@ func (m *maker) member(u *entry) (member, error) {
 	if err := errs.Err(); err != nil || len(targets) == 0 {
 		return made, err
 	}
-	var err error
-	if made.dialer.local, err = u.from(addrs); err != nil {
-		return made, err
-	}
 	made.target, made.dialer.also = targets[0], targets[1:]
 	made.named, _ = made.target.(*named)
 	name := strings.Join(names, " ")
 	made.seed = seedOf(name)
-	err = m.share(u, &made, name, targets, variable)
-	return made, err
+	return made, m.share(u, &made, name, targets, variable)
 }
 
 // limit is how many connections an upstream may have.
@@ -125,19 +119,22 @@ func (m *maker) limit(u *entry) int64 {
 	return a
 }
 
-// reads tells which facts tls_server_name reads.
+// reads tells which facts tls_server_name and local_addr read.
 func (m *maker) reads(u *entry) error {
-	if u.tls.name == nil {
-		return nil
+	var errs sdk.Errors
+	for option, t := range map[string]*host.Template{"tls_server_name": u.tls.name, "local_addr": u.local.chosen} {
+		if t == nil {
+			continue
+		}
+		facts := t.Facts()
+		for _, fact := range facts {
+			m.Reads(u.pos, fact)
+		}
+		if len(facts) > 0 && m.settings.checked() {
+			errs.Add(u.pos, errNoFacts(u.pos, option))
+		}
 	}
-	facts := u.tls.name.Facts()
-	for _, fact := range facts {
-		m.Reads(u.pos, fact)
-	}
-	if len(facts) > 0 && m.settings.checked() {
-		return errNoFacts(u.pos)
-	}
-	return nil
+	return errs.Err()
 }
 
 // target makes what finds an address.
@@ -214,21 +211,33 @@ func (m *maker) chosen(a address, family preference) (target, error) {
 	if t.port, err = host.ParseTemplate(sdk.Word{Text: a.port, Pos: a.word.Pos}); err != nil {
 		return nil, err
 	}
-	facts := append(t.host.Facts(), t.port.Facts()...)
-	open := false
-	for _, fact := range facts {
-		if strings.HasPrefix(fact, "env.") {
-			continue
-		}
-		t.guard = &m.settings.guard
-		m.Reads(a.word.Pos, fact)
-		known, ok := m.Builder.(host.ClosedFacts)
-		open = open || !ok || !known.Closed(fact)
-	}
-	if open && m.settings.guard.empty() && !hasDomain(a.host) {
+	if open := m.watch(t, a); open && m.settings.guard.empty() && !hasDomain(a.host) {
 		m.Warnf(a.word.Pos, "clients choose where this connects: say with allow which names or ranges they may choose, or write a domain behind the placeholder, %s.example.com", a.host)
 	}
 	return t, nil
+}
+
+// watch gives an address with placeholders the guard that is due to whoever chooses: none for
+// the environment. It reports whether a client chooses among values that nobody lists.
+func (m *maker) watch(t *chosen, a address) (open bool) {
+	mapped := false
+	for _, fact := range append(t.host.Facts(), t.port.Facts()...) {
+		if strings.HasPrefix(fact, "env.") {
+			continue
+		}
+		m.Reads(a.word.Pos, fact)
+		if m.mapped(fact) {
+			mapped = true
+			continue
+		}
+		t.guard = &m.settings.guard
+		known, ok := m.Builder.(host.ClosedFacts)
+		open = open || !ok || !known.Closed(fact)
+	}
+	if mapped && t.guard == nil {
+		t.guard = &guard{m.settings.guard.names, m.settings.guard.prefixes, m.settings.guard.empty()}
+	}
+	return open
 }
 
 // hasDomain reports whether a literal domain stands behind the last placeholder. A
@@ -249,7 +258,7 @@ func (m *maker) share(u *entry, made *member, name string, targets []target, var
 	if variable {
 		o = upstream.Options{} // what one client chose says nothing of what another one will
 	}
-	key := fmt.Sprintf("%s local=%v prefer=%d%s options=%+v", name, made.dialer.local, u.prefer, u.text, o)
+	key := fmt.Sprintf("%s local=%v prefer=%d%s options=%+v", name, made.dialer.local.String(), u.prefer, u.text, o)
 	if s.checked() {
 		key += fmt.Sprintf(" check=%v/%v port=%d uri=%s fall=%d rise=%d header=%d connect=%v",
 			s.checkEvery(), s.checkTimeout(), s.check.port, s.check.uri, s.check.fall, s.check.rise, s.header, s.connectTimeout())

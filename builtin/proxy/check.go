@@ -38,14 +38,14 @@ func (s *settings) setHealthTLS(n *sdk.Node) error {
 	u.tls.on = true
 	s.check.tls = &u
 	if err == nil && u.tls.name != nil && len(u.tls.name.Facts()) > 0 {
-		err = errNoFacts(n.Pos)
+		err = errNoFacts(n.Pos, "tls_server_name")
 	}
 	return err
 }
 
-// errNoFacts is the error of checks with a placeholder.
-func errNoFacts(p sdk.Pos) error {
-	return sdk.Errorf(p, "a check has no connection to fill tls_server_name in from: write a name without placeholders, or no health_ options")
+// errNoFacts is the error of checks whose option has a placeholder.
+func errNoFacts(p sdk.Pos, option string) error {
+	return sdk.Errorf(p, "a check has no connection to fill %s in from: write it without placeholders, or no health_ options", option)
 }
 
 func (s *settings) setHealthPort(n *sdk.Node) error {

@@ -24,6 +24,9 @@ type chosen struct {
 }
 
 func (t *chosen) find(ctx context.Context, c host.View, a *upstream.Attempts, wait bool) (place, error) {
+	if p, ok := t.socket(c); ok {
+		return p, nil
+	}
 	name, port, err := t.expand(c)
 	if err != nil {
 		return place{}, err
@@ -38,7 +41,7 @@ func (t *chosen) find(ctx context.Context, c host.View, a *upstream.Attempts, wa
 	}
 	to := netip.AddrPortFrom(addr, port)
 	if t.guard != nil {
-		if err := t.guard.permits(name, to, c.Own); err != nil {
+		if err := t.guard.permits(name, to, t.own(c)); err != nil {
 			return place{}, err
 		}
 	}
@@ -125,6 +128,7 @@ func crowd(a netip.Addr) netip.Prefix {
 type guard struct {
 	names    []string // lower case; "*.example.com" is exactly one label
 	prefixes []netip.Prefix
+	written  bool // the operator wrote the addresses, in a map: all are allowed but the listener of the connection
 }
 
 func (g *guard) empty() bool { return len(g.names) == 0 && len(g.prefixes) == 0 }
@@ -147,7 +151,7 @@ func (g *guard) permits(name string, to netip.AddrPort, own func(netip.AddrPort)
 	switch {
 	case !exact && leadsTo(to, own):
 		return clientErrorf("connecting to %s: a listener of this program", to)
-	case inRange:
+	case inRange, g.written:
 		return nil
 	case what != "":
 		return clientErrorf("connecting to %s: it is %s, which clients may not choose without allow %s", to, what, addr.WithZone(""))

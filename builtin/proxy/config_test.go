@@ -48,9 +48,8 @@ func TestEveryErrorOfTheConstructorSaysWhereAndWhatToWrite(t *testing.T) {
 		"proxy {\nupstream a:1 {\nmax_connections 0\n}\n}":                                  `D:3:17: max_connections must be at least 1`,
 		"proxy {\nupstream a:1 {\nlocal_addr 10.0.0.1 10.0.0.2\n}\n}":                       `D:3:21: 10.0.0.2 is a second IPv4 address beside 10.0.0.1: write one of each family`,
 		"proxy {\nupstream a:1 {\nlocal_addr ::1\nlocal_addr ::2\n}\n}":                     `D:4:12: ::2 is a second IPv6 address beside ::1: write one of each family`,
-		"proxy {\nupstream a:1 {\nlocal_addr ::1 10.0.0.1\n}\n}":                            `D:2:10: "a:1" can be of either family and local_addr has an address of each: write resolver_preference ipv4_only or ipv6_only beside it`,
-		"proxy {\nupstream {\ndial [::2]:1 10.0.0.2:1\nlocal_addr ::1 10.0.0.1\n}\n}":       `D:3:14: "[::2]:1" and "10.0.0.2:1" are of two families and get the same bytes: write local_addr for one family, or none`,
-		"proxy {\nupstream a:1 {\nlocal_addr {vars.from}\n}\n}":                             `D:3:12: "{vars.from}" has a placeholder, and local_addr is the same for all connections: write the address itself`,
+		"proxy {\nupstream a:1 {\nlocal_addr {vars.from} {conn.local_ip}\n}\n}":             `D:3:24: "{conn.local_ip}" is a second placeholder beside {vars.from}: write one`,
+		"proxy {\nhealth_interval 1s\nupstream a:1 {\nlocal_addr {vars.from}\n}\n}":         `D:3:1: a check has no connection to fill local_addr in from: write it without placeholders, or no health_ options`,
 		"proxy unix//run/a.sock|0660":                                                       `D:1:7: "unix//run/a.sock|0660": the mode 0660 is for who listens on a socket: write unix//run/a.sock`,
 		"proxy {\nupstream a:1 {\nlocal_addr 10.0.0.1:5\n}\n}":                              `D:3:12: "10.0.0.1:5" is no address: write local_addr 10.0.0.5, without a port`,
 		"proxy {\nupstream unix//a {\nlocal_addr 10.0.0.1\n}\n}":                            `D:2:10: "unix//a": local_addr means nothing to a Unix socket`,
@@ -86,7 +85,7 @@ func TestEveryErrorOfTheConstructorSaysWhereAndWhatToWrite(t *testing.T) {
 		"proxy {\nupstream a:1 {\ntls\ntls_trust_pool " + empty + "\n}\n}":                 `D:4:16: ` + empty + ` holds no certificate in PEM: write the file of an authority`,
 		"proxy {\nupstream a:1 {\ntls\ntls_client_auth /nowhere.pem /no.key\n}\n}":         `D:4:17: reading the certificate /nowhere.pem and its key /no.key: open /nowhere.pem: no such file or directory`,
 		"proxy {\nupstream a:1 {\ntls\ntls_server_name \"{x\"\n}\n}":                       `D:4:17: "{x" has a brace without its partner: write a placeholder as {tls.server_name}`,
-		"proxy {\nhealth_interval 1s\nupstream a:1 {\ntls\ntls_server_name {vars.x}\n}\n}": `D:3:1: a check has no connection to fill tls_server_name in from: write a name without placeholders, or no health_ options`,
+		"proxy {\nhealth_interval 1s\nupstream a:1 {\ntls\ntls_server_name {vars.x}\n}\n}": `D:3:1: a check has no connection to fill tls_server_name in from: write it without placeholders, or no health_ options`,
 
 		// Found by the description, before the constructor.
 		"proxy a:1 {\nlb_polcy first\n}":                 `lb_polcy`,

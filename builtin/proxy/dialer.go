@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/netip"
 	"time"
 
 	"dwaar.dev/dwaar/host"
@@ -14,7 +13,7 @@ import (
 
 // dialer is how connections to the addresses of one upstream are made.
 type dialer struct {
-	local   netip.Addr // the zero Addr: the kernel chooses
+	local   localAddrs
 	header  version
 	secured *secured // nil: no TLS
 	checks  *secured // TLS of checks where secured has none; nil: none
@@ -135,13 +134,22 @@ func (f *followed) NetConn() net.Conn { return f.Conn }
 func (d *dialer) find(ctx context.Context, c host.View, t target, a *upstream.Attempts) (place, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
-	return t.find(ctx, c, a, true)
+	return d.locate(ctx, c, t, a, true)
+}
+
+// locate asks where the next attempt goes, and where it comes from.
+func (d *dialer) locate(ctx context.Context, c host.View, t target, a *upstream.Attempts, wait bool) (place, error) {
+	p, err := t.find(ctx, c, a, wait)
+	if err == nil {
+		p.local, err = d.local.of(c, p.addr)
+	}
+	return p, err
 }
 
 // attempt is one attempt to reach p, which counts for no upstream.
 func (d *dialer) attempt(c host.View, p place, header []byte) upstream.Dial {
 	return upstream.Dial{
-		Network: p.network, Addr: p.addr, Path: p.path, Local: d.local, First: header, Timeout: d.timeout,
+		Network: p.network, Addr: p.addr, Path: p.path, Local: p.local, First: header, Timeout: d.timeout,
 		Secure: func(ctx context.Context, conn net.Conn) (net.Conn, error) { return d.secure(ctx, c, conn, p) },
 	}
 }

@@ -4,14 +4,19 @@ import (
 	"net/netip"
 	"strings"
 
+	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/sdk"
 )
 
 // localAddrs are where an upstream is connected from: at most one address of each
-// family. With one alone, only its family is used; with none, the kernel chooses.
-type localAddrs struct{ v4, v6 netip.Addr }
+// family, and one that a placeholder stands for. With an address of one family alone, only
+// that family is used; with none, the kernel chooses.
+type localAddrs struct {
+	v4, v6 netip.Addr
+	chosen *host.Template // nil: there is no placeholder
+}
 
-// setLocal reads bare addresses.
+// setLocal reads bare addresses and placeholders.
 func (u *entry) setLocal(n *sdk.Node) error {
 	var errs sdk.Errors
 	for _, w := range n.Args {
@@ -21,11 +26,11 @@ func (u *entry) setLocal(n *sdk.Node) error {
 }
 
 func (l *localAddrs) add(w sdk.Word) error {
+	if strings.Contains(w.Text, "{") {
+		return l.addChosen(w)
+	}
 	ip, err := netip.ParseAddr(w.Text)
-	switch {
-	case strings.Contains(w.Text, "{"):
-		return sdk.Errorf(w.Pos, "%q has a placeholder, and local_addr is the same for all connections: write the address itself", w.Text)
-	case err != nil || ip.Zone() != "":
+	if err != nil || ip.Zone() != "" {
 		return sdk.Errorf(w.Pos, "%q is no address: write local_addr 10.0.0.5, without a port", w.Text)
 	}
 	of, family := &l.v6, "IPv6"
@@ -39,7 +44,61 @@ func (l *localAddrs) add(w sdk.Word) error {
 	return nil
 }
 
-func (l localAddrs) none() bool { return l == localAddrs{} }
+func (l *localAddrs) addChosen(w sdk.Word) error {
+	if l.chosen != nil {
+		return sdk.Errorf(w.Pos, "%q is a second placeholder beside %s: write one", w.Text, l.chosen)
+	}
+	t, err := host.ParseTemplate(w)
+	l.chosen = &t
+	return err
+}
+
+func (l *localAddrs) none() bool { return *l == localAddrs{} }
+
+// String tells addresses apart.
+func (l *localAddrs) String() string {
+	text := l.v4.String() + " " + l.v6.String()
+	if l.chosen != nil {
+		text += " " + l.chosen.String()
+	}
+	return text
+}
+
+// of returns where a connection to an address comes from; the zero Addr leaves that to the
+// kernel. What a placeholder stands for counts where it is of the address's family.
+func (l *localAddrs) of(c host.View, to netip.AddrPort) (netip.Addr, error) {
+	if l.chosen != nil && c != nil && to.IsValid() {
+		text, err := l.chosen.Expand(c.Get)
+		if err != nil {
+			return netip.Addr{}, clientErrorf("filling in local_addr %s: %w", l.chosen, err)
+		}
+		ip, err := addrOf(text)
+		if err != nil {
+			return netip.Addr{}, clientErrorf("filling in local_addr %s: %q is no address", l.chosen, text)
+		}
+		if ip.Is4() == to.Addr().Is4() {
+			return ip, nil
+		}
+	}
+	switch {
+	case !to.IsValid():
+		return netip.Addr{}, nil
+	case to.Addr().Is4():
+		return l.v4, nil
+	}
+	return l.v6, nil
+}
+
+// addrOf reads an address. A port behind it, as {conn.local_addr} has one, is left to the
+// kernel all the same.
+func addrOf(text string) (netip.Addr, error) {
+	ip, err := netip.ParseAddr(text)
+	if err != nil {
+		both, wrong := netip.ParseAddrPort(text)
+		ip, err = both.Addr(), wrong
+	}
+	return ip.Unmap().WithZone(""), err
+}
 
 // family is what local_addr, resolver_preference and tcp4/ or tcp6/ leave of the
 // families.
@@ -62,49 +121,10 @@ func (u *entry) family(a address) (preference, error) {
 
 func (u *entry) localFamily() preference {
 	switch {
-	case u.local.v4.IsValid() == u.local.v6.IsValid():
+	case u.local.chosen != nil || u.local.v4.IsValid() == u.local.v6.IsValid():
 		return anyFamily
 	case u.local.v4.IsValid():
 		return v4Only
 	}
 	return v6Only
-}
-
-// from returns where connections to the addresses come from; the zero Addr leaves that
-// to the kernel. Faults that family finds are not told again.
-func (u *entry) from(addrs []address) (netip.Addr, error) {
-	var from netip.Addr
-	if u.local.none() {
-		return from, nil
-	}
-	for i, a := range addrs {
-		local := u.localFor(a)
-		switch {
-		case !local.IsValid():
-			return from, sdk.Errorf(a.word.Pos, "%q can be of either family and local_addr has an address of each: write resolver_preference ipv4_only or ipv6_only beside it", a.word.Text)
-		case i > 0 && local != from:
-			return from, sdk.Errorf(a.word.Pos, "%q and %q are of two families and get the same bytes: write local_addr for one family, or none", addrs[0].word.Text, a.word.Text)
-		}
-		from = local
-	}
-	return from, nil
-}
-
-// localFor returns the local address of the family that connections to a have, or none
-// if they may have either.
-func (u *entry) localFor(a address) netip.Addr {
-	family, _ := u.family(a)
-	if ip, err := netip.ParseAddr(a.host); err == nil {
-		family = v6Only
-		if ip.Unmap().Is4() {
-			family = v4Only
-		}
-	}
-	switch family {
-	case v4Only:
-		return u.local.v4
-	case v6Only:
-		return u.local.v6
-	}
-	return netip.Addr{}
 }

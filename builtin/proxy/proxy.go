@@ -146,7 +146,7 @@ func (h *Handler) plan(ctx context.Context, c host.View, last error, wait bool) 
 // once is not asked for without end.
 func (h *Handler) find(ctx context.Context, c host.View, t *taken, a *upstream.Attempts, wait bool) (place, error) {
 	if !wait {
-		return t.target.find(ctx, c, a, false)
+		return t.dialer.locate(ctx, c, t.target, a, false)
 	}
 	if t.after > 0 {
 		if err := upstream.Pause(ctx, t.after); err != nil {
@@ -155,13 +155,13 @@ func (h *Handler) find(ctx context.Context, c host.View, t *taken, a *upstream.A
 	}
 	ctx, cancel := context.WithTimeout(ctx, h.timeout)
 	defer cancel()
-	return t.target.find(ctx, c, a, true)
+	return t.dialer.locate(ctx, c, t.target, a, true)
 }
 
 // fill says in d how to reach p.
 func (h *Handler) fill(d *upstream.Dial, c host.View, m *member, p place) {
 	d.Network, d.Addr, d.Path, d.More = p.network, p.addr, p.path, p.more
-	d.Local = m.dialer.local
+	d.Local = p.local
 	d.First = m.dialer.header.of(c.Flow())
 	if m.dialer.extends(p) {
 		d.Secure = func(ctx context.Context, conn net.Conn) (net.Conn, error) {

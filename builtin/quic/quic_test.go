@@ -89,6 +89,7 @@ func TestFactsOfRealClients(t *testing.T) {
 		"ngtcp2-reserved":        {"version": "0x1a2a3a4a"},
 		"ngtcp2-v2draft":         {"version": "0x709a50c4"},
 		"quic-go":                facts("v1", "app.example.com", "h3"),
+		"quic-go-http3":          facts("v1", "app.example.com", "h3"),
 		"quic-go-classic":        facts("v1", "app.example.com", "h3,hq-interop"),
 		"quic-go-no-name":        {"version": "v1", "tls.alpn": "h3", "tls.version": "tls1.3"},
 		"quic-go-resume":         facts("v1", "app.example.com", "h3"),

@@ -224,7 +224,13 @@ func TestWhatTheHandshakeMadeKnownIsThereForMatchersAndTheLog(t *testing.T) {
 		"tls.client.serial":      "4711",
 		"tls.client.fingerprint": hex.EncodeToString(print[:]),
 		"tls.client.san":         "client.example",
-		"the.flow":               "a.example h2 TLS 1.3",
+
+		"tls.client.san.dns_names": "client.example", "tls.client.san.dns_names.0": "client.example",
+		"tls.client.subject.common_name": "known", "tls.client.subject.common_name.0": "known",
+		"tls.client.subject.organization": "test", "tls.client.subject.organization.0": "test",
+		"tls.client.issuer.common_name": "test authority", "tls.client.issuer.common_name.0": "test authority",
+
+		"the.flow": "a.example h2 TLS 1.3",
 	}
 	if _, got := s.Ended(t); !cmp.Equal(want, got) {
 		t.Errorf("(-want +got):\n%s", cmp.Diff(want, got))

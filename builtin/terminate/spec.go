@@ -193,7 +193,7 @@ func selectionTable() []sdk.Option[policySettings] {
 }
 
 func facts() []sdk.Fact {
-	return []sdk.Fact{
+	all := []sdk.Fact{
 		{Key: "server_name", Doc: "the name the client asked for, lower case"},
 		{Key: "version", Doc: "tls1.2 or tls1.3"},
 		{Key: "proto", Doc: "the application protocol that was chosen (ALPN)"},
@@ -206,6 +206,10 @@ func facts() []sdk.Fact {
 		{Key: "client.san", Doc: "its names and addresses, with commas between"},
 		{Key: "client.verified", Doc: "true if it was verified against a trust pool, else false"},
 	}
+	for _, l := range lists() {
+		all = append(all, sdk.Fact{Key: l.key, Doc: l.doc})
+	}
+	return all
 }
 
 // The words of options with fixed choices, and what they stand for.

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"strconv"
-	"strings"
 
 	"dwaar.dev/dwaar/builtin/terminate/internal/keys"
 	"dwaar.dev/dwaar/host"
@@ -38,26 +37,17 @@ func tellClient(c host.Conn, cert *x509.Certificate, verified bool) {
 	fact(c, "client.subject", cert.Subject.String())
 	fact(c, "client.issuer", cert.Issuer.String())
 	fact(c, "client.san", alternatives(cert))
+	for _, l := range lists() {
+		l.tell(c, cert)
+	}
 }
 
-// alternatives lists a certificate's names. A name with a comma, which could pass
-// for two, is left out.
+// alternatives lists a certificate's names of all kinds.
 func alternatives(cert *x509.Certificate) string {
 	names := append([]string(nil), cert.DNSNames...)
-	for _, ip := range cert.IPAddresses {
-		names = append(names, ip.String())
-	}
+	names = append(names, addressesOf(cert)...)
 	names = append(names, cert.EmailAddresses...)
-	for _, u := range cert.URIs {
-		names = append(names, u.String())
-	}
-	whole := names[:0]
-	for _, name := range names {
-		if !strings.Contains(name, ",") {
-			whole = append(whole, name)
-		}
-	}
-	return strings.Join(whole, ",")
+	return joined(append(names, urisOf(cert)...))
 }
 
 // fact records a fact that is there. One that the connection has no room for is

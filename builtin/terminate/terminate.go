@@ -53,6 +53,7 @@ import (
 // is loaded.
 func New(b host.Builder, n *sdk.Node) (host.Handler, error) {
 	var errs sdk.Errors
+	supply(b)
 	s := &settings{spoken: spoken{b: b}, timeout: defaultTimeout}
 	errs.Add(n.Pos, sdk.Apply(s, n.Block, handlerTable()))
 	s.warn(n)

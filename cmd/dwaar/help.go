@@ -232,15 +232,29 @@ const placeholdersHelp = `A word like {tls.server_name} stands for a fact: somet
 found, and that therefore every connection has that comes to this place. A fact
 that no connection can have there is an error when the file is loaded. {$NAME} is
 the environment's when the file is read, {env.NAME} when a connection is handled.
+The time of {time.now}, {conn.wrap_time} and the like is the one at which the
+connection was accepted.
 `
+
+// everyFact returns the placeholders that every connection has.
+func everyFact() []string {
+	var all []string
+	for _, f := range host.ConnFacts() {
+		all = append(all, "{conn."+f+"}")
+	}
+	for _, f := range host.TimeFacts() {
+		all = append(all, "{time."+f+"}")
+	}
+	return all
+}
 
 // listPlaceholders prints every fact that there can be.
 func listPlaceholders(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString(placeholdersHelp)
 	b.WriteString("\nOf every connection, as far as its network has it:\n")
-	for _, f := range host.ConnFacts() {
-		fmt.Fprintf(&b, "  {conn.%s}\n", f)
+	for _, f := range everyFact() {
+		fmt.Fprintf(&b, "  %s\n", f)
 	}
 	for _, g := range groups(graph.Grammar(registry())) {
 		for _, s := range g.specs {

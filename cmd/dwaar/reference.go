@@ -5,7 +5,6 @@ import (
 	"io"
 	"strings"
 
-	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/graph"
 	"dwaar.dev/dwaar/host/schema"
 	"dwaar.dev/dwaar/sdk"
@@ -30,11 +29,11 @@ func writeReference(w io.Writer) error {
 		}
 	}
 	b.WriteString("\n## Placeholders\n\n" + placeholdersHelp + "\nEvery connection has, as far as its network does: ")
-	for i, f := range host.ConnFacts() {
+	for i, f := range everyFact() {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		fmt.Fprintf(&b, "`{conn.%s}`", f)
+		fmt.Fprintf(&b, "`%s`", f)
 	}
 	b.WriteString(".\n")
 	_, err := io.WriteString(w, b.String())

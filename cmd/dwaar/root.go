@@ -96,7 +96,7 @@ func newRoot(a *app) *cobra.Command {
 	root.AddCommand(
 		serveCommand(a), validateCommand(a), fmtCommand(a), adaptCommand(a), explainCommand(a),
 		reloadCommand(a), drainCommand(a), statusCommand(a), connectionsCommand(a), upstreamsCommand(a),
-		decisionsCommand(a), statsCommand(a), versionCommand(a), pluginCommand(a), compileCommand(a),
+		decisionsCommand(a), mapCommand(a), statsCommand(a), versionCommand(a), pluginCommand(a), compileCommand(a),
 	)
 	root.SetHelpCommand(helpCommand(a))
 	return root

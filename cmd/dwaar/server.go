@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/oklog/run"
 
+	"dwaar.dev/dwaar/builtin/mapfile"
 	"dwaar.dev/dwaar/cmd/dwaar/internal/process"
 	"dwaar.dev/dwaar/host/config"
 	"dwaar.dev/dwaar/host/control"
@@ -137,7 +140,7 @@ func (s *server) drained(l *life) error {
 // does its work.
 func (s *server) answer(ctx context.Context, socket *control.Socket) error {
 	c := &control.Server{Log: s.log, Program: control.Program{
-		Engine: s.engine, About: s.aboutNow, Upstreams: s.upstreams, Names: s.names, Plugins: s.plugins,
+		Engine: s.engine, About: s.aboutNow, Upstreams: s.upstreams, Names: s.names, Plugins: s.plugins, Maps: s.maps,
 		Reload: s.reload,
 		Drain:  s.drain,
 	}}
@@ -201,6 +204,30 @@ func (s *server) names() []names.Stats {
 		stats = append(stats, p.Stats())
 	}
 	return stats
+}
+
+// maps are those of the configuration that serves: of two with one name, which are there
+// while one takes the place of the other, the one that began last.
+func (s *server) maps() []control.MapTable {
+	latest := map[string]*mapfile.Map{}
+	for _, m := range share.All[*mapfile.Map](s.store) {
+		if other := latest[m.Name()]; m.Since() > 0 && (other == nil || m.Since() > other.Since()) {
+			latest[m.Name()] = m
+		}
+	}
+	var tables []control.MapTable
+	for _, name := range slices.Sorted(maps.Keys(latest)) {
+		m := latest[name]
+		about := func() control.Map {
+			s := m.State()
+			return control.Map{
+				Name: s.Name, File: s.File, Kind: s.Kind, Keys: s.Keys, Changes: s.Changes,
+				Versions: s.Swaps, Failures: s.Failures, Error: s.Error,
+			}
+		}
+		tables = append(tables, control.MapTable{Name: name, About: about, Find: m.Find, All: m.All, Set: m.Set, Delete: m.Delete})
+	}
+	return tables
 }
 
 // plugins are those of the configuration that serves. What is left of others, as long as

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"syscall"
 )
@@ -75,6 +76,44 @@ func (c *Client) Decisions(ctx context.Context, last int) ([]Decision, error) {
 func (c *Client) Stats(ctx context.Context) (string, error) {
 	text, err := c.do(ctx, http.MethodGet, "/stats")
 	return string(text), err
+}
+
+// Maps lists the maps of the configuration that serves.
+func (c *Client) Maps(ctx context.Context) ([]Map, error) {
+	return ask[[]Map](ctx, c, http.MethodGet, "/maps")
+}
+
+// MapLines returns all keys and values of a map, a line each.
+func (c *Client) MapLines(ctx context.Context, name string) ([]byte, error) {
+	return c.do(ctx, http.MethodGet, mapPath(name))
+}
+
+// MapValue looks a key up as it is done for connections.
+func (c *Client) MapValue(ctx context.Context, name, key string) (MapValue, error) {
+	return ask[MapValue](ctx, c, http.MethodGet, mapPath(name, "key", key))
+}
+
+// SetMap gives a key of a map a value until its file changes.
+func (c *Client) SetMap(ctx context.Context, name, key, value string) (Map, error) {
+	return ask[Map](ctx, c, http.MethodPut, mapPath(name, "key", key, "value", value))
+}
+
+// DeleteMap takes a key out of a map until its file changes.
+func (c *Client) DeleteMap(ctx context.Context, name, key string) (Map, error) {
+	return ask[Map](ctx, c, http.MethodDelete, mapPath(name, "key", key))
+}
+
+// mapPath returns what to ask for about a map; pairs are names and values.
+func mapPath(name string, pairs ...string) string {
+	path := "/maps/" + url.PathEscape(name)
+	if len(pairs) == 0 {
+		return path
+	}
+	query := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		query.Set(pairs[i], pairs[i+1])
+	}
+	return path + "?" + query.Encode()
 }
 
 func ask[T any](ctx context.Context, c *Client, method, path string) (T, error) {

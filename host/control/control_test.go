@@ -73,6 +73,7 @@ func program() control.Program {
 		Plugins: func() control.Plugins {
 			return control.Plugins{Plugins: plugins(), Compilations: map[string]uint64{"cached": 3}}
 		},
+		Maps:   func() []control.MapTable { return nil },
 		Reload: func(context.Context) error { return nil },
 		Drain:  func() {},
 	}

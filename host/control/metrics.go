@@ -61,6 +61,9 @@ const (
 	mShadow
 	mRecords
 	mCompilations
+	mMapKeys
+	mMapChanges
+	mMapVersions
 	metricCount
 )
 
@@ -104,6 +107,10 @@ func metrics() [metricCount]metric {
 		mShadow:       {"dwaar_plugin_shadow_total", "Evaluations that were copied for the shadow of a plugin: agreed, disagreed, unanswered or dropped", counter, []string{"plugin", "result"}},
 		mRecords:      {"dwaar_plugin_records_total", "Evaluations of a plugin that were to be recorded: written or dropped", counter, []string{"plugin", "result"}},
 		mCompilations: {"dwaar_plugin_compilations_total", "Modules whose machine code was needed: compiled, cached, failed; and damaged, those of the compiled whose kept code was", counter, []string{"result"}},
+
+		mMapKeys:     {"dwaar_map_keys", "Keys of a map that lead to a value now", gauge, []string{"map"}},
+		mMapChanges:  {"dwaar_map_changes", "Keys of a map that were set or deleted by command since its file was read", gauge, []string{"map"}},
+		mMapVersions: {"dwaar_map_versions_total", "New versions of a map's file, by result: ok, or failed where it could not be used and the old one stays", counter, []string{"map", "result"}},
 	}
 }
 
@@ -150,6 +157,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 		p.names(c.program.Names())
 	}
 	p.plugins(c.program.Plugins())
+	p.maps(c.program.Maps())
 }
 
 func (p put) engine(s *engine.Stats) {
@@ -267,6 +275,17 @@ func (p put) plugins(all Plugins) {
 	}
 	for result, n := range all.Compilations {
 		p(mCompilations, float64(n), result)
+	}
+}
+
+// maps are as many series as the configuration declares maps.
+func (p put) maps(all []MapTable) {
+	for i := range all {
+		m := all[i].About()
+		p(mMapKeys, float64(m.Keys), m.Name)
+		p(mMapChanges, float64(m.Changes), m.Name)
+		p(mMapVersions, float64(m.Versions), m.Name, "ok")
+		p(mMapVersions, float64(m.Failures), m.Name, "failed")
 	}
 }
 

@@ -56,6 +56,7 @@ type Program struct {
 	Upstreams func() []upstream.State // configured ones, and those that connections still hold
 	Names     func() []names.Stats    // what resolves host names; nil: nothing does
 	Plugins   func() Plugins          // of the current configuration
+	Maps      func() []MapTable       // of the current configuration, by name
 
 	// Reload reads the configuration anew. An error that is sdk.Errors reaches the
 	// client with its places; after any error the old configuration serves on.
@@ -109,6 +110,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("POST /reload", s.reload)
 	mux.HandleFunc("POST /drain", s.drain)
 	mux.HandleFunc("DELETE /connections/{id}", s.kill)
+	s.handleMaps(mux)
 	mux.HandleFunc("/", unknown)
 	return mux
 }
@@ -158,8 +160,8 @@ func (s *Server) kill(w http.ResponseWriter, r *http.Request) {
 }
 
 func unknown(w http.ResponseWriter, r *http.Request) {
-	refuse(w, http.StatusNotFound, fmt.Errorf("%s %s is nothing to ask: GET /status, /connections, /upstreams, /stats, /decisions; "+
-		"POST /reload, /drain; DELETE /connections/ID", r.Method, r.URL.Path))
+	refuse(w, http.StatusNotFound, fmt.Errorf("%s %s is nothing to ask: GET /status, /connections, /upstreams, /stats, /decisions, /maps, /maps/NAME; "+
+		"POST /reload, /drain; PUT /maps/NAME; DELETE /connections/ID, /maps/NAME", r.Method, r.URL.Path))
 }
 
 // failure is the answer to what cannot be done.

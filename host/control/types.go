@@ -121,6 +121,24 @@ type Upstream struct {
 	BytesDown   uint64    `json:"bytes_down"`           // and from it
 }
 
+// Map is a map of the configuration that serves.
+type Map struct {
+	Name     string `json:"name"`            // in the configuration
+	File     string `json:"file"`            // as it is named there
+	Kind     string `json:"kind"`            // of its keys: names, exact, prefixes, addresses
+	Keys     int    `json:"keys"`            // that lead to a value now
+	Changes  int    `json:"changes"`         // keys that were set or deleted here since the file was read
+	Versions uint64 `json:"versions"`        // new versions of the file that were taken since it was first read
+	Failures uint64 `json:"failures"`        // versions that were not
+	Error    string `json:"error,omitempty"` // why the file as it is now is not used; empty: it is
+}
+
+// MapValue is what a map has for a key.
+type MapValue struct {
+	Key   string `json:"key"`   // that was looked up
+	Value string `json:"value"` // that it leads to
+}
+
 // Decision is how one connection was routed.
 type Decision struct {
 	Time     time.Time `json:"time"`             // when

@@ -331,6 +331,8 @@ func knows(known map[string]bool, name string) bool {
 		return true
 	case "conn":
 		return slices.Contains(host.ConnFacts(), key)
+	case "time":
+		return slices.Contains(host.TimeFacts(), key)
 	}
 	last := name[:max(strings.LastIndexByte(name, '.'), 0)]
 	return known[name] || known[of+".*"] || known[last+".*"]
@@ -342,30 +344,6 @@ func factSet(names []string) map[string]bool {
 		set[n] = true
 	}
 	return set
-}
-
-// factHint says which facts there are.
-func factHint(known map[string]bool, name string) string {
-	of, _, _ := strings.Cut(name, ".")
-	var near []string
-	for k := range maps.Keys(known) {
-		if strings.HasPrefix(k, of+".") {
-			near = append(near, "{"+k+"}")
-		}
-	}
-	if of == "conn" {
-		for _, key := range host.ConnFacts() {
-			near = append(near, "{conn."+key+"}")
-		}
-	}
-	sort.Strings(near)
-	if rest := strings.TrimPrefix(name, "vars."); rest != name && strings.Contains(rest, ".") {
-		return "a name without braces is a variable, write {" + rest + "} for the fact"
-	}
-	if len(near) == 0 {
-		return "name a matcher in the route's set, or a handler before this one, that sets it"
-	}
-	return "there are " + strings.Join(near, ", ")
 }
 
 func matcherEntry(r *host.Registry, name string) host.MatcherEntry {

@@ -1,6 +1,9 @@
 package route
 
-import "dwaar.dev/dwaar/sdk"
+import (
+	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/sdk"
+)
 
 // Explanation is how routes see one head, for people who wonder
 // why a connection went where it went.
@@ -36,7 +39,7 @@ type FactView struct{ Name, Value string }
 // connection, runs no handler, and says what each matcher answered. With final no more
 // bytes will come.
 func (rs *Routes) Explain(f *sdk.Flow, final bool) Explanation {
-	m := rs.NewMemo(f, nil)
+	m := rs.NewMemo(f, beforehand{f})
 	defer rs.Forget(f, m)
 	x := Explanation{Picked: -1}
 	picked, need, err := rs.Pick(f, m, final)
@@ -61,3 +64,12 @@ func (rs *Routes) Explain(f *sdk.Flow, final bool) Explanation {
 	}
 	return x
 }
+
+// beforehand is what is known of a connection before its first byte.
+type beforehand struct{ flow *sdk.Flow }
+
+// Get implements [sdk.Facts].
+func (b beforehand) Get(name string) (string, bool) { return host.FlowFact(b.flow, name) }
+
+// Set implements [sdk.Facts]. Matchers set facts of their phase, which keeps them.
+func (beforehand) Set(string, []byte) {}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/upstream"
 	"dwaar.dev/dwaar/sdk"
 )
@@ -53,52 +54,17 @@ func (s *Session) Set(key string, value []byte) { s.Facts().Put("vars", key, val
 // Get implements [host.View].
 func (s *Session) Get(name string) (string, bool) { return s.get(s.Flow(), name) }
 
-// get returns a fact. Those of conn.* are of the flow f, which Wrap may have made.
+// get returns a fact. Those that every connection has are of the flow f, which Wrap may
+// have made. Facts hold conn.peer_addr, which SetRemote records.
 func (s *Session) get(f *sdk.Flow, name string) (string, bool) {
 	if v, ok := s.Facts().Get(name); ok {
 		return v, true
 	}
-	of, key, _ := strings.Cut(name, ".")
-	switch of {
-	case "conn":
-		return s.connFact(f, key)
-	case "env":
-		if s.env.Getenv == nil {
-			return "", false
-		}
+	if key, ok := strings.CutPrefix(name, "env."); ok && s.env.Getenv != nil {
 		return s.env.Getenv(key), true
 	}
-	return "", false
-}
-
-// connFact returns a fact of [host.ConnFacts], without its "conn.". Facts hold
-// conn.peer_addr, which SetRemote records.
-func (s *Session) connFact(f *sdk.Flow, key string) (string, bool) {
-	side, what, _ := strings.Cut(key, "_")
-	switch {
-	case side == "remote":
-		return addrFact(f.Remote, what)
-	case side == "local":
-		return addrFact(f.Local, what)
-	case key == "listener":
-		return f.Listener, true
-	case key == "network":
-		return f.Network, true
-	case key == "id":
+	if name == "conn.id" {
 		return strconv.FormatUint(s.id, 10), true
 	}
-	return "", false
-}
-
-// addrFact returns a part of an address.
-func addrFact(a netip.AddrPort, what string) (string, bool) {
-	switch what {
-	case "addr":
-		return a.String(), a.IsValid()
-	case "ip":
-		return a.Addr().String(), a.IsValid()
-	case "port":
-		return strconv.Itoa(int(a.Port())), a.IsValid()
-	}
-	return "", false
+	return host.FlowFact(f, name)
 }

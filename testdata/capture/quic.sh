@@ -32,6 +32,7 @@ goflight quic-go-v2 -client quic-go -v2 -name V2.Example.com
 goflight quic-go-no-name -client quic-go -name ''
 goflight quic-go-resume -client quic-go -resume
 goflight quic-go-resume-classic -client quic-go -resume -classic
+goflight quic-go-http3 -client http3 # Debian's curl speaks no HTTP/3
 goflight x-net -client x-net
 goflight x-net-classic -client x-net -classic
 flight ngtcp2 bash -c 'ngtcp2 v1' 2>/dev/null

@@ -260,7 +260,7 @@ func toolRules() []rule {
 // hold matchers, whose rule is stricter.
 func handlers() []string {
 	return []string{
-		"builtin/closer/...", "builtin/echo/...", "builtin/postgrestls/...", "builtin/proxy/...",
+		"builtin/closer/...", "builtin/echo/...", "builtin/mapfile/...", "builtin/postgrestls/...", "builtin/proxy/...",
 		"builtin/proxyprotocol/...", "builtin/ratelimit/...", "builtin/setvars/...", "builtin/socks5/...",
 		"builtin/starttls/...", "builtin/subroute/...", "builtin/tarpit/...", "builtin/tee/...",
 		"builtin/terminate/...", "builtin/throttle/...",
@@ -282,12 +282,13 @@ func builtinRules() []rule {
 		tests:    []string{"sdk/...", "host/...", "builtin/..."},
 		why:      "builtin never imports graph, engine or wasm: a handler that holds routes gets them from its Builder",
 	}
-	http, addresses, list, openvpn, proxy := matcher, matcher, matcher, matcher, handler
+	http, addresses, list, openvpn, proxy, mapped := matcher, matcher, matcher, matcher, handler, handler
 	proxy.packages, proxy.modules = []string{"builtin/proxy"}, []string{"github.com/pires/go-proxyproto"}
 	http.packages, http.modules = []string{"builtin/http"}, []string{"golang.org/x/net/http2/hpack"}
 	openvpn.packages, openvpn.modules = []string{"builtin/openvpn"}, []string{"golang.org/x/crypto/blake2b", "golang.org/x/crypto/blake2s"}
 	addresses.packages, addresses.modules = []string{"builtin/remoteip", "builtin/localip"}, []string{"github.com/gaissmai/bart"}
 	list.packages, list.modules = []string{"builtin/remoteiplist"}, addresses.modules
+	mapped.packages, mapped.modules = []string{"builtin/mapfile"}, addresses.modules
 	list.imports = append([]string{"host", "host/files", "host/watch"}, matcher.imports...)
 	list.why = "builtin/remoteiplist is an actor beside its matcher: it follows a file and logs as actors do, and routes and runs nothing"
 	return []rule{
@@ -303,7 +304,7 @@ func builtinRules() []rule {
 			tests:    []string{"sdk/...", "host/realtest"},
 			why:      "builtin/internal holds wire formats that several matchers and handlers read: it knows the words at most",
 		},
-		proxy, handler, http, addresses, list, openvpn, matcher,
+		proxy, mapped, handler, http, addresses, list, openvpn, matcher,
 	}
 }
 

@@ -32,13 +32,14 @@ func (p *Plugin) AllRefused(t testing.TB, lines map[string]string) {
 	}
 }
 
-// emptyLines begin a PROXY header of version 2. Servers of line protocols pass over
-// them, so that a matcher cannot always say No to what follows.
-const emptyLines = "\r\n\r\n"
+// signature begins a PROXY header of version 2 (section 2.2 of its specification), with two
+// empty lines. Servers of line protocols pass over these, so that a matcher cannot always
+// say No to what follows.
+const signature = "\r\n\r\n\x00\r\nQUIT\n"
 
 // refused reports whether an answer to another protocol's head is one that may be given.
 func refused(got, head string) bool {
-	return got == "no" || len(head) <= 3 || got == "unknown" && strings.HasPrefix(head, emptyLines)
+	return got == "no" || len(head) <= 3 || got == "unknown" && strings.HasPrefix(head, signature)
 }
 
 // NoOther checks that the plugin of the protocol name, in a test beside it, says no to

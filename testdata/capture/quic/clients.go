@@ -10,9 +10,11 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3"
 	xnet "golang.org/x/net/quic"
 )
 
@@ -47,6 +49,21 @@ func (c *client) quicGo(ctx context.Context, addr *net.UDPAddr) error {
 		}
 		if s, err := conn.OpenStream(); err == nil {
 			_, _ = s.Write([]byte("early data"))
+		}
+	}()
+	return nil
+}
+
+// http3 asks for a page with quic-go's HTTP/3 client.
+func (c *client) http3(ctx context.Context, addr *net.UDPAddr) error {
+	t := &http3.Transport{TLSClientConfig: c.config(), QUICConfig: &quic.Config{Versions: []quic.Version{quic.Version1}}}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+addr.String()+"/", http.NoBody)
+	if err != nil {
+		return err
+	}
+	go func() {
+		if answer, err := t.RoundTrip(r); err == nil {
+			answer.Body.Close()
 		}
 	}()
 	return nil

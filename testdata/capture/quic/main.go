@@ -4,6 +4,7 @@
 //
 //	go run . PREFIX COMMAND…                 a command, with $ADDR, $HOST and $PORT
 //	go run . -client quic-go PREFIX          quic-go, in this program
+//	go run . -client http3 PREFIX            quic-go's client of HTTP/3, in this program
 //	go run . -client x-net PREFIX            golang.org/x/net/quic, in this program
 package main
 
@@ -24,7 +25,7 @@ import (
 func main() {
 	log.SetFlags(0)
 	var c client
-	kind := flag.String("client", "", "quic-go or x-net; none: a command")
+	kind := flag.String("client", "", "quic-go, http3 or x-net; none: a command")
 	flag.StringVar(&c.name, "name", "app.example.com", "the server name")
 	alpn := flag.String("alpn", "h3", "the protocols offered, comma-separated; none: no ALPN")
 	flag.BoolVar(&c.v2, "v2", false, "speak QUIC version 2; quic-go only")
@@ -43,6 +44,8 @@ func main() {
 	switch *kind {
 	case "quic-go":
 		err = c.quicGo(ctx, s.addr())
+	case "http3":
+		err = c.http3(ctx, s.addr())
 	case "x-net":
 		err = c.xNet(ctx, s.addr())
 	default:

@@ -198,17 +198,12 @@ func (m *maker) pool(l names.Limits) (*names.Pool, error) {
 
 // chosen makes a target of an address with placeholders.
 func (m *maker) chosen(a address, family preference) (target, error) {
-	pool, err := m.pool(names.Limits{
-		For: "clients", AtOnce: lookupsOfClients, PerCrowd: lookupsOfCrowd, Waiting: waitingLookups, MaxWait: longestWait,
-	})
+	pool, err := m.clientPool()
 	if err != nil {
 		return nil, err
 	}
 	t := &chosen{prefer: family, pool: pool}
-	if t.host, err = host.ParseTemplate(sdk.Word{Text: a.host, Pos: a.word.Pos}); err != nil {
-		return nil, err
-	}
-	if t.port, err = host.ParseTemplate(sdk.Word{Text: a.port, Pos: a.word.Pos}); err != nil {
+	if t.host, t.port, err = templates(a); err != nil {
 		return nil, err
 	}
 	if open := m.watch(t, a); open && m.settings.guard.empty() && !hasDomain(a.host) {
@@ -238,6 +233,21 @@ func (m *maker) watch(t *chosen, a address) (open bool) {
 		t.guard = &guard{m.settings.guard.names, m.settings.guard.prefixes, m.settings.guard.empty()}
 	}
 	return open
+}
+
+// clientPool shares what resolves names that clients choose.
+func (m *maker) clientPool() (*names.Pool, error) {
+	return m.pool(names.Limits{
+		For: "clients", AtOnce: lookupsOfClients, PerCrowd: lookupsOfCrowd, Waiting: waitingLookups, MaxWait: longestWait,
+	})
+}
+
+// templates reads host and port of an address with placeholders.
+func templates(a address) (name, port host.Template, err error) {
+	if name, err = host.ParseTemplate(sdk.Word{Text: a.host, Pos: a.word.Pos}); err == nil {
+		port, err = host.ParseTemplate(sdk.Word{Text: a.port, Pos: a.word.Pos})
+	}
+	return name, port, err
 }
 
 // hasDomain reports whether a literal domain stands behind the last placeholder. A

@@ -38,7 +38,7 @@ func TestEveryErrorOfTheConstructorSaysWhereAndWhatToWrite(t *testing.T) {
 		"proxy a.example:{}":                      `D:1:7: {} names no fact: write {vars.}, or a matcher's fact like {tls.server_name}`,
 
 		"proxy {\nupstream a:1 {\ntls\n}\nhealth_tls\n}":                                    `D:5:1: health_tls is for upstreams without TLS: the checks of these use their own tls_ options: leave it out`,
-		"proxy a:1 {\nhealth_tls {\ntls_server_name {vars.x}\n}\n}":                         `D:2:1: a check has no connection to fill tls_server_name in from: write a name without placeholders, or no health_ options`,
+		"proxy a:1 {\nhealth_tls {\ntls_server_name {vars.x}\n}\n}":                         `D:2:1: a check has no connection to fill tls_server_name in from: write it without placeholders, or no health_ options`,
 		"proxy a:1 {\nhealth_tls {\ntls_trust_pool /nowhere\n}\n}":                          `D:3:16: reading the authorities: open /nowhere: no such file or directory`,
 		"proxy a:1 {\nupstream\n}":                                                          `D:2:1: upstream has no address: write upstream HOST:PORT, or dial HOST:PORT in its block`,
 		"proxy {\nupstream a:1 {\nbackup\n}\n}":                                             `D:1:1: every upstream is a backup: one must not be`,

@@ -101,13 +101,7 @@ func (h *Handler) PlanWait(ctx context.Context, c host.View, last error) (upstre
 }
 
 func (h *Handler) plan(ctx context.Context, c host.View, last error, wait bool) (upstream.Dial, error) {
-	a := c.Attempts()
-	if a.By != h {
-		*a = upstream.Attempts{By: h}
-		if h.tryFor > 0 {
-			a.Began = time.Now()
-		}
-	}
+	a := h.attempts(c)
 	for {
 		t, err := h.take(c, a, last)
 		if err != nil {
@@ -132,7 +126,7 @@ func (h *Handler) plan(ctx context.Context, c host.View, last error, wait bool) 
 		case errors.Is(err, errSpent): // last is why
 			d.Failed(c.Log(), last)
 			continue
-		case errors.Is(err, errClient), errors.Is(err, names.ErrBusy):
+		case ofClients(err):
 			d.Dropped()
 		default:
 			d.Failed(c.Log(), err)
@@ -140,6 +134,22 @@ func (h *Handler) plan(ctx context.Context, c host.View, last error, wait bool) 
 		last = err
 	}
 }
+
+// attempts returns what the handler remembers of the connection.
+func (h *Handler) attempts(c host.View) *upstream.Attempts {
+	a := c.Attempts()
+	if a.By != h {
+		*a = upstream.Attempts{By: h}
+		if h.tryFor > 0 {
+			a.Began = time.Now()
+		}
+	}
+	return a
+}
+
+// ofClients reports whether an error comes of what clients chose, and proves nothing of an
+// upstream.
+func ofClients(err error) bool { return errors.Is(err, errClient) || errors.Is(err, names.ErrBusy) }
 
 // find asks where an attempt goes, within the time an attempt may take. If it may
 // wait it begins with the pause before the attempt, so that a name that fails at

@@ -74,19 +74,19 @@ func (e *Engine) owns(at netip.AddrPort, near bool) bool {
 	}
 	to := host.Plain(at).Addr()
 	for _, l := range listeners {
-		if !to.IsUnspecified() && !(to.Is4() && l.v4 || to.Is6() && l.v6) {
-			continue
-		}
-		switch {
-		case l.addr == to:
-			return true
-		case to.IsUnspecified() && (l.addr.IsLoopback() || l.addr.IsUnspecified()):
-			return true
-		case l.addr.IsUnspecified() && (to.IsLoopback() || e.machine.has(to, near)):
+		if l.addr == to || to.IsUnspecified() && l.takesHere() || l.takesAll(to) && (to.IsLoopback() || e.machine.has(to, near)) {
 			return true
 		}
 	}
 	return false
+}
+
+// takesHere reports whether the listener takes connections to this machine by no address.
+func (l ownAddr) takesHere() bool { return l.addr.IsLoopback() || l.addr.IsUnspecified() }
+
+// takesAll reports whether the listener takes every address of the family of to.
+func (l ownAddr) takesAll(to netip.Addr) bool {
+	return l.addr.IsUnspecified() && (to.Is4() && l.v4 || to.Is6() && l.v6)
 }
 
 // ownsPath is owns for a Unix socket, which may be reached by several paths.

@@ -190,7 +190,11 @@ func (l *Listener) Dials(to host.Target) bool {
 	if !to.Addr.IsValid() {
 		return l.Network == "unix" && path.Clean(l.Path) == path.Clean(to.Path)
 	}
-	addr := to.Addr
+	return l.dials(to.Addr)
+}
+
+// dials is Dials for a TCP address.
+func (l *Listener) dials(addr netip.AddrPort) bool {
 	if !l.tcp() || l.Addr.Port() != addr.Port() || addr.Port() == 0 {
 		return false
 	}

@@ -1,6 +1,6 @@
 # The commands of this repository. Each is a line; what needs more is in .ci/.
 
-.PHONY: build test lint fmt fuzz differential bench fuel ci
+.PHONY: build test lint fmt fuzz differential mutate bench fuel ci
 
 # make fuzz FUZZTIME=60s FUZZ=FuzzHello
 FUZZTIME ?= 30s
@@ -8,6 +8,12 @@ FUZZ ?= .
 # make differential DIFFTIME=2h DIFF=tls
 DIFFTIME ?= 5m
 DIFF ?= .
+# make mutate PKG='./host/session ./host/loop' SAMPLE=100 SEED=2
+PKG ?= ./host/upstream ./host/control
+SAMPLE ?= 60
+SEED ?= 1
+FLOOR ?= 0
+MUTATE ?=
 BENCHTIME ?= 1s
 # make test ARGS='-run TestRelay ./host/relay'
 ARGS ?=
@@ -31,6 +37,9 @@ fuzz: # every fuzz target, or those that match FUZZ
 differential: # what matchers refuse, sent to real servers, DIFFTIME for each of those that match DIFF
 	.ci/install
 	CI=1 DIFFTIME=$(DIFFTIME) go test -count=1 -v -timeout 0 -run 'TestServersGoOn/$(DIFF)' ./cmd/internal/differential
+
+mutate: # faults in the code of PKG, SAMPLE of them, and which ones its tests do not find
+	go run ./cmd/internal/mutate -sample $(SAMPLE) -seed $(SEED) -floor $(FLOOR) $(MUTATE) $(PKG)
 
 bench: # every benchmark
 	.ci/bench $(BENCHTIME)

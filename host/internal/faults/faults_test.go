@@ -54,6 +54,16 @@ func faults() []fault {
 		{"first bytes are sent twice", "host/session/machine.go", "first[min(in.N, len(first)):]", "first[0:]", "./host/engine", "Heads|First"},
 		{"a connection that lands is not killed", "host/session/goroutine.go", "	s.Hold(&g.link)\n", "", "./host/engine", "Kills"},
 		{"an attempt that is under way is forgotten", "host/session/end.go", "	u.course.Drop()\n", "", "./host/session", "Random"},
+		{"outer bytes are taken for parsed inside", "sdk/flow.go", "fresh.facts, fresh.parsed = nil, nil, nil, nil", "fresh.facts = nil, nil, nil", "./sdk", "Fresh|Anew"},
+		{"what is there already is waited for", "host/route/cond.go", "	case n <= len(f.Head):", "	case n < len(f.Head):", "./host/route", "Needed"},
+		{"forgotten facts take room", "host/route/arena.go", "		a.bytes = a.bytes[:a.items[n].at]\n", "", "./host/route", "Facts"},
+		{"a continued phase has a deadline of its own", "host/route/phase.go", "rs.list.Own && rs.from == 0", "rs.list.Own", "./host/route", "Deadline"},
+		{"a full upstream loses its trial", "host/upstream/upstream.go", "		u.endTrial(trial)\n		return false, false", "		return false, false", "./host/upstream", "Trial"},
+		{"a PROXY header names the proxy as the client", "builtin/proxy/header.go", "v.header(f.Remote, f.Local)", "v.header(f.Local, f.Remote)", "./builtin/proxy", "Header"},
+		{"a check leaks its connection", "builtin/proxy/check.go", "	defer conn.Close()\n", "", "./builtin/proxy", "EveryCheck"},
+		{"a reload drains what it brings", "host/engine/drain.go", "if o.number < gen.number {", "if o.number <= gen.number {", "./host/engine", "BeforeItOnly"},
+		{"who is refused keeps the configuration", "host/engine/conn.go", "		t.gen.graph.Release()\n", "", "./host/engine", "RefusedKeeps"},
+		{"what a failed write took is not counted", "host/relay/half.go", "	h.n.Add(int64(n))\n	h.l.touch()\n	if err == nil {\n", "	h.l.touch()\n	if err == nil {\n		h.n.Add(int64(n))\n", "./host/relay", "Parts"},
 		{"a chain that does not end stops", "host/route/route.go", "		if !r.Chain.ends && i+1 < len(l.Routes) {", "		if false {", graph, laws},
 	}
 }

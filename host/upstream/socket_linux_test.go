@@ -1,0 +1,52 @@
+package upstream
+
+import (
+	"net"
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// option returns an option of the socket of a connection.
+func option(t *testing.T, c net.Conn, level, name int) (value int) {
+	t.Helper()
+	raw, err := c.(syscall.Conn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Control(func(fd uintptr) { value, err = syscall.GetsockoptInt(int(fd), level, name) }); err != nil {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+// Connections to upstreams are plain TCP, which can be spliced, and a dead one is found.
+func TestTheSocketOfAConnectionIsPlainTCPWithKeepalive(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	d := Dial{Network: "tcp", Addr: netip.MustParseAddrPort(l.Addr().String()), Timeout: time.Minute}
+	c, err := d.Connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for name, tc := range map[string]struct{ level, option, want int }{
+		"protocol":             {syscall.SOL_SOCKET, 38, syscall.IPPROTO_TCP}, // SO_PROTOCOL; MPTCP is another one
+		"keepalive":            {syscall.SOL_SOCKET, syscall.SO_KEEPALIVE, 1},
+		"silence before":       {syscall.IPPROTO_TCP, syscall.TCP_KEEPIDLE, 30},
+		"pause between probes": {syscall.IPPROTO_TCP, syscall.TCP_KEEPINTVL, 10},
+		"probes":               {syscall.IPPROTO_TCP, syscall.TCP_KEEPCNT, 3},
+	} {
+		if got := option(t, c, tc.level, tc.option); got != tc.want {
+			t.Errorf("%s: %d, want %d", name, got, tc.want)
+		}
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"strconv"
+	"strings"
 
 	"dwaar.dev/dwaar/host/relay"
 	"dwaar.dev/dwaar/host/upstream"
@@ -85,4 +87,36 @@ func ConnFacts() []string {
 		"remote_addr", "remote_ip", "remote_port", "local_addr", "local_ip", "local_port",
 		"listener", "network", "id", "peer_addr",
 	}
+}
+
+// ConnFact returns a fact of [ConnFacts] but conn.peer_addr, which SetRemote records, by
+// its key, "remote_ip". id is the number of the connection.
+func ConnFact(f *sdk.Flow, id uint64, key string) (string, bool) {
+	side, what, _ := strings.Cut(key, "_")
+	switch {
+	case side == "remote":
+		return addrFact(f.Remote, what)
+	case side == "local":
+		return addrFact(f.Local, what)
+	case key == "listener":
+		return f.Listener, true
+	case key == "network":
+		return f.Network, true
+	case key == "id":
+		return strconv.FormatUint(id, 10), true
+	}
+	return "", false
+}
+
+// addrFact returns a part of an address.
+func addrFact(a netip.AddrPort, what string) (string, bool) {
+	switch what {
+	case "addr":
+		return a.String(), a.IsValid()
+	case "ip":
+		return a.Addr().String(), a.IsValid()
+	case "port":
+		return strconv.Itoa(int(a.Port())), a.IsValid()
+	}
+	return "", false
 }

@@ -41,6 +41,8 @@ type Graph struct {
 type Settings struct {
 	GracePeriod time.Duration // how long a shutdown waits for connections
 	ReloadDrain time.Duration // after a reload, old connections end within it; 0: never
+
+	DecisionBytes int64 // first bytes that are kept of each of the last decisions; 0: none
 }
 
 // Server is a set of listeners with one list of routes.

@@ -26,7 +26,27 @@ func globalOptions() []sdk.Option[Settings] {
 			Name: "reload_drain", Doc: "After a reload, connections of the old configuration end within this time",
 			Args: []sdk.Arg{sdk.OrOff(sdk.One("D", sdk.Duration))}, Default: "off",
 		}, setLimit(func(s *Settings) *time.Duration { return &s.ReloadDrain })),
+		sdk.Line(sdk.Spec{
+			Name: "decision_bytes", Doc: "How many first bytes of each of the last 256 connections are kept, at most 16KiB, so that dwaar explain --id can say why they were routed as they were; they may hold passwords",
+			Args: []sdk.Arg{sdk.OrOff(sdk.One("SIZE", sdk.Size))}, Default: "off",
+		}, setDecisionBytes),
 	}
+}
+
+// maxDecisionBytes bounds what the last decisions hold together: 4 MiB.
+const maxDecisionBytes = 16 << 10
+
+func setDecisionBytes(s *Settings, n *sdk.Node) error {
+	s.DecisionBytes = 0
+	if sdk.IsOff(n.Args[0]) {
+		return nil
+	}
+	size, err := sdk.ParseSize(n.Args[0].Text)
+	if err == nil && (size < 1 || size > maxDecisionBytes) {
+		err = sdk.Errorf(n.Args[0].Pos, "decision_bytes %s: write a size from 1 to 16KiB, or off", n.Args[0].Text)
+	}
+	s.DecisionBytes = size
+	return err
 }
 
 // phaseOptions are those of every block with routes: of servers and subroutes.

@@ -49,6 +49,9 @@ func (e *evaluator) ask(i int) sdk.Answer {
 		}
 	}
 	if !e.waits(entry) {
+		if !e.known(entry) {
+			e.memo.asked = append(e.memo.asked, int32(i))
+		}
 		entry.answer, entry.phase = e.match(i, in), e.memo.phase
 		entry.datagrams = len(e.flow.Bounds)
 	}

@@ -11,6 +11,7 @@ import (
 type Memo struct {
 	entries []entry
 	facts   arena[found]
+	asked   []int32 // the instances that were asked, in that order
 
 	routes  *Routes
 	outer   sdk.Facts // the facts known before this phase; nil: none
@@ -43,6 +44,7 @@ func (m *Memo) reset(rs *Routes, outer sdk.Facts) {
 		m.phase = 1
 	}
 	m.facts.Truncate(0)
+	m.asked = m.asked[:0]
 	m.routes, m.outer, m.current = rs, outer, 0
 }
 

@@ -65,9 +65,10 @@ func (h *Heads) Used() int64 { return h.used.Load() }
 
 // retire keeps a setup for another session, with the memory of its parsed values.
 func (h *Heads) retire(u *setup) {
-	flow, facts := u.flow, u.facts
+	flow, facts, trail := u.flow, u.facts, u.trail
 	flow.Reset()
 	facts.Reset()
-	*u = setup{head: head{flow: flow}, facts: facts}
+	trail.Reset()
+	*u = setup{head: head{flow: flow}, facts: facts, trail: trail}
 	h.setups.Put(u)
 }

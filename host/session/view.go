@@ -3,9 +3,9 @@ package session
 import (
 	"log/slog"
 	"net/netip"
-	"strconv"
 	"strings"
 
+	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/upstream"
 	"dwaar.dev/dwaar/sdk"
 )
@@ -54,44 +54,12 @@ func (s *Session) get(f *sdk.Flow, name string) (string, bool) {
 	of, key, _ := strings.Cut(name, ".")
 	switch of {
 	case "conn":
-		return s.connFact(f, key)
+		return host.ConnFact(f, s.id, key)
 	case "env":
 		if s.env.Getenv == nil {
 			return "", false
 		}
 		return s.env.Getenv(key), true
-	}
-	return "", false
-}
-
-// connFact returns a fact of [host.ConnFacts], without its "conn.". Facts hold
-// conn.peer_addr, which SetRemote records.
-func (s *Session) connFact(f *sdk.Flow, key string) (string, bool) {
-	side, what, _ := strings.Cut(key, "_")
-	switch {
-	case side == "remote":
-		return addrFact(f.Remote, what)
-	case side == "local":
-		return addrFact(f.Local, what)
-	case key == "listener":
-		return f.Listener, true
-	case key == "network":
-		return f.Network, true
-	case key == "id":
-		return strconv.FormatUint(s.id, 10), true
-	}
-	return "", false
-}
-
-// addrFact returns a part of an address.
-func addrFact(a netip.AddrPort, what string) (string, bool) {
-	switch what {
-	case "addr":
-		return a.String(), a.IsValid()
-	case "ip":
-		return a.Addr().String(), a.IsValid()
-	case "port":
-		return strconv.Itoa(int(a.Port())), a.IsValid()
 	}
 	return "", false
 }

@@ -27,12 +27,12 @@ func TestARunOfServerNamesOverQUICIsRouted(t *testing.T) {
 	f := matchtest.UDP()
 	f.Head = flight(t, "quic/quic-go.1.bin")
 	f.Bounds = []int{len(f.Head)}
-	if x := server.Routes().Explain(&f, false); x.Picked >= 0 || x.Need <= len(f.Head) {
+	if x := server.Routes().Explain(&f, nil, false); x.Picked >= 0 || x.Need <= len(f.Head) {
 		t.Errorf("half a hello: route %d, need %d", x.Picked, x.Need)
 	}
 	f.Head = append(f.Head, flight(t, "quic/quic-go.2.bin")...)
 	f.Bounds = append(f.Bounds, len(f.Head))
-	x := server.Routes().Explain(&f, false)
+	x := server.Routes().Explain(&f, nil, false)
 	if x.Picked != 1 {
 		t.Errorf("the whole hello: route %d, %v", x.Picked, x.Err)
 	}
@@ -63,7 +63,7 @@ func TestGroupsOfAServerNameAreFactsOfTheConnection(t *testing.T) {
 `)
 	f := matchtest.TCP()
 	f.Head = flight(t, "tls/curl-h2.bin")
-	x := server.Routes().Explain(&f, false)
+	x := server.Routes().Explain(&f, nil, false)
 	want := map[string]string{
 		"tls.server_name": "app.example.com", "tls.version": "tls1.3", "tls.alpn": "h2,http/1.1",
 		"tls.regexp.host.0": "app.example", "tls.regexp.host.1": "app", "tls.regexp.host.label": "app",

@@ -164,6 +164,70 @@ func TestFromBytesToRouteAndFactsNothingIsAllocated(t *testing.T) {
 	}
 }
 
+// trailed is a matching phase that keeps its trail, unless t is nil, in three steps of one
+// head.
+func trailed(rs *route.Routes, f *sdk.Flow, head []byte, t *route.Trail, facts *route.Facts) (*route.Route, error) {
+	f.Reset()
+	f.Network, f.MaxHead = "tcp", 16<<10
+	facts.Reset()
+	p := rs.Begin(nil)
+	if t != nil {
+		t.Reset()
+		p.Trail = t
+	}
+	defer p.End(f)
+	for _, n := range [...]int{0, len(head) / 2, len(head)} {
+		f.Head = head[:n]
+		if r, need, err := p.Try(f, facts); need == 0 || err != nil {
+			return r, err
+		}
+	}
+	p.Final = true
+	r, _, err := p.Try(f, facts)
+	return r, err
+}
+
+func TestATrailTellsWhatWasReadOnTheWayToNoRouteAndAllocatesNothing(t *testing.T) {
+	rs := routesOf(t, `layer4 {
+	:1 {
+		@app tls sni app.example.com
+		@web http path /nobody
+		@user postgres user nobody
+		@ssh ssh
+		route @app @web @user @ssh {
+			close
+		}
+	}
+}
+`)
+	for name, want := range map[string]string{
+		"tls/go-post-quantum.bin":   "tls.server_name",
+		"http/curl-http1.bin":       "http.path",
+		"http/curl-http2.bin":       "http.path",
+		"postgres/psql-disable.bin": "postgres.user",
+	} {
+		head := flight(t, name)
+		f, trail, facts := &sdk.Flow{}, new(route.Trail), new(route.Facts)
+		r, err := trailed(rs, f, head, trail, facts)
+		if r != nil || err != nil || facts.Len() > 0 {
+			t.Fatalf("%s: %v, %v, %d facts", name, r, err, facts.Len())
+		}
+		if value, _ := trail.Seen.Get(want); value == "" {
+			t.Errorf("%s: {%s} was not seen", name, want)
+		}
+		if len(trail.Asked) != 4 || trail.Asked[0].Matcher != "tls { sni app.example.com }" || trail.Asked[0].Answer.Verdict != sdk.No {
+			t.Errorf("%s: asked %v", name, trail.Asked)
+		}
+		if raceDetector {
+			continue
+		}
+		without := testing.AllocsPerRun(100, func() { _, _ = trailed(rs, f, head, nil, facts) }) // those of HPACK
+		if n := testing.AllocsPerRun(100, func() { _, _ = trailed(rs, f, head, trail, facts) }); n != without {
+			t.Errorf("%s: %.1f allocations, and %.1f without a trail", name, n, without)
+		}
+	}
+}
+
 func TestAPostQuantumHelloPicksTheSameRouteHoweverItIsCut(t *testing.T) {
 	t.Parallel()
 	rs := routesOf(t, tenRoutes)

@@ -116,3 +116,13 @@ type Placed interface {
 type ClosedFacts interface {
 	Closed(fact string) bool
 }
+
+// Prospector is a Planner that can say where it may send a connection, for people who ask
+// before there is one.
+type Prospector interface {
+	Planner
+	// Prospects returns the upstreams as the configuration names them, with placeholders
+	// filled in, those that are tried first at the front. It resolves, counts and connects
+	// nothing. An error is why the connection of v is sent nowhere.
+	Prospects(v View) ([]string, error)
+}

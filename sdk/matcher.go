@@ -19,7 +19,11 @@
 // Package sdk/matchtest checks the laws that every matcher obeys.
 package sdk
 
-import "net/netip"
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+)
 
 // A Matcher decides from the first bytes of a connection whether a route takes
 // it. It is asked again, always with the whole head, when as many bytes are there
@@ -146,4 +150,32 @@ type FieldReader interface {
 type Later interface {
 	Matcher
 	Later() string
+}
+
+// An Explainer says what of a connection its answer rests on, in a few words for people:
+// "the name is c.example.com", without a dot at its end; "" where there is nothing to say.
+// Explain is asked by tools, after Match and with the same flow, never for a decision, and
+// may allocate. What comes from the client is quoted where it could be mistaken ([Shown]).
+type Explainer interface {
+	Matcher
+	Explain(f *Flow) string
+}
+
+// maxShown is how much of a value is shown.
+const maxShown = 256 // bytes
+
+// plainMarks are what a value may be made of to be shown without quotes.
+const plainMarks = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:/*,@+"
+
+// Shown returns what a client sent for people to read: as it is where it is letters,
+// digits and common marks only, else quoted and escaped as Go does; a long value is cut.
+func Shown[T string | []byte](value T) string {
+	text := string(value)
+	if len(text) > maxShown {
+		return strconv.QuoteToASCII(text[:maxShown]) + "…"
+	}
+	if text != "" && strings.Trim(text, plainMarks) == "" {
+		return text
+	}
+	return strconv.QuoteToASCII(text)
 }

@@ -224,35 +224,6 @@ func upstreamsCommand(a *app) *cobra.Command {
 	})
 }
 
-// shownDecisions is how many of the last decisions are shown unless asked for more.
-const shownDecisions = 20
-
-func decisionsCommand(a *app) *cobra.Command {
-	var asJSON bool
-	var last int
-	cmd := &cobra.Command{Use: "decisions", Short: "List the last routing decisions", Args: cobra.NoArgs}
-	jsonFlag(cmd, &asJSON)
-	cmd.Flags().IntVarP(&last, "last", "n", shownDecisions, "how many, at most")
-	return ask(a, cmd, func(ctx context.Context, c *control.Client, _ []string) error {
-		if last < 0 {
-			return usageError{"--last wants a number, 0 or more"}
-		}
-		all, err := c.Decisions(ctx, last)
-		if err != nil {
-			return err
-		}
-		if asJSON {
-			return a.printJSON(all)
-		}
-		return a.table("ID\tAGE\tLISTENER\tCLIENT\tROUTE\tBYTES\tTOOK\tWAITED UNTIL\tENDED", len(all), func(i int) string {
-			d := all[i]
-			took := time.Duration(d.Seconds * float64(time.Second)).Round(time.Microsecond)
-			return fmt.Sprintf("%d\t%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s", d.ID, age(d.Time), d.Listener, dash(d.Remote),
-				dash(d.Route), d.Bytes, took, dash(d.Final), dash(d.Code))
-		})
-	})
-}
-
 func statsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{Use: "stats", Short: "Print the metrics of the running dwaar in Prometheus' text format", Args: cobra.NoArgs}
 	return ask(a, cmd, func(ctx context.Context, c *control.Client, _ []string) error {

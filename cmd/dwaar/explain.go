@@ -1,159 +1,147 @@
 package main
 
 import (
-	"encoding/hex"
+	"context"
+	"errors"
 	"fmt"
-	"io"
-	"net/netip"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/cmd/dwaar/internal/flight"
 	"dwaar.dev/dwaar/host/config"
+	"dwaar.dev/dwaar/host/explain"
 	"dwaar.dev/dwaar/host/graph"
-	"dwaar.dev/dwaar/host/route"
 	"dwaar.dev/dwaar/host/wasm"
-	"dwaar.dev/dwaar/sdk"
 )
 
-const explainHelp = `Shows how a configuration routes the first bytes of a connection: what every
-matcher says of them, which route takes the connection, and what it knows then.
-Nothing is started and nobody is connected to. The bytes come as --hex, from --file
-(- is the standard input), or there are none: a client that says nothing.
+const explainHelp = `Shows how a configuration routes a connection: what every matcher says of its first
+bytes and why, which route takes it, what is known then, and where it would be sent;
+also of a subroute on the same bytes, and of what is inside TLS. Nothing is resolved,
+and nobody is connected to.
 
+The bytes are those of FILE (- is the standard input), which may be a capture of
+tcpdump or Wireshark, pcap or pcapng: of several streams the first, or --stream. Or
+they are given by a flag; or there are none: a client that says nothing.
+
+  dwaar explain --tls app.example.com h2 http/1.1
+  dwaar explain --http GET http://www.example.com/page
+  dwaar explain --http GET https://www.example.com/page
+  dwaar explain --stream 3 port443.pcapng
+  printf 'SSH-2.0-x\r\n' | dwaar explain -
   dwaar explain --hex '16 03 01'
-  printf 'GET / HTTP/1.1\r\nHost: example.com\r\n\r\n' | dwaar explain --file -
 
-What plugins log is shown, of every level. Only the first matching phase is explained:
-what a handler makes of the bytes (TLS), and routes behind it, are not tried.`
+--tls takes the server name, and behind it the protocols (ALPN) that the client offers:
+the hello is that of Go's crypto/tls. --http takes the method, and behind it the URL
+(h2c://… is HTTP/2 without TLS): the request is that of Go's net/http, and inside TLS
+with https://…. Beside --tls or other bytes the request is what the client sends inside
+TLS; so is --inside FILE. The handshake is made with the handler tls of the configuration,
+by crypto/tls, which asks for the same name and protocols; certificates of clients are
+not shown.
+
+With --id N the last decision about connection N of a running dwaar is explained, as
+far as it kept that: what every matcher said that was asked, and what was read. Why they
+said it can be told where the configuration keeps first bytes (decision_bytes) and
+serves still.
+
+What plugins log is shown, of every level, and what on_error says where one failed.`
 
 // explainOptions are the flags of explain.
 type explainOptions struct {
-	config, listener, hex, file, remote string
-	json                                bool
+	config, listener, from, at string
+	id                         uint64
+	control                    string
+	json                       bool
+	clientOptions
 }
 
 func explainCommand(a *app) *cobra.Command {
 	var o explainOptions
 	cmd := &cobra.Command{
-		Use:   "explain",
-		Short: "Show how the first bytes of a connection are routed, and why",
+		Use:   "explain [FILE | -] [ALPN…] [URL]",
+		Short: "Show how a connection is routed, and why",
 		Long:  explainHelp,
-		Args:  cobra.NoArgs,
-		RunE:  do(func(*cobra.Command, []string) error { return a.explain(o) }),
+		RunE:  do(func(cmd *cobra.Command, args []string) error { return a.explain(cmd.Context(), o, args) }),
 	}
 	configFlag(cmd, &o.config)
 	f := cmd.Flags()
 	f.StringVar(&o.listener, "listener", "", "`ADDR` the client connects to, as configured [the first one]")
-	f.StringVar(&o.hex, "hex", "", "the `BYTES`, in hexadecimal; spaces and colons may stand between them")
-	f.StringVar(&o.file, "file", "", "`FILE` with the bytes")
-	f.StringVar(&o.remote, "remote", "127.0.0.1:50000", "`ADDR` the client comes from")
+	f.StringVar(&o.from, "from", "", "`ADDR` the client comes from, with or without a port [that of the capture, or 127.0.0.1:50000]")
+	f.StringVar(&o.at, "at", "", "`TIME` at which it connects, as 2026-01-31T15:04:05Z [now]")
+	o.clientOptions.flags(f)
+	f.Uint64Var(&o.id, "id", 0, "connection `N` of the running dwaar, as `dwaar decisions` lists it")
+	controlFlag(cmd, &o.control)
 	jsonFlag(cmd, &o.json)
-	cmd.MarkFlagsMutuallyExclusive("hex", "file")
+	cmd.MarkFlagsMutuallyExclusive("hex", "tls", "id")
 	return cmd
 }
 
-func (a *app) explain(o explainOptions) error {
-	head, err := a.head(o)
-	if err != nil {
+func (a *app) explain(ctx context.Context, o explainOptions, args []string) error {
+	if o.id > 0 {
+		return a.explainDecision(ctx, o, args)
+	}
+	f, err := a.flight(o.clientOptions, args)
+	switch {
+	case errors.Is(err, errListed):
+		return nil
+	case err != nil:
 		return err
 	}
-	remote, err := netip.ParseAddrPort(o.remote)
+	in, err := input(&f, o.from, o.at)
 	if err != nil {
-		return usageError{fmt.Sprintf("--remote %s is no address: write --remote 192.0.2.1:50000", o.remote)}
+		return err
 	}
 	src, err := a.read(o.config)
 	if err != nil {
 		return err
 	}
-	said := &sayings{}
-	engine := guestsWith(wasm.Options{Listen: said.add})
+	in.Logs, in.Getenv = new(explain.Logs), a.getenv
+	engine := guestsWith(wasm.Options{Listen: hear(in.Logs)})
 	defer engine.Close()
 	return a.try(src, engine, func(c *config.Config) error {
 		server, listener, err := findListener(c.Graph, o.listener)
 		if err != nil {
 			return err
 		}
-		return a.explainOn(o, said, server, listener, remote, head)
+		r := explain.Connection(ctx, server, listener, in)
+		if o.json {
+			return a.printJSON(r)
+		}
+		a.printExplained(r)
+		return nil
 	})
 }
 
-// explainOn explains what becomes of a head on a listener.
-func (a *app) explainOn(o explainOptions, said *sayings, server *graph.Server, listener *graph.Listener, remote netip.AddrPort, head []byte) error {
-	f := sdk.Flow{
-		Head: head, Network: "tcp", Remote: host.Plain(remote), Local: listener.Addr, Accepted: time.Now(),
-		Listener: listener.Name, MaxHead: server.Limits.MaxHead,
-	}
-	if listener.Network == "unix" {
-		f.Network, f.Remote, f.Local = "unix", netip.AddrPort{}, netip.AddrPort{}
-	}
-	f.Head = f.Head[:min(len(f.Head), f.MaxHead)]
-	now := server.Routes().Explain(&f, len(f.Head) == f.MaxHead)
-	later := now
-	said.over = true // the same matchers are asked again
-	if now.Need > 0 {
-		later = server.Routes().Explain(&f, true)
-	}
-	if o.json {
-		v := viewOf(listener.Name, &f, &now, &later)
-		v.Logs = said.list
-		return a.printJSON(v)
-	}
-	a.printExplanation(listener.Name, &f, &now, &later, said)
-	return nil
-}
-
-// saying is what a plugin logged.
-type saying struct {
-	Matcher string `json:"matcher"`
-	Level   string `json:"level"` // debug, info, warn, error
-	Message string `json:"message"`
-}
-
-// sayings are what plugins log, in order, until it is over.
-type sayings struct {
-	list []saying
-	over bool
-}
-
-func (s *sayings) add(m wasm.Message) {
-	if !s.over {
-		s.list = append(s.list, saying{m.Matcher, [...]string{"debug", "info", "warn", "error"}[m.Level], m.Text})
+// hear makes the listener of plugins for what explains.
+func hear(logs *explain.Logs) func(wasm.Message) {
+	return func(m wasm.Message) {
+		logs.Add(m.Matcher, [...]string{"debug", "info", "warn", "error"}[m.Level], m.Text)
 	}
 }
 
-// head reads the bytes to be explained.
-func (a *app) head(o explainOptions) ([]byte, error) {
-	switch {
-	case o.file == "-":
-		return readAll(a.in)
-	case o.file != "":
-		f, err := os.Open(o.file)
-		if err != nil {
-			return nil, fmt.Errorf("reading the bytes: %w", err)
+// defaultClient is the client that nobody names.
+const defaultClient = "127.0.0.1:50000"
+
+// input makes what is explained of what a client sends.
+func input(f *flight.Flight, from, at string) (explain.Input, error) {
+	in := explain.Input{Network: f.Network, Head: f.Head, Bounds: f.Bounds, Client: f.TLS, Inside: f.Inside, Remote: f.Client}
+	if from == "" && !f.Client.IsValid() {
+		from = defaultClient
+	}
+	var err error
+	if from != "" {
+		if in.Remote, err = flight.Address(from); err != nil {
+			return in, usageError{"--from " + err.Error()}
 		}
-		defer f.Close()
-		return readAll(f)
 	}
-	head, err := hex.DecodeString(strings.NewReplacer(" ", "", ":", "", "\n", "").Replace(o.hex))
-	if err != nil {
-		return nil, usageError{fmt.Sprintf("--hex is not hexadecimal: %v; write --hex '16 03 01'", err)}
+	if at != "" {
+		if in.At, err = time.Parse(time.RFC3339, at); err != nil {
+			return in, usageError{fmt.Sprintf("--at %s is no time: write --at 2026-01-31T15:04:05Z", at)}
+		}
 	}
-	return head, nil
-}
-
-// maxInput is more than any head has.
-const maxInput = 16 << 20 // bytes
-
-func readAll(r io.Reader) ([]byte, error) {
-	head, err := io.ReadAll(io.LimitReader(r, maxInput+1))
-	if err == nil && len(head) > maxInput {
-		err = fmt.Errorf("reading the bytes: there are more than %d", maxInput)
-	}
-	return head, err
+	return in, nil
 }
 
 // findListener returns the listener of that name, or the first one.
@@ -170,96 +158,33 @@ func findListener(g *graph.Graph, name string) (*graph.Server, *graph.Listener, 
 	return nil, nil, usageError{fmt.Sprintf("--listener %s is none of the configuration's: %s", name, strings.Join(names, " "))}
 }
 
-func (a *app) printExplanation(listener string, f *sdk.Flow, now, later *route.Explanation, said *sayings) {
-	fmt.Fprintf(a.out, "%s, %d bytes from %s\n\n", listener, len(f.Head), f.Remote)
-	for i := range now.Routes {
-		r := &now.Routes[i]
-		name := ""
-		if r.Name != "" {
-			name = "  (" + r.Name + ")"
-		}
-		fmt.Fprintf(a.out, "%d. %s%s: %s\n", i+1, r.Text, name, r.Answer)
-		if len(r.Members) > 1 {
-			for _, m := range r.Members {
-				fmt.Fprintf(a.out, "     %s: %s\n", m.Text, m.Answer)
-			}
-		}
+// explainDecision explains a decision of the running dwaar.
+func (a *app) explainDecision(ctx context.Context, o explainOptions, args []string) error {
+	if len(args) > 0 || o.http != "" {
+		return usageError{"--id stands alone: the running dwaar knows what the client sent"}
 	}
-	for _, m := range said.list {
-		fmt.Fprintf(a.out, "     %s logs %s: %s\n", dash(m.Matcher), m.Level, m.Message)
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	d, err := a.client(o.control).Decision(ctx, o.id)
+	if err != nil {
+		return err
 	}
-	if now.Need > 0 {
-		fmt.Fprintf(a.out, "\nundecided: dwaar waits for at least %d more; if no more come, ", now.Need-len(f.Head))
-	} else {
-		fmt.Fprintln(a.out)
+	if o.json {
+		return a.printJSON(d)
 	}
-	fmt.Fprint(a.out, conclusion(later))
+	a.printDecision(&d)
+	return nil
 }
 
-// conclusion says who takes the connection.
-func conclusion(x *route.Explanation) string {
-	switch {
-	case x.Err != nil:
-		return fmt.Sprintf("the connection is closed: %v\n", x.Err)
-	case x.Picked < 0:
-		return "no route takes the connection: it is closed\n"
+// readFlights reads the file of a flight.
+func (a *app) readFlights(name string) ([]flight.Flight, error) {
+	if name == "-" {
+		return flight.Read(a.in)
 	}
-	r := &x.Routes[x.Picked]
-	var b strings.Builder
-	fmt.Fprintf(&b, "route %d at %s takes the connection\n", x.Picked+1, r.Pos)
-	for line := range strings.Lines(r.Chain) {
-		fmt.Fprintf(&b, "     %s\n", strings.TrimSuffix(line, "\n"))
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("reading the bytes: %w", err)
 	}
-	fmt.Fprintf(&b, "     runs %s\n", r.Path)
-	for _, f := range x.Facts {
-		fmt.Fprintf(&b, "{%s} is %q\n", f.Name, f.Value)
-	}
-	return b.String()
-}
-
-// explanation is what explain says to programs.
-type explanation struct {
-	Listener string            `json:"listener"`
-	Bytes    int               `json:"bytes"`
-	Need     int               `json:"need,omitempty"`  // undecided: until there are so many bytes
-	Route    int               `json:"route"`           // from 1; if undecided, what it is when no more bytes come; 0: none
-	At       string            `json:"at,omitempty"`    // where the route stands
-	Path     string            `json:"path,omitempty"`  // where its connections live: in an event loop, or a goroutine and why
-	Error    string            `json:"error,omitempty"` // of a matcher that is broken
-	Facts    map[string]string `json:"facts"`
-	Routes   []routeAnswer     `json:"routes"`
-	Logs     []saying          `json:"logs,omitempty"` // of plugins, while they were configured and asked
-}
-
-type routeAnswer struct {
-	Condition string         `json:"condition"`
-	Answer    string         `json:"answer"`
-	Members   []memberAnswer `json:"matchers"`
-}
-
-type memberAnswer struct {
-	Matcher string `json:"matcher"`
-	Answer  string `json:"answer"`
-}
-
-func viewOf(listener string, f *sdk.Flow, now, later *route.Explanation) explanation {
-	v := explanation{Listener: listener, Bytes: len(f.Head), Need: now.Need, Route: later.Picked + 1, Facts: map[string]string{}}
-	if later.Picked >= 0 {
-		v.At = later.Routes[later.Picked].Pos.String()
-		v.Path = later.Routes[later.Picked].Path
-	}
-	if later.Err != nil {
-		v.Error = later.Err.Error()
-	}
-	for _, fact := range later.Facts {
-		v.Facts[fact.Name] = fact.Value
-	}
-	for _, r := range now.Routes {
-		one := routeAnswer{Condition: r.Text, Answer: r.Answer.String(), Members: []memberAnswer{}}
-		for _, m := range r.Members {
-			one.Members = append(one.Members, memberAnswer{m.Text, m.Answer.String()})
-		}
-		v.Routes = append(v.Routes, one)
-	}
-	return v
+	defer f.Close()
+	return flight.Read(f)
 }

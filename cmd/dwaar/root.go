@@ -94,7 +94,7 @@ func newRoot(a *app) *cobra.Command {
 	root.SetErr(a.err)
 	root.SetVersionTemplate("dwaar {{.Version}}\n")
 	root.AddCommand(
-		serveCommand(a), validateCommand(a), fmtCommand(a), adaptCommand(a), explainCommand(a),
+		serveCommand(a), validateCommand(a), fmtCommand(a), adaptCommand(a), explainCommand(a), testCommand(a),
 		reloadCommand(a), drainCommand(a), statusCommand(a), connectionsCommand(a), upstreamsCommand(a),
 		decisionsCommand(a), mapCommand(a), statsCommand(a), versionCommand(a), pluginCommand(a), compileCommand(a),
 	)

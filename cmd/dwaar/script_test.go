@@ -69,7 +69,8 @@ func heldMain() {
 //	hangup NAME          closes it
 //	refused ADDR         has to find nobody there
 //
-// $A to $F are free addresses on 127.0.0.1. What is started logs to $LOG if that is set: a
+// $A to $F are free addresses on 127.0.0.1, $CAPTURES and $FLIGHTS the directories of packet
+// captures and of first bytes of real clients. What is started logs to $LOG if that is set: a
 // file, or "nobody", a pipe whose reader is gone.
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -90,6 +91,14 @@ func runScript(t *testing.T, file string) {
 	needs(t, file)
 	d := &daemons{running: map[string]*daemon{}}
 	c := &clients{open: map[string]net.Conn{}}
+	captures, err := filepath.Abs("internal/capture/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	flights, err := filepath.Abs("../../testdata/flights")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Files:               []string{file},
 		UpdateScripts:       *update,
@@ -105,6 +114,8 @@ func runScript(t *testing.T, file string) {
 			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "data"))
 			env.Setenv("XDG_RUNTIME_DIR", env.WorkDir)
 			env.Setenv("RUNTIME_DIRECTORY", env.WorkDir)
+			env.Setenv("CAPTURES", captures)
+			env.Setenv("FLIGHTS", flights)
 			env.Setenv("TMPDIR", filepath.Join(env.WorkDir, ".tmp"))
 			return os.MkdirAll(filepath.Join(env.WorkDir, ".tmp"), 0o700)
 		},

@@ -67,9 +67,15 @@ func (c *Client) Upstreams(ctx context.Context) ([]Upstream, error) {
 	return ask[[]Upstream](ctx, c, http.MethodGet, "/upstreams")
 }
 
-// Decisions lists the last decisions, at most last of them, oldest first.
-func (c *Client) Decisions(ctx context.Context, last int) ([]Decision, error) {
-	return ask[[]Decision](ctx, c, http.MethodGet, "/decisions?last="+strconv.Itoa(last))
+// Decisions lists the last decisions, at most last of them, oldest first; with details what
+// every matcher said, and why.
+func (c *Client) Decisions(ctx context.Context, last int, details bool) ([]Decision, error) {
+	return ask[[]Decision](ctx, c, http.MethodGet, fmt.Sprintf("/decisions?last=%d&details=%t", last, details))
+}
+
+// Decision returns the decision about a connection with all details.
+func (c *Client) Decision(ctx context.Context, id uint64) (Decision, error) {
+	return ask[Decision](ctx, c, http.MethodGet, "/decisions/"+strconv.FormatUint(id, 10))
 }
 
 // Stats returns the metrics in Prometheus' text format.

@@ -16,6 +16,7 @@ import (
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/control"
 	"dwaar.dev/dwaar/host/engine"
+	"dwaar.dev/dwaar/host/explain"
 	"dwaar.dev/dwaar/host/upstream"
 	"dwaar.dev/dwaar/sdk"
 )
@@ -44,6 +45,8 @@ func (f *fake) Decisions() []engine.Decision {
 		{ID: 3, Time: at(), Ended: true, Code: host.Code{By: host.ByClient, In: host.InRelay, Why: host.Reset}},
 	}
 }
+
+func (f *fake) Explain(*engine.Decision) (*explain.Phase, error) { return nil, errors.New("gone") }
 
 func (f *fake) Kill(id uint64) bool { return id == 5 }
 
@@ -129,13 +132,13 @@ func TestAClientReadsWhatTheProgramSays(t *testing.T) {
 	ups, err := c.Upstreams(ctx)
 	equal(t, "upstreams", []control.Upstream{}, ups, err)
 
-	last, err := c.Decisions(ctx, 2)
+	last, err := c.Decisions(ctx, 2, false)
 	equal(t, "decisions", []control.Decision{
 		{ID: 2, Time: at(), Listener: ":443", Route: "Dwaarfile:3:1", Bytes: 517, Seconds: 1.5, Final: "end of stream"},
 		{ID: 3, Time: at(), Code: "client.relay.reset"},
 	}, last, err)
 
-	all, err := c.Decisions(ctx, 100)
+	all, err := c.Decisions(ctx, 100, false)
 	equal(t, "the number of all decisions", 3, len(all), err)
 }
 

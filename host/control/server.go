@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 
 	"dwaar.dev/dwaar/host/engine"
 	"dwaar.dev/dwaar/host/names"
+	"dwaar.dev/dwaar/host/explain"
 	"dwaar.dev/dwaar/host/upstream"
 	"dwaar.dev/dwaar/sdk"
 )
@@ -32,10 +34,11 @@ const (
 // Engine is what a [Server] asks of a running engine; *engine.Engine is one. Its
 // methods are called from any goroutine.
 type Engine interface {
-	Stats() engine.Stats
-	Conns() []engine.ConnInfo
-	Decisions() []engine.Decision
-	Kill(id uint64) bool
+	Stats() engine.Stats                              // the totals
+	Conns() []engine.ConnInfo                         // the open connections
+	Decisions() []engine.Decision                     // the last ones, oldest first
+	Explain(*engine.Decision) (*explain.Phase, error) // why one was made, or why that cannot be told
+	Kill(id uint64) bool                              // false: there is no such connection
 }
 
 // About is what a program knows of itself beside its engine.
@@ -106,6 +109,7 @@ func (s *Server) Handler() http.Handler {
 	get(mux, "/connections", s.connections)
 	get(mux, "/upstreams", s.upstreams)
 	mux.HandleFunc("GET /decisions", s.decisions)
+	mux.HandleFunc("GET /decisions/{id}", s.decision)
 	mux.Handle("GET /stats", s.stats())
 	mux.HandleFunc("POST /reload", s.reload)
 	mux.HandleFunc("POST /drain", s.drain)
@@ -121,16 +125,43 @@ func get[T any](mux *http.ServeMux, path string, ask func() T) {
 }
 
 func (s *Server) decisions(w http.ResponseWriter, r *http.Request) {
-	all := decisions(s.Engine)
+	last := math.MaxInt
 	if text := r.URL.Query().Get("last"); text != "" {
-		last, err := strconv.ParseUint(text, 10, 31)
+		n, err := strconv.ParseUint(text, 10, 31)
 		if err != nil {
 			refuse(w, http.StatusBadRequest, fmt.Errorf("last=%s is no number: write ?last=20", text))
 			return
 		}
-		all = all[max(0, len(all)-int(last)):]
+		last = int(n)
 	}
-	answer(w, http.StatusOK, all)
+	details := false
+	switch text := r.URL.Query().Get("details"); text {
+	case "", "false":
+	case "true":
+		details = true
+	default:
+		refuse(w, http.StatusBadRequest, fmt.Errorf("details=%s: write ?details=true or leave it out", text))
+		return
+	}
+	answer(w, http.StatusOK, decisions(s.Engine, last, details))
+}
+
+func (s *Server) decision(w http.ResponseWriter, r *http.Request) {
+	id, err := strconv.ParseUint(r.PathValue("id"), 10, 64)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, fmt.Errorf("%q is no id of a connection: GET /decisions lists them", r.PathValue("id")))
+		return
+	}
+	all := s.Engine.Decisions()
+	for i := range all {
+		if all[i].ID == id {
+			v := decision(&all[i])
+			detail(s.Engine, &all[i], &v)
+			answer(w, http.StatusOK, v)
+			return
+		}
+	}
+	refuse(w, http.StatusNotFound, fmt.Errorf("there is no decision about connection %d among the last %d: GET /decisions lists them", id, len(all)))
 }
 
 func (s *Server) reload(w http.ResponseWriter, r *http.Request) {
@@ -160,7 +191,7 @@ func (s *Server) kill(w http.ResponseWriter, r *http.Request) {
 }
 
 func unknown(w http.ResponseWriter, r *http.Request) {
-	refuse(w, http.StatusNotFound, fmt.Errorf("%s %s is nothing to ask: GET /status, /connections, /upstreams, /stats, /decisions, /maps, /maps/NAME; "+
+	refuse(w, http.StatusNotFound, fmt.Errorf("%s %s is nothing to ask: GET /status, /connections, /upstreams, /stats, /decisions, /decisions/ID, /maps, /maps/NAME; "+
 		"POST /reload, /drain; PUT /maps/NAME; DELETE /connections/ID, /maps/NAME", r.Method, r.URL.Path))
 }
 

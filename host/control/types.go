@@ -3,6 +3,7 @@ package control
 import (
 	"time"
 
+	"dwaar.dev/dwaar/host/explain"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -139,7 +140,8 @@ type MapValue struct {
 	Value string `json:"value"` // that it leads to
 }
 
-// Decision is how one connection was routed.
+// Decision is how one connection was routed. What stands behind Code is there where details
+// are asked for.
 type Decision struct {
 	Time     time.Time `json:"time"`             // when
 	ID       uint64    `json:"id"`               // the connection's
@@ -150,4 +152,20 @@ type Decision struct {
 	Seconds  float64   `json:"seconds"`          // since it was accepted
 	Final    string    `json:"final,omitempty"`  // why no more bytes were waited for: matching_timeout, end of stream, max_head; empty: the bytes decided
 	Code     string    `json:"code,omitempty"`   // how it ended; empty: it is open
+
+	Generation uint64            `json:"generation"`         // of the configuration that decided
+	Upstream   string            `json:"upstream,omitempty"` // that stood; empty: none did, or the connection is open
+	Facts      map[string]string `json:"facts,omitempty"`    // what was read, of the route's matchers, or on the way to no route
+
+	Matchers []Asked        `json:"matchers,omitempty"` // that were asked, in that order
+	More     int            `json:"more,omitempty"`     // how many were asked beside these
+	Head     string         `json:"head,omitempty"`     // the first bytes in hexadecimal, as many as were kept
+	Why      *explain.Phase `json:"why,omitempty"`      // what every matcher says of these bytes, and why
+	NoWhy    string         `json:"no_why,omitempty"`   // why that cannot be told
+}
+
+// Asked is a matcher and what it answered.
+type Asked struct {
+	Matcher string `json:"matcher"`
+	Answer  string `json:"answer"`
 }

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"encoding/hex"
 	"errors"
 	"io"
 	"net/netip"
@@ -63,19 +64,24 @@ func viewUpstream(u upstream.State) Upstream {
 	}
 }
 
-func decisions(e Engine) []Decision {
+// decisions returns the last decisions, with details if they are asked for.
+func decisions(e Engine, last int, details bool) []Decision {
 	all := e.Decisions()
+	all = all[max(0, len(all)-last):]
 	views := make([]Decision, len(all))
-	for i, d := range all {
-		views[i] = decision(d)
+	for i := range all {
+		views[i] = decision(&all[i])
+		if details {
+			detail(e, &all[i], &views[i])
+		}
 	}
 	return views
 }
 
-func decision(d engine.Decision) Decision {
+func decision(d *engine.Decision) Decision {
 	v := Decision{
 		Time: d.Time, ID: d.ID, Listener: d.Listener, Remote: address(d.Client), Route: d.Route,
-		Bytes: d.Bytes, Seconds: d.Took.Seconds(),
+		Bytes: d.Bytes, Seconds: d.Took.Seconds(), Generation: d.Generation, Upstream: d.Upstream, Facts: d.Facts,
 	}
 	if d.Final != nil {
 		v.Final = final(d.Final)
@@ -84,6 +90,18 @@ func decision(d engine.Decision) Decision {
 		v.Code = d.Code.String()
 	}
 	return v
+}
+
+// detail adds what every matcher said, and why if that can be told.
+func detail(e Engine, d *engine.Decision, v *Decision) {
+	v.More, v.Head = d.More, hex.EncodeToString(d.Head)
+	for i := range d.Asked {
+		v.Matchers = append(v.Matchers, Asked{d.Asked[i].Matcher, d.Asked[i].Answer.String()})
+	}
+	why, err := e.Explain(d)
+	if v.Why = why; err != nil {
+		v.NoWhy = err.Error()
+	}
 }
 
 // final says in a word or two why no more bytes were waited for.

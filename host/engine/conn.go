@@ -85,10 +85,10 @@ func (x *conn) Decided() {
 	if timedOut(final) {
 		x.e.count.matchingTimeouts.Add(1)
 	}
-	x.decision = x.e.decisions.add(Decision{
-		Time: x.Accepted().Add(took), ID: x.ID(), Client: f.Remote, Listener: x.listener,
-		Route: x.Route(), Bytes: len(f.Head), Took: took, Final: final,
-	})
+	x.decision = x.e.decisions.add(&Decision{
+		Time: x.Accepted().Add(took), ID: x.ID(), Client: f.Remote, Local: f.Local, Listener: x.listener, Generation: x.generation.number,
+		Route: x.Route(), Bytes: len(f.Head), Took: took, Final: final, Head: f.Head[:min(len(f.Head), x.generation.keep)],
+	}, x.Trail(), x.Facts())
 }
 
 // timedOut reports whether a matching phase ended at its deadline.
@@ -99,7 +99,7 @@ func (x *conn) Ended(o host.Outcome) {
 	if o.Code.Why == host.Panicked {
 		x.e.count.panics.Add(1)
 	}
-	x.e.decisions.end(x.decision, o.Code)
+	x.e.decisions.end(x.decision, o.Code, x.Upstream())
 	x.e.writeAccess(x, o)
 	x.e.table.end(x, o)
 	x.generation.conns.Add(-1)

@@ -1,11 +1,15 @@
 package engine
 
 import (
+	"bytes"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
 	"dwaar.dev/dwaar/host"
+	"dwaar.dev/dwaar/host/route"
 )
 
 // remembered is how many decisions are kept: a few seconds of a busy listener, a
@@ -14,43 +18,75 @@ const remembered = 256
 
 // Decision is the end of a connection's first matching phase.
 type Decision struct {
-	Time     time.Time      // when the phase ended
-	ID       uint64         // of the connection
-	Client   netip.AddrPort // zero on Unix sockets
-	Listener string         // as configured
-	Route    string         // "": no route took it
-	Bytes    int            // length of the head at that time
-	Took     time.Duration  // since the connection was accepted
-	Final    error          // why the head could not grow any more; nil: the bytes decided
-	Ended    bool           // the connection has ended, with Code
-	Code     host.Code      // how the connection ended; valid if Ended
+	Time       time.Time         // when the phase ended
+	ID         uint64            // of the connection
+	Client     netip.AddrPort    // zero on Unix sockets
+	Local      netip.AddrPort    // the address that it connected to; zero on Unix sockets
+	Listener   string            // as configured
+	Generation uint64            // of the configuration that decided
+	Route      string            // "": no route took it
+	Bytes      int               // length of the head at that time
+	Took       time.Duration     // since the connection was accepted
+	Final      error             // why the head could not grow any more; nil: the bytes decided
+	Asked      []route.Asked     // the matchers that were asked, at most route.MaxAsked
+	More       int               // how many were asked beside these
+	Facts      map[string]string // what was read for the route, or on the way to none; 128 bytes of each value at most
+	Head       []byte            // the first bytes, as many as the configuration has kept
+	Ended      bool              // the connection has ended, with Code
+	Code       host.Code         // how the connection ended; valid if Ended
+	Upstream   string            // that stood; "": none did, or the connection is open
 }
 
 // decisions is a ring of the last decisions.
 type decisions struct {
 	mu   sync.Mutex
 	last uint64 // the number of the latest one, from 1
-	ring [remembered]Decision
+	ring [remembered]remembrance
 }
 
-// add remembers a decision and returns its number.
-func (d *decisions) add(one Decision) uint64 {
+// remembrance is a decision with the memory of what it holds, which the next decision in
+// its place uses again. Facts of the Decision is nil.
+type remembrance struct {
+	Decision
+	facts route.Facts
+}
+
+// add remembers a decision with copies of what was asked and read, and returns its number.
+func (d *decisions) add(one *Decision, t *route.Trail, facts *route.Facts) uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.last++
-	d.ring[d.last%remembered] = one
+	r := &d.ring[d.last%remembered]
+	asked, head := r.Asked[:0], r.Head[:0]
+	r.Decision = *one
+	r.Asked, r.More = append(asked, t.Asked...), t.More
+	clear(r.Asked[len(r.Asked):cap(r.Asked)]) // texts of configurations that are gone
+	r.Head = append(head, one.Head...)
+	r.facts.Reset()
+	r.facts.AddLatest(facts, maxLoggedFacts, maxLoggedValue)
+	r.facts.AddLatest(&t.Seen, maxLoggedFacts, maxLoggedValue)
 	return d.last
 }
 
 // end notes in a decision how its connection ended, if the ring still has it.
-func (d *decisions) end(number uint64, code host.Code) {
+func (d *decisions) end(number uint64, code host.Code, upstream string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if number == 0 || d.last-number >= remembered {
 		return
 	}
 	one := &d.ring[number%remembered]
-	one.Ended, one.Code = true, code
+	one.Ended, one.Code, one.Upstream = true, code, upstream
+}
+
+// view returns a copy that nobody writes to.
+func (r *remembrance) view() Decision {
+	d := r.Decision
+	d.Asked, d.Head = slices.Clone(r.Asked), bytes.Clone(r.Head)
+	if r.facts.Len() > 0 {
+		d.Facts = maps.Collect(r.facts.All())
+	}
+	return d
 }
 
 // Decisions returns the last routing decisions, at most 256, oldest first.
@@ -61,7 +97,7 @@ func (e *Engine) Decisions() []Decision {
 	n := min(d.last, remembered)
 	all := make([]Decision, 0, n)
 	for i := d.last - n + 1; i <= d.last; i++ {
-		all = append(all, d.ring[i%remembered])
+		all = append(all, d.ring[i%remembered].view())
 	}
 	return all
 }

@@ -27,6 +27,7 @@ type served struct {
 type generation struct {
 	number uint64       // of the Load, from 1
 	loaded time.Time    // when Load was called
+	keep   int          // first bytes that are kept of each decision
 	conns  atomic.Int64 // connections that live
 	due    atomic.Int64 // Unix nanoseconds at which the connections have to be gone; 0: never
 }
@@ -36,7 +37,7 @@ type generation struct {
 func (e *Engine) start(g *graph.Graph, number uint64) *served {
 	ctx, cancel := context.WithCancel(host.WithLog(e.life, e.log.With(keyGeneration, number)))
 	gen := &served{
-		generation: &generation{number: number, loaded: time.Now()},
+		generation: &generation{number: number, loaded: time.Now(), keep: int(g.Settings.DecisionBytes)},
 		graph:      g, settings: g.Settings,
 		cancel: cancel,
 	}

@@ -4,6 +4,9 @@ import (
 	"math"
 	"net/netip"
 	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,7 +16,9 @@ import (
 	"dwaar.dev/dwaar/host/engine/internal/crowd"
 	"dwaar.dev/dwaar/host/engine/internal/listen"
 	"dwaar.dev/dwaar/host/graph"
+	"dwaar.dev/dwaar/host/route"
 	"dwaar.dev/dwaar/host/session"
+	"dwaar.dev/dwaar/sdk"
 )
 
 func TestDecisionsAreTheLastOnesAndLearnTheirEnd(t *testing.T) {
@@ -24,13 +29,13 @@ func TestDecisionsAreTheLastOnesAndLearnTheirEnd(t *testing.T) {
 	}
 	code := host.Code{By: host.ByClient, In: host.InRelay, Why: host.Reset}
 	for id := range uint64(remembered + 10) {
-		number := e.decisions.add(Decision{ID: id})
+		number := e.decisions.add(&Decision{ID: id}, new(route.Trail), new(route.Facts))
 		if id%2 == 0 {
-			e.decisions.end(number, code)
+			e.decisions.end(number, code, "up")
 		}
 	}
-	e.decisions.end(0, code) // there was none
-	e.decisions.end(1, code) // forgotten
+	e.decisions.end(0, code, "") // there was none
+	e.decisions.end(1, code, "") // forgotten
 	got := e.Decisions()
 	if len(got) != remembered {
 		t.Fatalf("%d decisions, want %d", len(got), remembered)
@@ -38,11 +43,39 @@ func TestDecisionsAreTheLastOnesAndLearnTheirEnd(t *testing.T) {
 	for i, d := range got {
 		want := Decision{ID: uint64(i + 10)}
 		if want.ID%2 == 0 {
-			want.Ended, want.Code = true, code
+			want.Ended, want.Code, want.Upstream = true, code, "up"
 		}
 		if diff := gocmp.Diff(want, d, gocmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
 			t.Fatalf("decision %d (-want +got):\n%s", i, diff)
 		}
+	}
+}
+
+func TestADecisionHoldsCopiesWithinBoundsAndIsRememberedWithoutAllocating(t *testing.T) {
+	var e Engine
+	var trail route.Trail
+	var facts route.Facts
+	for i := range 40 {
+		facts.PutString("of", strconv.Itoa(i), strings.Repeat("v", 200))
+	}
+	trail.Asked = append(trail.Asked, route.Asked{Matcher: "ssh", Answer: sdk.Answer{Verdict: sdk.No}})
+	trail.More = 3
+	head := []byte("head")
+	add := func() { e.decisions.add(&Decision{ID: 7, Bytes: 9, Head: head}, &trail, &facts) }
+	for range 2 * remembered {
+		add()
+	}
+	copy(head, "gone")
+	trail.Asked[0].Matcher = "gone"
+	d := e.Decisions()[0]
+	if string(d.Head) != "head" || len(d.Asked) != 1 || d.Asked[0].Matcher != "ssh" || d.More != 3 {
+		t.Errorf("%q, %v, %d", d.Head, d.Asked, d.More)
+	}
+	if len(d.Facts) != maxLoggedFacts || len(d.Facts["of.39"]) != maxLoggedValue || d.Facts["of.0"] != "" {
+		t.Errorf("%d facts, of which the last has %d bytes", len(d.Facts), len(d.Facts["of.39"]))
+	}
+	if n := testing.AllocsPerRun(2*remembered, add); n != 0 {
+		t.Errorf("%.1f allocations", n)
 	}
 }
 

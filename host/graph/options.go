@@ -38,7 +38,27 @@ func globalOptions() []sdk.Option[Settings] {
 			Name: "client_prefix_ipv4", Doc: "The same of an IPv4 address: 16 to 32",
 			Args: []sdk.Arg{sdk.One("BITS", sdk.Int)}, Default: "32",
 		}, setCrowdBits(32, func(s *Settings) *int { return &s.CrowdV4 })),
+		sdk.Line(sdk.Spec{
+			Name: "decision_bytes", Doc: "How many first bytes of each of the last 256 connections are kept, at most 16KiB, so that dwaar explain --id can say why they were routed as they were; they may hold passwords",
+			Args: []sdk.Arg{sdk.OrOff(sdk.One("SIZE", sdk.Size))}, Default: "off",
+		}, setDecisionBytes),
 	}
+}
+
+// maxDecisionBytes bounds what the last decisions hold together: 4 MiB.
+const maxDecisionBytes = 16 << 10
+
+func setDecisionBytes(s *Settings, n *sdk.Node) error {
+	s.DecisionBytes = 0
+	if sdk.IsOff(n.Args[0]) {
+		return nil
+	}
+	size, err := sdk.ParseSize(n.Args[0].Text)
+	if err == nil && (size < 1 || size > maxDecisionBytes) {
+		err = sdk.Errorf(n.Args[0].Pos, "decision_bytes %s: write a size from 1 to 16KiB, or off", n.Args[0].Text)
+	}
+	s.DecisionBytes = size
+	return err
 }
 
 // phaseOptions are those of every block with routes: of servers and subroutes.

@@ -43,6 +43,7 @@ func (s *scope) finish(c *conditions, p sdk.Pos) *route.Routes {
 	for i := range max(len(l.Routes)-1, 0) {
 		c.waits(&l.Routes[i])
 	}
+	c.see()
 	if s.fallback != nil && !l.Own && !l.Ends() {
 		r := route.Route{Pos: p, Fallback: true}
 		r.Chain.Add(s.fallback, "fallback", true)

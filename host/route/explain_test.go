@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"dwaar.dev/dwaar/sdk"
 )
@@ -34,14 +35,14 @@ func TestAnExplanationSaysWhatHappens(t *testing.T) {
 		s := &Routes{list: l}
 		n := r.IntN(headLength + 1)
 		f := &sdk.Flow{MaxHead: headLength, Head: head[:n:n]}
-		x := s.Explain(f, false)
+		x := s.Explain(f, nil, false)
 		if x.Need > 0 && x.Need <= n {
 			t.Fatalf("list %d: it needs %d bytes and has %d", i, x.Need, n)
 		}
 		if want := judge(l, n); x.Need == 0 && !cmp.Equal(want, explained(&x)) {
 			t.Fatalf("list %d, %d bytes (-want +got):\n%s", i, n, cmp.Diff(want, explained(&x)))
 		}
-		final := s.Explain(f, true)
+		final := s.Explain(f, nil, true)
 		end, err := choose(l, head, []int{n})
 		if err != nil || !cmp.Equal(end, explained(&final)) {
 			t.Fatalf("list %d, the end after %d bytes: %v (-want +got):\n%s", i, n, err, cmp.Diff(end, explained(&final)))
@@ -63,9 +64,9 @@ func TestAnExplanationShowsNegatedMembersToo(t *testing.T) {
 	l := &List{Instances: []Instance{{Name: "a", Text: "a", Matcher: oracle{value: yes}}, {Name: "b", Text: "b", Matcher: oracle{}}}}
 	l.Routes = []Route{{Cond: Cond{Op: All, Kids: []Cond{{Op: Leaf}, {Op: Not, Kids: []Cond{{Op: Leaf, Inst: 1}}}}}}}
 	l.index()
-	x := (&Routes{list: l}).Explain(&sdk.Flow{}, false)
-	want := []MemberView{{"a", yes}, {"b", sdk.Answer{Verdict: sdk.No}}}
-	if diff := cmp.Diff(want, x.Routes[0].Members); diff != "" || x.Picked != 0 {
+	x := (&Routes{list: l}).Explain(&sdk.Flow{}, nil, false)
+	want := []MemberView{{Text: "a", Name: "a", Answer: yes}, {Text: "b", Name: "b", Answer: sdk.Answer{Verdict: sdk.No}}}
+	if diff := cmp.Diff(want, x.Routes[0].Members, cmpopts.IgnoreUnexported(MemberView{})); diff != "" || x.Picked != 0 {
 		t.Errorf("picked %d (-want +got):\n%s", x.Picked, diff)
 	}
 }

@@ -58,6 +58,41 @@ func (fs *Facts) All() iter.Seq2[string, string] {
 	}
 }
 
+// Add records those facts of others that have a name of their own here.
+func (fs *Facts) Add(others *Facts) {
+	for i := range others.Len() {
+		if name := others.key(i); !others.hidden(i) && !fs.has(name) {
+			fs.Put(name.of, name.key, others.value(i))
+		}
+	}
+}
+
+// AddLatest adds at most count of the latest facts that count, and no more than size bytes
+// of each value, in their order.
+func (fs *Facts) AddLatest(others *Facts, count, size int) {
+	first := others.Len()
+	for n := 0; first > 0 && n < count; {
+		if first--; !others.hidden(first) {
+			n++
+		}
+	}
+	for i := first; i < others.Len(); i++ {
+		if name := others.key(i); !others.hidden(i) {
+			value := others.value(i)
+			fs.Put(name.of, name.key, value[:min(len(value), size)])
+		}
+	}
+}
+
+func (fs *Facts) has(name *factName) bool {
+	for i := range fs.Len() {
+		if *fs.key(i) == *name {
+			return true
+		}
+	}
+	return false
+}
+
 // Reset forgets everything and keeps the memory.
 func (fs *Facts) Reset() { fs.items, fs.bytes = fs.items[:0], fs.bytes[:0] }
 

@@ -11,7 +11,7 @@ import (
 // facts they found. It is made and reused by [Routes].
 type Memo struct {
 	entries []entry // by instance, with open addressing; their number is a power of two
-	asked   int     // entries of this phase
+	asked   []int32 // the instances that were asked in this phase, in that order
 	facts   arena[fact]
 
 	cursors []cursor // of the latest walk
@@ -52,7 +52,8 @@ func (m *Memo) reset(rs *Routes, outer sdk.Facts) {
 		m.phase = 1
 	}
 	m.facts.Truncate(0)
-	m.routes, m.outer, m.current, m.asked = rs, outer, 0, 0
+	m.asked = m.asked[:0]
+	m.routes, m.outer, m.current = rs, outer, 0
 }
 
 // entry returns the entry of an instance, blank if the instance was not asked in this
@@ -71,7 +72,8 @@ func (m *Memo) entry(inst int) *entry {
 func (m *Memo) put(inst int, answer sdk.Answer, datagrams int) *entry {
 	e := m.entry(inst)
 	if e.phase != m.phase {
-		if m.asked++; m.asked*4 > len(m.entries)*3 && len(m.entries) < len(m.routes.list.Instances) {
+		m.asked = append(m.asked, int32(inst))
+		if len(m.asked)*4 > len(m.entries)*3 && len(m.entries) < len(m.routes.list.Instances) {
 			m.grow()
 			e = m.entry(inst)
 		}

@@ -10,7 +10,8 @@ import (
 // calls Try, and Try again with a longer head, until Try decides, which ends the phase.
 // A phase that is given up before that is ended by End.
 type Phase struct {
-	Final bool // the head will not grow: the next Try decides
+	Final bool   // the head will not grow: the next Try decides
+	Trail *Trail // told what was asked when the phase ends; nil: nobody wants to know
 
 	routes *Routes
 	outer  sdk.Facts
@@ -34,6 +35,9 @@ func (p *Phase) Try(f *sdk.Flow, facts *Facts) (r *Route, need int, err error) {
 	}
 	if r != nil {
 		r.Facts(p.memo, facts.Put)
+	}
+	if p.Trail != nil {
+		p.Trail.record(p, f, r)
 	}
 	p.End(f)
 	return r, 0, err

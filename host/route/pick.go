@@ -46,16 +46,22 @@ func (rs *Routes) Pick(f *sdk.Flow, m *Memo, final bool) (r *Route, need int, er
 // negation have set. For a fact with two names put is called twice.
 func (r *Route) Facts(m *Memo, put func(of, key string, value []byte) bool) {
 	for _, inst := range r.winners {
-		for i := range m.facts.Len() {
-			f := m.facts.key(i)
-			if f.inst != inst {
-				continue
-			}
-			in, value := &m.routes.list.Instances[inst], m.facts.value(i)
-			put(in.of(f.key), f.key, value)
-			if of, key, ok := strings.Cut(f.key, "."); ok && in.Alias(f.key) {
-				put(of, key, value)
-			}
+		m.factsOf(inst, put)
+	}
+}
+
+// factsOf calls put with each fact that an instance has set.
+func (m *Memo) factsOf(inst int, put func(of, key string, value []byte) bool) {
+	in := &m.routes.list.Instances[inst]
+	for i := range m.facts.Len() {
+		f := m.facts.key(i)
+		if f.inst != inst {
+			continue
+		}
+		value := m.facts.value(i)
+		put(in.of(f.key), f.key, value)
+		if of, key, ok := strings.Cut(f.key, "."); ok && in.Alias(f.key) {
+			put(of, key, value)
 		}
 	}
 }

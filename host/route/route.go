@@ -38,6 +38,7 @@ type Routes struct {
 type List struct {
 	Routes    []Route       // in the order in which they are tried
 	Instances []Instance    // the matchers of all of them, in any order
+	Seen      []int         // instances that no route asks: they say what was read, see Trail
 	Own       bool          // a subroute: a matching phase with a deadline of its own
 	Timeout   time.Duration // of a matching phase; 0: none
 

@@ -121,6 +121,7 @@ func (c *conn) Choose(routes *route.Routes) (*route.Route, error) {
 	timeout, own := routes.Limits()
 	c.h.await(time.Now(), timeout, own)
 	p := routes.Begin(c)
+	p.Trail = &c.u.trail
 	defer p.End(&c.h.flow)
 	if at := c.h.deadline; !at.IsZero() {
 		_ = c.sock.SetReadDeadline(at) // fails on a closed socket, whose Read says so

@@ -43,8 +43,11 @@ func (s *Session) give(u *setup) {
 	u.releaseAll(s)
 	s.enter(u, Relaying)
 	s.given = true
-	if !s.env.Terse && u.facts.Len() > 0 {
-		s.facts = u.facts.Compact()
+	if !s.env.Terse {
+		u.facts.Add(&u.trail.Seen)
+		if u.facts.Len() > 0 {
+			s.facts = u.facts.Compact()
+		}
 	}
 	s.setup = nil
 	u.leaveGraph()
@@ -84,6 +87,7 @@ func (s *Session) finish(o host.Outcome) {
 	s.state.Store(uint32(Ended))
 	if s.setup != nil {
 		s.setup.leaveGraph()
+		s.setup.facts.Add(&s.setup.trail.Seen)
 	}
 	if up := s.up.Load(); up != nil {
 		up.Forget(s, o.Up, o.Down)

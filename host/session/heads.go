@@ -83,9 +83,10 @@ func (s *Session) giveBack(b []byte) {
 
 // retire keeps a setup for another session, with the memory of its parsed values.
 func (h *Heads) retire(u *setup) {
-	flow, facts := u.flow, u.facts
+	flow, facts, trail := u.flow, u.facts, u.trail
 	flow.Reset()
 	facts.Reset()
-	*u = setup{head: head{flow: flow}, facts: facts}
+	trail.Reset()
+	*u = setup{head: head{flow: flow}, facts: facts, trail: trail}
 	h.setups.Put(u)
 }

@@ -169,6 +169,7 @@ func (s *Session) begin(u *setup, _ Input) Act {
 	timeout, own := u.routes.Limits()
 	u.await(u.now, timeout, own)
 	u.phase = u.routes.Begin(s)
+	u.phase.Trail = &u.trail
 	return s.match(u)
 }
 

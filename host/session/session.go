@@ -91,6 +91,7 @@ type Session struct {
 type setup struct {
 	head
 	facts    route.Facts
+	trail    route.Trail
 	graph    Graph // given back with the setup; nil: there is none
 	routes   *route.Routes
 	phase    phase
@@ -210,6 +211,14 @@ func (s *Session) Facts() *route.Facts {
 		return s.facts
 	}
 	return new(route.Facts)
+}
+
+// Trail returns what the matchers answered so far. It is for Owner.Decided.
+func (s *Session) Trail() *route.Trail {
+	if s.setup == nil {
+		return new(route.Trail)
+	}
+	return &s.setup.trail
 }
 
 // Final returns why the head did not grow any more; nil: the bytes decided. It is for

@@ -76,8 +76,13 @@ func (m *Matcher) failed(f *sdk.Flow, err error) (sdk.Verdict, error) {
 	if m.plugin.OnError == OnErrorClose {
 		return sdk.No, err
 	}
-	m.module.tell(&instance{call: call{matcher: m, flow: f}}, slog.LevelError,
-		fmt.Sprintf("%v: on_error %s stands for its answer", err, m.plugin.OnError))
+	in := &instance{call: call{matcher: m, flow: f}}
+	text := fmt.Sprintf("%v: on_error %s stands for its answer", err, m.plugin.OnError)
+	if m.module.host.listen != nil {
+		m.module.heard(in, abi.LogError, []byte(text))
+	} else {
+		m.module.tell(in, slog.LevelError, text)
+	}
 	if m.plugin.OnError == OnErrorMatch {
 		return sdk.Yes, nil
 	}

@@ -172,6 +172,12 @@ func connRules() []rule {
 			why:      "host/session is what becomes of one connection: it knows routes and upstreams, and neither who accepted it nor what drives it",
 		},
 		{
+			packages: []string{"host/explain"},
+			imports:  []string{"host", "host/graph", "host/relay", "host/route", "host/upstream", "sdk"},
+			tests:    anyPart(),
+			why:      "host/explain runs routes and handlers on a connection in memory: it opens nothing, and knows neither engine nor session",
+		},
+		{
 			packages: []string{"host/loop"},
 			imports:  []string{"host/relay", "host/session"},
 			modules:  []string{"golang.org/x/sys"},
@@ -186,7 +192,7 @@ func runningRules() []rule {
 	return []rule{
 		{
 			packages: []string{"host/engine"},
-			imports:  []string{"host", "host/graph", "host/loop", "host/session", "host/udp", "sdk"},
+			imports:  []string{"host", "host/explain", "host/graph", "host/loop", "host/route", "host/session", "host/udp", "sdk"},
 			modules:  []string{"github.com/oklog/run", "golang.org/x/sys"},
 			tests:    anyPart(),
 			why:      "host/engine runs whatever graph it is given: it knows neither text, builtins, plugins nor who controls it",
@@ -212,7 +218,7 @@ func runningRules() []rule {
 		},
 		{
 			packages: []string{"host/control"},
-			imports:  []string{"host", "host/engine", "host/files", "host/names", "host/upstream", "sdk"},
+			imports:  []string{"host", "host/engine", "host/explain", "host/files", "host/names", "host/upstream", "sdk"},
 			modules:  []string{"github.com/prometheus/client_golang", "golang.org/x/sys"},
 			tests:    anyPart(),
 			why:      "host/control speaks for a running engine: what reads a configuration is handed to it by cmd/dwaar",
@@ -333,6 +339,11 @@ func outerRules() []rule {
 			packages: []string{"cmd/dwaar/internal/capture"},
 			noIO:     true,
 			why:      "cmd/dwaar/internal/capture reads bytes of captures, with the standard library alone: what clients said is all it knows",
+		},
+		{
+			packages: []string{"cmd/dwaar/internal/flight"},
+			imports:  []string{"cmd/dwaar/internal/capture"},
+			why:      "cmd/dwaar/internal/flight makes bytes as clients do, with the standard library's clients: what becomes of them it is not told",
 		},
 		{
 			packages: []string{"cmd/dwaar/internal/kit"},

@@ -23,6 +23,18 @@ const (
 	sectionOrder = 0x1a2b3c4d
 )
 
+// Is reports whether bytes begin as a capture does.
+func Is(b []byte) bool {
+	if len(b) < 4 {
+		return false
+	}
+	switch binary.LittleEndian.Uint32(b) {
+	case magicMicro, magicNano, swapped(magicMicro), swapped(magicNano), sectionBlock:
+		return true
+	}
+	return false
+}
+
 // errFormat is why a file is not read.
 var errFormat = errors.New("it is neither pcap nor pcapng")
 

@@ -1,0 +1,43 @@
+package engine_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// keeping is a configuration whose decisions keep so many bytes.
+func keeping(size string, lines ...string) string {
+	return "{\ndecision_bytes " + size + "\n}\n" + serve(lines...)
+}
+
+func TestADecisionIsExplainedWhileItsConfigurationServes(t *testing.T) {
+	f := start(t, nil)
+	f.echoes()
+	lines := []string{"@a first aaa", "@b first bbb", "route @a {", "echo", "}", "route @b {", "relay", "}"}
+	f.load(keeping("4", lines...))
+	f.dial().says("bbbb", "bbbb")
+	f.dial().says("bbbbb", "bbbbb")
+	all := f.Decisions()
+	if len(all) != 2 || string(all[0].Head) != "bbbb" || string(all[1].Head) != "bbbb" || all[0].Generation != 1 {
+		t.Fatalf("decisions: %+v", all)
+	}
+	if len(all[0].Asked) != 2 || all[0].Asked[0].Matcher != "first aaa" || all[0].Asked[0].Answer.String() != "no" || all[0].Facts["first.word"] != "bbb" {
+		t.Errorf("asked %v, facts %v", all[0].Asked, all[0].Facts)
+	}
+	p, err := f.Explain(&all[0])
+	if err != nil || p.Name != "@b" || len(p.Routes) != 2 || p.Routes[0].Members[0].Byte != 1 {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if p, err := f.Explain(&all[1]); err == nil || !strings.Contains(err.Error(), "of its 5 first bytes only 4 were kept") {
+		t.Errorf("a part of the head: %+v, %v", p, err)
+	}
+	f.load(serve(lines...))
+	if p, err := f.Explain(&all[0]); err == nil || !strings.Contains(err.Error(), "a reload has replaced") {
+		t.Errorf("after a reload: %+v, %v", p, err)
+	}
+	f.dial().says("aaa", "aaa")
+	all = f.Decisions()
+	if p, err := f.Explain(&all[2]); err == nil || !strings.Contains(err.Error(), "write decision_bytes") || all[2].Head != nil {
+		t.Errorf("without decision_bytes: %+v, %v, %q", p, err, all[2].Head)
+	}
+}

@@ -61,7 +61,7 @@ func faults() []fault {
 		{"a connection that lands is not killed", "host/session/goroutine.go", "	s.Hold(&g.link)\n", "", "./host/engine", "Kills"},
 		{"an attempt that is under way is forgotten", "host/session/end.go", "	u.course.Drop()\n", "", "./host/session", "Random"},
 		{"outer bytes are taken for parsed inside", "sdk/flow.go", "fresh.facts, fresh.parsed = nil, nil, nil, nil", "fresh.facts = nil, nil, nil", "./sdk", "Fresh|Anew"},
-		{"what is there already is waited for", "host/route/pick.go", "	case n <= len(f.Head):", "	case n < len(f.Head):", "./host/route", "Needed"},
+		{"what is there already is waited for", "host/route/cond.go", "	case n <= len(f.Head):", "	case n < len(f.Head):", "./host/route", "Needed"},
 		{"forgotten facts take room", "host/route/arena.go", "		a.bytes = a.bytes[:a.items[n].at]\n", "", "./host/route", "Facts"},
 		{"a continued phase has a deadline of its own", "host/route/phase.go", "rs.list.Own && rs.from == 0", "rs.list.Own", "./host/route", "Deadline"},
 		{"a full upstream loses its trial", "host/upstream/upstream.go", "		u.endTrial(trial)\n		return false, false", "		return false, false", "./host/upstream", "Trial"},

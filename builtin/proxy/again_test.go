@@ -10,8 +10,8 @@ import (
 	"dwaar.dev/dwaar/host/hosttest"
 )
 
-// watched is a server that tells when each of its connections ends.
-func watched(t *testing.T, answer string) (addr string, ended chan int) {
+// connections is a server that tells when each of its connections ends.
+func connections(t *testing.T, answer string) (addr string, ended chan int) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -50,7 +50,7 @@ func TestEveryCheckClosesItsConnection(t *testing.T) {
 		"no HTTP":       {"health_uri /", "220 ready\r\n\r\n", false},
 		"a long header": {"health_uri /", "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", maxAnswer) + "\r\n\r\n", false},
 	} {
-		addr, ended := watched(t, tc.answer)
+		addr, ended := connections(t, tc.answer)
 		b := &builder{}
 		if _, err := b.make(t, "proxy "+addr+" {\n"+tc.option+"\nhealth_timeout 20s\n}", nil); err != nil {
 			t.Fatal(err)

@@ -93,7 +93,7 @@ func TestWhyAHeadDidNotGrowIsSaidInAWord(t *testing.T) {
 		d.decisions = append(d.decisions, engine.Decision{Final: err})
 	}
 	p.Engine = d
-	all, err := serve(t, p).Decisions(t.Context(), 5)
+	all, err := serve(t, p).Decisions(t.Context(), 5, true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"math"
 	"net/netip"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"

@@ -90,7 +90,7 @@ func TestAMapObeysAllowAndLeadsToNoListenerOfOurs(t *testing.T) {
 		{"proxy {map.up}", "own.example.com:443", "a listener of this program"},
 		{"proxy {map.up}", "no address", "filling in {map.up}"},
 		{"proxy {map.up}", "unix/" + strings.Repeat("x", 200), "filling in {map.up}"},
-		{"proxy {map.up} {\nallow 10.0.0.0/8\n}", "127.0.0.1:80", "clients may not choose such addresses"},
+		{"proxy {map.up} {\nallow 10.0.0.0/8\n}", "127.0.0.1:80", "which clients may not choose without allow"},
 		{"proxy {map.up} {\nallow 10.0.0.0/8\n}", "198.51.100.1:80", "allow names neither"},
 		{"proxy {map.up} {\nallow 10.0.0.0/8\n}", "unix//run/app.sock", "filling in {map.up}"},
 	} {

@@ -81,6 +81,9 @@ func TestStatsAreInPrometheusText(t *testing.T) {
 	want := []string{
 		`dwaar_accept_pauses_total 4`,
 		`dwaar_accepted_total{listener=":443"} 8`,
+		`dwaar_client_memory_bytes 0`,
+		`dwaar_client_memory_limit_bytes 0`,
+		`dwaar_clients 0`,
 		`dwaar_connection_limit 400`,
 		`dwaar_connections{listener=":443"} 1`,
 		`dwaar_connections_in_phase{phase="relay"} 1`,

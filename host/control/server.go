@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"dwaar.dev/dwaar/host/engine"
-	"dwaar.dev/dwaar/host/names"
 	"dwaar.dev/dwaar/host/explain"
+	"dwaar.dev/dwaar/host/names"
 	"dwaar.dev/dwaar/host/upstream"
 	"dwaar.dev/dwaar/sdk"
 )

@@ -21,6 +21,7 @@ import (
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/control"
 	"dwaar.dev/dwaar/host/engine"
+	"dwaar.dev/dwaar/host/names"
 	"dwaar.dev/dwaar/host/upstream"
 )
 
@@ -31,11 +32,15 @@ func TestEveryMetricIsOfTheKindThatItsNameSays(t *testing.T) {
 	p := program()
 	p.Upstreams = func() []upstream.State { return []upstream.State{{Name: "a:1"}} }
 	e := &fake{engine.Stats{
-		Phases: map[host.Phase]int{host.InRelay: 1}, Refused: map[string]uint64{"descriptors": 1},
+		Phases: map[host.Phase]int{host.InRelay: 1}, Refused: map[string]uint64{"descriptors": 1}, Evicted: map[string]uint64{"client_memory": 1},
 		Listeners: []engine.ListenerStats{{Name: ":1"}}, Generations: []engine.GenerationStats{{Number: 2}},
 	}}
 	e.stats.Ended[0] = 1
 	p.Engine = e
+	p.Names = func() []names.Stats { return []names.Stats{{For: "clients"}} }
+	p.Maps = func() []control.MapTable {
+		return []control.MapTable{{Name: "m", About: func() control.Map { return control.Map{Name: "m"} }}}
+	}
 	kinds := map[string]string{}
 	for line := range strings.Lines(handle(p, http.MethodGet, "/stats").Body.String()) {
 		if f := strings.Fields(line); len(f) == 4 && f[1] == "TYPE" && strings.HasPrefix(f[2], "dwaar_") {

@@ -44,7 +44,7 @@ type Settings struct {
 
 	ClientMemory     int64 // bytes that connections hold in all before they are relayed; 0: by the memory of the program
 	CrowdV4, CrowdV6 int   // bits of an address that make one client
-	DecisionBytes int64 // first bytes that are kept of each of the last decisions; 0: none
+	DecisionBytes    int64 // first bytes that are kept of each of the last decisions; 0: none
 }
 
 // Server is a set of listeners with one list of routes.

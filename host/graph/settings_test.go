@@ -1,6 +1,7 @@
 package graph
 
 import (
+	stdcmp "cmp"
 	"errors"
 	"strings"
 	"testing"
@@ -48,7 +49,12 @@ func TestOptionsSetWhatTheyName(t *testing.T) {
 		"reload_drain 2s":                  {GracePeriod: 30 * time.Second, ReloadDrain: 2 * time.Second},
 		"reload_drain off":                 {GracePeriod: 30 * time.Second},
 		"grace_period 1s\nreload_drain 2s": {GracePeriod: time.Second, ReloadDrain: 2 * time.Second},
+		"client_memory 64MiB":              {GracePeriod: 30 * time.Second, ClientMemory: 64 << 20},
+		"client_prefix_ipv4 24":            {GracePeriod: 30 * time.Second, CrowdV4: 24},
+		"client_prefix_ipv6 48":            {GracePeriod: 30 * time.Second, CrowdV6: 48},
+		"decision_bytes 4KiB":              {GracePeriod: 30 * time.Second, DecisionBytes: 4 << 10},
 	} {
+		want.CrowdV4, want.CrowdV6 = stdcmp.Or(want.CrowdV4, 32), stdcmp.Or(want.CrowdV6, 64)
 		g := mustBuild(t, "{\n"+option+"\n}\n"+server("route {\nsay a\n}"))
 		if diff := cmp.Diff(want, g.Settings); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", option, diff)

@@ -34,26 +34,7 @@ const (
 
 // index cuts the routes into groups.
 func (l *List) index() {
-	byKey := map[groupKey][]int32{}
-	var rest []int32
-	put := func(i int32, k groupKey) {
-		if k == (groupKey{}) {
-			rest = append(rest, i)
-		} else {
-			byKey[k] = append(byKey[k], i)
-		}
-	}
-	for i := range l.Routes {
-		put(int32(i), l.keyOf(i))
-	}
-	for k, routes := range byKey { // what is too few for a lookup may still be told by its first byte
-		if len(routes) < minGroup && k.kind != starts {
-			delete(byKey, k)
-			for _, i := range routes {
-				put(i, l.startOf(int(i)))
-			}
-		}
-	}
+	byKey, rest := l.byKey()
 	l.groups = nil
 	for k, routes := range byKey {
 		if len(routes) < minGroup {
@@ -77,6 +58,31 @@ func (l *List) index() {
 		slices.Sort(rest)
 		l.groups = append(l.groups, group{routes: rest})
 	}
+}
+
+// byKey returns the routes by what they have in common, and those that have nothing in
+// common with others.
+func (l *List) byKey() (byKey map[groupKey][]int32, rest []int32) {
+	byKey = map[groupKey][]int32{}
+	put := func(i int32, k groupKey) {
+		if k == (groupKey{}) {
+			rest = append(rest, i)
+		} else {
+			byKey[k] = append(byKey[k], i)
+		}
+	}
+	for i := range l.Routes {
+		put(int32(i), l.keyOf(i))
+	}
+	for k, routes := range byKey { // what is too few for a lookup may still be told by its first byte
+		if len(routes) < minGroup && k.kind != starts {
+			delete(byKey, k)
+			for _, i := range routes {
+				put(i, l.startOf(int(i)))
+			}
+		}
+	}
+	return byKey, rest
 }
 
 // groupKey says what the routes of a group have in common. The zero key stands for

@@ -102,3 +102,24 @@ func TestTheSmallerOfTwoLimitsCounts(t *testing.T) {
 		}
 	}
 }
+
+// closable counts how often it is closed.
+type closable struct {
+	net.Conn
+	closed int
+}
+
+func (c *closable) Close() error {
+	c.closed++
+	return c.Conn.Close()
+}
+
+func TestAPartingCheckClosesItsSocket(t *testing.T) {
+	t.Parallel()
+	near, far := net.Pipe()
+	defer far.Close()
+	c := &closable{Conn: near}
+	if part(t.Context(), c); c.closed != 1 {
+		t.Errorf("closed %d times", c.closed)
+	}
+}

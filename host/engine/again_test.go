@@ -41,7 +41,7 @@ func TestAReloadGivesATimeToThoseBeforeItOnly(t *testing.T) {
 // killable is a connection that can be killed, of a generation.
 func killable(e *Engine, id uint64, of *generation) *conn {
 	x := &conn{e: e, account: &account{generation: of}}
-	x.Init(&session.Env{Heads: session.NewHeads(0)}, x, &session.Begin{ID: id})
+	x.Init(&session.Env{Heads: new(session.Heads)}, x, &session.Begin{ID: id})
 	e.table.begin(x)
 	return x
 }
@@ -99,7 +99,7 @@ func TestTheTimesOfAnAccessLineAreThoseOfThePhases(t *testing.T) {
 		x := &conn{}
 		b := &session.Begin{ID: 1}
 		b.Flow.Accepted = begin
-		x.Init(&session.Env{Heads: session.NewHeads(0)}, x, b)
+		x.Init(&session.Env{Heads: new(session.Heads)}, x, b)
 		var got []string
 		for _, a := range x.times(&tc.r, begin.Add(9*time.Second)) {
 			got = append(got, a.String())

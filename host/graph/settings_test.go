@@ -49,6 +49,7 @@ func TestOptionsSetWhatTheyName(t *testing.T) {
 		"reload_drain off":                 {GracePeriod: 30 * time.Second},
 		"grace_period 1s\nreload_drain 2s": {GracePeriod: time.Second, ReloadDrain: 2 * time.Second},
 	} {
+		want.CrowdV4, want.CrowdV6 = defaultCrowdV4, defaultCrowdV6
 		g := mustBuild(t, "{\n"+option+"\n}\n"+server("route {\nsay a\n}"))
 		if diff := cmp.Diff(want, g.Settings); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", option, diff)

@@ -65,6 +65,15 @@ func (l *List) index() {
 			routes: routes, finder: l.finder(k, routes), pure: k.pure, single: k.kind == ranged, first: l.first(k, routes),
 		})
 	}
+	if rest = append(rest, l.trim()...); len(rest) > 0 {
+		slices.Sort(rest)
+		l.groups = append(l.groups, group{routes: rest})
+	}
+}
+
+// trim leaves the largest groups, fewer than maxGroups, and returns the routes of the
+// others.
+func (l *List) trim() (rest []int32) {
 	slices.SortFunc(l.groups, func(a, b group) int {
 		return cmp.Or(cmp.Compare(len(b.routes), len(a.routes)), cmp.Compare(a.routes[0], b.routes[0]))
 	})
@@ -73,10 +82,7 @@ func (l *List) index() {
 		rest = append(rest, l.groups[last].routes...)
 		l.groups = l.groups[:last]
 	}
-	if len(rest) > 0 {
-		slices.Sort(rest)
-		l.groups = append(l.groups, group{routes: rest})
-	}
+	return rest
 }
 
 // groupKey says what the routes of a group have in common. The zero key stands for

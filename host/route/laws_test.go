@@ -73,6 +73,7 @@ func randomList(r *rand.Rand) *List {
 		if r.IntN(8) == 0 {
 			rt.Cond = Cond{}
 		}
+		rt.winners = rt.Cond.Winners()
 		l.Routes = append(l.Routes, rt)
 	}
 	l.index()

@@ -10,17 +10,12 @@ import (
 // Memo is what one connection's matchers have said in one matching phase, and the
 // facts they found. It is made and reused by [Routes].
 type Memo struct {
-<<<<<<< HEAD
-	entries []entry
-	facts   arena[found]
-=======
 	entries []entry // by instance, with open addressing; their number is a power of two
 	asked   int     // entries of this phase
-	facts   host.Arena[fact]
+	facts   arena[fact]
 
 	cursors []cursor // of the latest walk
 	found   []int32  // routes that finders found in it
->>>>>>> ae06d1b (route: many routes cost what one does)
 
 	routes  *Routes
 	outer   sdk.Facts // the facts known before this phase; nil: none
@@ -114,11 +109,7 @@ func (m *Memo) Set(key string, value []byte) {
 			return
 		}
 	}
-<<<<<<< HEAD
-	put(&m.facts, found{m.current, key}, value)
-=======
-	m.facts.Put(fact{m.current, key}, value)
->>>>>>> ae06d1b (route: many routes cost what one does)
+	put(&m.facts, fact{m.current, key}, value)
 }
 
 // Get returns a fact: one set by an instance that the asked instance reads from, or one

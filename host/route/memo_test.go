@@ -30,8 +30,8 @@ func remembered(l *List) map[string]string {
 	rs.Pick(f, m, true)
 	facts := map[string]string{}
 	for i := range m.facts.Len() {
-		k := m.facts.Key(i)
-		facts[fmt.Sprint(k.inst, k.key)] = string(m.facts.Value(i))
+		k := m.facts.key(i)
+		facts[fmt.Sprint(k.inst, k.key)] = string(m.facts.value(i))
 	}
 	return facts
 }
@@ -126,7 +126,7 @@ func TestAMemoThatIsUsedAgainKnowsNothing(t *testing.T) {
 		f := &sdk.Flow{MaxHead: 8, Head: []byte(head)}
 		m := rs.NewMemo(f, nil)
 		rs.Pick(f, m, true)
-		if m.facts.Len() != 1 || string(m.facts.Value(0)) != head || asked != i+1 {
+		if m.facts.Len() != 1 || string(m.facts.value(0)) != head || asked != i+1 {
 			t.Errorf("%s: %d facts, %q, asked %d times", head, m.facts.Len(), m.facts.bytes, asked)
 		}
 		rs.Forget(f, m)

@@ -49,7 +49,7 @@ func TestAKillCountsUnlessTheRelayHasFinished(t *testing.T) {
 		"the first one counts": {func(s *Session) { s.Kill(host.ByProxy, host.Cap); s.Unhealthy() }, relay.Result{Reason: relay.Killed}, host.Code{By: host.ByProxy, In: host.InRelay, Why: host.Cap}},
 	} {
 		var s Session
-		s.Init(&Env{Heads: NewHeads(0)}, nil, &Begin{ID: 1})
+		s.Init(&Env{Heads: new(Heads)}, nil, &Begin{ID: 1})
 		s.header.Store(10)
 		tc.kill(&s)
 		tc.result.Up, tc.result.Down, tc.result.Err = 15, 7, cause
@@ -64,7 +64,7 @@ func TestAKillCountsUnlessTheRelayHasFinished(t *testing.T) {
 func TestBytesFromTheClientAreThoseWithoutTheHeader(t *testing.T) {
 	t.Parallel()
 	var s Session
-	s.Init(&Env{Heads: NewHeads(0)}, nil, &Begin{ID: 1})
+	s.Init(&Env{Heads: new(Heads)}, nil, &Begin{ID: 1})
 	if up, down := s.Counts(); up != 0 || down != 0 {
 		t.Errorf("before a relay %d and %d bytes are counted", up, down)
 	}
@@ -83,7 +83,7 @@ func TestEveryFactOfAConnectionHasItsValue(t *testing.T) {
 		Local: netip.MustParseAddrPort("192.0.2.2:443"), Remote: netip.MustParseAddrPort("[2001:db8::1]:1234"),
 	}
 	var s Session
-	env := &Env{Heads: NewHeads(0), Getenv: func(name string) string { return "<" + name + ">" }}
+	env := &Env{Heads: new(Heads), Getenv: func(name string) string { return "<" + name + ">" }}
 	s.Init(env, nil, &Begin{ID: 1234, Flow: f})
 	got := map[string]string{}
 	for _, name := range []string{
@@ -103,7 +103,7 @@ func TestEveryFactOfAConnectionHasItsValue(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	var unix Session
-	unix.Init(&Env{Heads: NewHeads(0)}, nil, &Begin{ID: 1, Flow: sdk.Flow{Network: "unix"}})
+	unix.Init(&Env{Heads: new(Heads)}, nil, &Begin{ID: 1, Flow: sdk.Flow{Network: "unix"}})
 	for _, name := range []string{"conn.local_addr", "conn.remote_ip", "conn.remote_port", "env.HOME"} {
 		if v, ok := unix.Get(name); ok {
 			t.Errorf("on a Unix socket without an environment %s is %q", name, v)

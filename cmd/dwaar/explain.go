@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -206,7 +207,11 @@ func conclusion(x *route.Explanation) string {
 	}
 	r := &x.Routes[x.Picked]
 	var b strings.Builder
-	fmt.Fprintf(&b, "route %d at %s takes the connection\n", x.Picked+1, r.Pos)
+	if r.Deny {
+		fmt.Fprintf(&b, "deny %d at %s turns the connection away%s\n", x.Picked+1, r.Pos, doubt(x.Denied, ": it "))
+	} else {
+		fmt.Fprintf(&b, "route %d at %s takes the connection\n", x.Picked+1, r.Pos)
+	}
 	for line := range strings.Lines(r.Chain) {
 		fmt.Fprintf(&b, "     %s\n", strings.TrimSuffix(line, "\n"))
 	}
@@ -217,15 +222,25 @@ func conclusion(x *route.Explanation) string {
 	return b.String()
 }
 
+// doubt returns what a deny could not tell, behind a text; "": it has matched.
+func doubt(denied error, before string) string {
+	if cause := errors.Unwrap(denied); cause != nil {
+		return before + cause.Error()
+	}
+	return ""
+}
+
 // explanation is what explain says to programs.
 type explanation struct {
 	Listener string            `json:"listener"`
 	Bytes    int               `json:"bytes"`
-	Need     int               `json:"need,omitempty"`  // undecided: until there are so many bytes
-	Route    int               `json:"route"`           // from 1; if undecided, what it is when no more bytes come; 0: none
-	At       string            `json:"at,omitempty"`    // where the route stands
-	Path     string            `json:"path,omitempty"`  // where its connections live: in an event loop, or a goroutine and why
-	Error    string            `json:"error,omitempty"` // of a matcher that is broken
+	Need     int               `json:"need,omitempty"`      // undecided: until there are so many bytes
+	Route    int               `json:"route"`               // from 1; if undecided, what it is when no more bytes come; 0: none
+	At       string            `json:"at,omitempty"`        // where the route stands
+	Denied   bool              `json:"denied,omitempty"`    // the route is a deny
+	Doubt    string            `json:"undecided,omitempty"` // what the deny could not tell, which counts as a match
+	Path     string            `json:"path,omitempty"`      // where its connections live: in an event loop, or a goroutine and why
+	Error    string            `json:"error,omitempty"`     // of a matcher that is broken
 	Facts    map[string]string `json:"facts"`
 	Routes   []routeAnswer     `json:"routes"`
 	Logs     []saying          `json:"logs,omitempty"` // of plugins, while they were configured and asked
@@ -246,7 +261,7 @@ func viewOf(listener string, f *sdk.Flow, now, later *route.Explanation) explana
 	v := explanation{Listener: listener, Bytes: len(f.Head), Need: now.Need, Route: later.Picked + 1, Facts: map[string]string{}}
 	if later.Picked >= 0 {
 		v.At = later.Routes[later.Picked].Pos.String()
-		v.Path = later.Routes[later.Picked].Path
+		v.Path, v.Denied, v.Doubt = later.Routes[later.Picked].Path, later.Routes[later.Picked].Deny, doubt(later.Denied, "")
 	}
 	if later.Err != nil {
 		v.Error = later.Err.Error()

@@ -3,6 +3,7 @@ package builtin_test
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -182,7 +183,7 @@ func trailed(rs *route.Routes, f *sdk.Flow, head []byte, t *route.Trail, facts *
 			return r, err
 		}
 	}
-	p.Final = true
+	p.Final = io.EOF
 	r, _, err := p.Try(f, facts)
 	return r, err
 }

@@ -59,13 +59,15 @@ const (
 	Loop                   // it led back to where it had been
 	Failed                 // any other error
 	Panicked               // a defect in this program
+	Denied                 // a deny matched it
+	Undecided              // a deny could not be told of it, which counts as a match
 )
 
 // How many of each there are.
 const (
 	parties = int(ByOperator) + 1
 	phases  = int(InRelay) + 1
-	whys    = int(Panicked) + 1
+	whys    = int(Undecided) + 1
 )
 
 // String returns one word.
@@ -83,6 +85,7 @@ func (w Why) String() string {
 	return [whys]string{
 		"closed", "reset", "timeout", "idle", "half_closed", "lifetime", "no_route", "probe", "refused",
 		"unavailable", "cap", "evicted", "protocol", "killed", "drained", "unhealthy", "no_address", "loop", "failed", "panicked",
+		"denied", "undecided",
 	}[w]
 }
 
@@ -118,6 +121,7 @@ type Outcome struct {
 	Err      error     // nil if nothing was wrong
 	Up, Down int64     // bytes from the client to the upstream, and back
 	Ended    time.Time // when
+	Silent   bool      // the client went away and had sent no byte: a port scan, a health check
 }
 
 // EndError is an error with the party that ended the connection, and the reason.

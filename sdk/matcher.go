@@ -88,6 +88,26 @@ type Ranged interface {
 	Prefixes() (of Side, p []netip.Prefix)
 }
 
+// Known is what is known of a connection before its first byte.
+type Known uint8
+
+// What an [Early] matcher goes by.
+const (
+	KnownLater  Known = iota // nothing of that: bytes, or facts that come of them, decide
+	KnownTime                // when, and on which listener, the connection was accepted
+	KnownRemote              // the client's address
+	KnownLocal               // the address the client connected to
+)
+
+// An Early matcher looks at no byte: it decides when a connection is accepted, and never
+// asks for more. Early returns what it goes by; where a connection lacks that, as one of a
+// Unix socket lacks addresses, the matcher says Unknown. A load warns of a closing route
+// that bytes decide, and refuses a matcher that no client of a listener could be told by.
+type Early interface {
+	Matcher
+	Early() Known
+}
+
 // A Starter knows which bytes can come first in what it matches. Bit b of the
 // set is set if byte b may come first; for every other byte the matcher says No,
 // and is not asked. nil means that it cannot tell.

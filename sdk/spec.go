@@ -68,7 +68,7 @@ type Holds uint8
 const (
 	HoldsMatchers Holds = 1 << iota // matchers: all must match
 	HoldsHandlers                   // handlers, run in order
-	HoldsRoutes                     // matcher sets "@name" and routes
+	HoldsRoutes                     // matcher sets "@name", routes and denials
 	HoldsServers                    // servers, by their addresses
 )
 
@@ -78,6 +78,7 @@ type Grammar struct {
 	Global   Spec     // the block without a name that may come first
 	Server   Spec     // ADDR… { … }
 	Route    Spec     // route [@name…] { … }
+	Deny     Spec     // deny @name… [reset], which stands among routes; without a name: there is none
 	Matchers []Spec   // what may stand in a matcher set
 	Handlers []Spec   // what may stand in a route
 	Declared []string // the names under which a configuration declares matchers

@@ -106,6 +106,9 @@ func endOf(t time.Duration) time.Duration {
 	return t
 }
 
+// Early implements [sdk.Early].
+func (m *Matcher) Early() sdk.Known { return sdk.KnownTime }
+
 // Warnings implements [sdk.Warner].
 func (m *Matcher) Warnings() sdk.Errors { return m.warnings }
 

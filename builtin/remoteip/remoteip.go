@@ -83,5 +83,13 @@ func (m *Matcher) Match(f *sdk.Flow) (sdk.Verdict, error) {
 	return sdk.No, nil
 }
 
+// Early implements [sdk.Early].
+func (m *Matcher) Early() sdk.Known {
+	if m.side == sdk.Local {
+		return sdk.KnownLocal
+	}
+	return sdk.KnownRemote
+}
+
 // Prefixes implements [sdk.Ranged]. The caller does not change them.
 func (m *Matcher) Prefixes() (sdk.Side, []netip.Prefix) { return m.side, m.prefixes }

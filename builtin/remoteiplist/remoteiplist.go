@@ -66,7 +66,7 @@ func New(n *sdk.Node) (sdk.Matcher, error) {
 	m.refresh()
 	switch err := m.file.Err(); {
 	case errors.Is(err, fs.ErrNotExist) && exists(filepath.Dir(w.Text)):
-		m.warnings = sdk.Errors{sdk.Errorf(w.Pos, "remote_ip_list %s: the file is missing: until it is there nobody matches, and nobody matches the negation", w.Text)}
+		m.warnings = sdk.Errors{sdk.Errorf(w.Pos, "remote_ip_list %s: the file is missing: until it is there nobody matches, nobody matches the negation, and deny turns everybody away", w.Text)}
 	case isErrors(err):
 		return nil, err
 	case err != nil:
@@ -85,6 +85,9 @@ func isErrors(err error) bool {
 	var es sdk.Errors
 	return errors.As(err, &es)
 }
+
+// Early implements [sdk.Early].
+func (m *Matcher) Early() sdk.Known { return sdk.KnownRemote }
 
 // Warnings implements [sdk.Warner].
 func (m *Matcher) Warnings() sdk.Errors { return m.warnings }

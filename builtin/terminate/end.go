@@ -23,7 +23,7 @@ func explain(err error, g *gate, timeout time.Duration) error {
 		op     *net.OpError
 	)
 	if e := gone(err, timeout); e != nil {
-		return e
+		return g.probe(e)
 	}
 	switch {
 	case g.refused != nil:
@@ -53,6 +53,16 @@ func gone(err error, timeout time.Duration) error {
 		return fmt.Errorf("terminating TLS: %w", err) // by whoever closed it
 	}
 	return nil
+}
+
+// probe returns how a handshake ended whose connection failed beneath it. A client that
+// went away before its ClientHello had come was none.
+func (g *gate) probe(err error) error {
+	var end *host.EndError
+	if errors.As(err, &end) && end.By == host.ByClient && end.Why != host.Timeout && !g.greeted {
+		return host.End(host.ByClient, host.Probe, end.Err)
+	}
+	return err
 }
 
 func protocol(format string, err error) error {

@@ -22,6 +22,7 @@ type gate struct {
 	account  account
 	local    netip.Addr // what the client connected to; may be invalid
 
+	greeted bool  // a whole ClientHello has come
 	refused error // set by a tls.Config when it has no certificate for the client
 
 	ctx  context.Context // of the handshake, whose methods net.Conn gives no place for one

@@ -42,13 +42,13 @@ func TestHandshakesThatFailSayWhoEndedThemAndWhy(t *testing.T) {
 	}{
 		"silence":       {func(*net.TCPConn) {}, "client.handling.timeout", "did not finish its handshake within 50ms"},
 		"half a record": {func(c *net.TCPConn) { write(c, "\x16\x03\x01\x02") }, "client.handling.timeout", "within 50ms"},
-		"the end":       {func(c *net.TCPConn) { _ = c.CloseWrite() }, "client.handling.closed", "closed before the handshake was done"},
+		"the end":       {func(c *net.TCPConn) { _ = c.CloseWrite() }, "client.handling.probe", "closed before the handshake was done"},
 		"half and the end": {
 			func(c *net.TCPConn) { write(c, "\x16\x03\x01\x02"); _ = c.CloseWrite() },
-			"client.handling.closed", "closed before",
+			"client.handling.probe", "closed before",
 		},
 		"a reset": {
-			func(c *net.TCPConn) { _ = c.SetLinger(0); _ = c.Close() }, "client.handling.reset", "connection reset",
+			func(c *net.TCPConn) { _ = c.SetLinger(0); _ = c.Close() }, "client.handling.probe", "connection reset",
 		},
 		"another protocol": {
 			func(c *net.TCPConn) { write(c, "GET / HTTP/1.1\r\n\r\n") }, "client.handling.protocol", "does not speak TLS",

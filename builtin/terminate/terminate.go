@@ -157,6 +157,9 @@ func (h *Handler) handshake(ctx context.Context, conn *tls.Conn, g *gate) error 
 
 // choose is for tls.Config.GetConfigForClient.
 func (h *Handler) choose(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	if g, ok := hello.Conn.(*gate); ok {
+		g.greeted = true
+	}
 	name := keys.Fold(hello.ServerName)
 	for _, p := range h.policies {
 		if !p.matches(name) {

@@ -117,6 +117,9 @@ func (m *Matcher) Reads() []string {
 	return slices.Compact(names)
 }
 
+// Early implements [sdk.Early].
+func (m *Matcher) Early() sdk.Known { return early(m.Reads()) }
+
 // value is a word of text and placeholders.
 type value []part
 
@@ -213,6 +216,9 @@ func (m *Regexp) Match(f *sdk.Flow) (sdk.Verdict, error) {
 // Reads implements [sdk.FactReader].
 func (m *Regexp) Reads() []string { return []string{m.name} }
 
+// Early implements [sdk.Early].
+func (m *Regexp) Early() sdk.Known { return early(m.Reads()) }
+
 // Sets implements [sdk.FactSetter]: regexp.NAME.GROUP, or regexp.GROUP.
 func (m *Regexp) Sets() []string {
 	names := m.pattern.Keys()
@@ -220,4 +226,23 @@ func (m *Regexp) Sets() []string {
 		names[i] = "regexp." + key
 	}
 	return names
+}
+
+// early returns what a matcher goes by that reads these facts.
+func early(reads []string) sdk.Known {
+	known := sdk.KnownTime
+	for _, name := range reads {
+		switch name {
+		case "conn.listener", "conn.network", "conn.id":
+		case "conn.remote_addr", "conn.remote_ip", "conn.remote_port":
+			known = sdk.KnownRemote
+		case "conn.local_addr", "conn.local_ip", "conn.local_port":
+			known = sdk.KnownLocal
+		default:
+			if absent(name) == sdk.Unknown {
+				return sdk.KnownLater
+			}
+		}
+	}
+	return known
 }

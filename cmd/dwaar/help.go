@@ -39,7 +39,7 @@ func groups(g *sdk.Grammar) []group {
 	server, global := g.Server, g.Global
 	server.Name = addressName
 	return []group{
-		{"", "Structure", "What a Dwaarfile consists of.", append(slices.Clone(g.Top), server, g.Route)},
+		{"", "Structure", "What a Dwaarfile consists of.", append(slices.Clone(g.Top), server, g.Route, g.Deny)},
 		{"matcher", "Matchers", "They stand in a set, `@name matcher…` or `@name { … }`, where all must match; `route @name` uses it.", g.Matchers},
 		{"handler", "Handlers", "They stand in a route and run in order. One that ends the connection comes last.", g.Handlers},
 		{"server option", "Server options", "They stand in the block of a server, beside its routes.", server.Block.Options},

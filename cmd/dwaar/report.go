@@ -101,6 +101,12 @@ func (t *tree) conclusion(p *explain.Phase) {
 		t.line("%s%s", before, t.paint(red, "the connection is closed: "+p.Error))
 	case p.Route == 0:
 		t.line("%sno route takes the connection", before)
+	case p.Denied:
+		doubt := ""
+		if p.Doubt != "" {
+			doubt = ": it " + p.Doubt
+		}
+		t.line("%s%s", before, t.paint(bold, fmt.Sprintf("deny %d at %s turns the connection away%s", p.Route, p.At, doubt)))
 	default:
 		t.line("%s%s", before, t.paint(bold, fmt.Sprintf("route %d at %s takes the connection", p.Route, p.At)))
 	}

@@ -149,7 +149,7 @@ func namesOf(g *sdk.Grammar) map[string]bool {
 			}
 		}
 	}
-	for _, specs := range [][]sdk.Spec{g.Top, {g.Global, g.Server, g.Route}, g.Matchers, g.Handlers} {
+	for _, specs := range [][]sdk.Spec{g.Top, {g.Global, g.Server, g.Route, g.Deny}, g.Matchers, g.Handlers} {
 		add(specs, 0)
 	}
 	return names

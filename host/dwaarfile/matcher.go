@@ -55,6 +55,13 @@ func (p *parser) endsLine(l *line) bool {
 	return l.in.starts(t.text)
 }
 
+// beginsDeny reports whether the next word is the deny of the flat block around the line,
+// which names a set, and no option of that name.
+func (p *parser) beginsDeny(l *line) bool {
+	t, next := p.toks[p.i], p.toks[min(p.i+1, len(p.toks)-1)]
+	return p.endsLine(l) && t.text == p.g.Deny.Name && next.kind == word && next.keyword() && isSet(next.text)
+}
+
 // wants reports whether the next word is read as a matcher where one is wanted: it does
 // not belong to the flat block around the line unless it is both.
 func (p *parser) wants(l *line) bool {
@@ -138,6 +145,10 @@ func (p *parser) known(n *sdk.Node, spec *sdk.Spec, l *line) {
 // belongs to it.
 func (p *parser) inlineWord(m *matching, l *line) (done bool) {
 	t := p.toks[p.i]
+	if p.beginsDeny(l) {
+		p.missing(m, t, "the next directive")
+		return true
+	}
 	if nots := m.nots(p); nots >= 0 {
 		p.missing(m, t, "an option")
 		return !p.begin(m, nots)

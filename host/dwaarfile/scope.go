@@ -53,8 +53,21 @@ func (s *scope) find(name string) *sdk.Spec {
 			return spec
 		}
 	}
-	if s.holds&sdk.HoldsRoutes != 0 && name == s.g.Route.Name {
-		return &s.g.Route
+	if s.holds&sdk.HoldsRoutes != 0 {
+		return ruleOf(s.g, name)
+	}
+	return nil
+}
+
+// ruleOf returns the description of a route or a deny by its name, or nil.
+func ruleOf(g *sdk.Grammar, name string) *sdk.Spec {
+	switch {
+	case name == "":
+		return nil
+	case name == g.Route.Name:
+		return &g.Route
+	case name == g.Deny.Name:
+		return &g.Deny
 	}
 	return nil
 }
@@ -112,7 +125,7 @@ func guess(g *sdk.Grammar, name string) *scope {
 	s := topScope(g)
 	switch {
 	case name == "" || name == importWord || isSnippet(name) || s.find(name) != nil:
-	case isSet(name) || name == g.Route.Name:
+	case isSet(name) || ruleOf(g, name) != nil:
 		s.holds = sdk.HoldsRoutes
 	case sdk.Find(g.Handlers, name) != nil:
 		s.holds = sdk.HoldsHandlers

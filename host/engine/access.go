@@ -38,11 +38,12 @@ func (e *Engine) writeAccess(x *conn, o host.Outcome) {
 	e.access.LogAttrs(ctx, level, "connection", attrs...)
 }
 
-// accessLevel returns Debug for a client without a byte, Info for what clients and
+// accessLevel returns Debug for a client that went away without a byte, or before it was
+// a client of the protocol that a handler speaks, Info for what clients and
 // upstreams do, Warn for what this program could not do, Error for its defects.
 func accessLevel(o host.Outcome) slog.Level {
 	switch {
-	case o.Code.Why == host.Probe:
+	case o.Silent, o.Code.Why == host.Probe:
 		return slog.LevelDebug
 	case o.Code.Why == host.Panicked:
 		return slog.LevelError

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"math"
-	"net/netip"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -108,7 +107,7 @@ func (e *Engine) makeRoom(l *crowd.Ledger, m crowd.Measure, x *conn, why refusal
 		if !ok {
 			return false
 		}
-		e.record(victim, why, true, now)
+		e.record(victim.account, victim.peer, why, true, now)
 	}
 	return !l.Full(m)
 }
@@ -139,9 +138,6 @@ func (x *conn) Charge(n int) bool {
 	default:
 		l.Charge(&x.place, -n)
 	}
-	x.e.record(x, byMemory, false, time.Now())
+	x.e.record(x.account, x.peer, byMemory, false, time.Now())
 	return false
 }
-
-// client returns the address of the socket's peer; the zero value on Unix sockets.
-func (x *conn) client() netip.Addr { return x.peer.Addr() }

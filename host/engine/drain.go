@@ -70,6 +70,7 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	err := e.killAll()
 	e.end()
 	e.shortage.close()
+	e.turned.close()
 	return errors.Join(err, e.acted())
 }
 

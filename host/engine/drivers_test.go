@@ -1,12 +1,14 @@
 package engine_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"net/netip"
 	"slices"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -51,6 +53,11 @@ func scripts(r *rand.Rand) []script {
 	add("fff", 0, "wait")                 // a planner that has nowhere to go
 	add("ggg", 0, "wait")                 // an upstream that refuses
 	add("ppp", 0, "wait")                 // a handler with a defect
+	add("hhh", 0, "wait")                 // denied
+	add("hh", 0, "wait")                  // a deny is undecided until the deadline
+	add("hh", 0, "fin")                   // a deny is undecided until the end
+	add("rrr", 0, "wait")                 // denied with a reset
+	add("rr", 0, "fin")                   // the same, undecided
 	all = append(all, script{end: "fin"}) // not a byte
 	return all
 }
@@ -76,7 +83,10 @@ func (s script) run(f *fixture) string {
 	case "close":
 		return string(heard[:n])
 	}
-	rest, _ := io.ReadAll(c)
+	rest, err := io.ReadAll(c)
+	if errors.Is(err, syscall.ECONNRESET) {
+		return string(heard[:n]) + string(rest) + " and a reset"
+	}
 	return string(heard[:n]) + string(rest)
 }
 
@@ -112,7 +122,7 @@ func TestBothDriversDoTheSameWithTheSameClients(t *testing.T) {
 		f := start(t, change)
 		f.echoes()
 		f.plans(nobody)
-		lines := []string{"matching_timeout 200ms"}
+		lines := []string{"matching_timeout 200ms", "@hhh first hhh", "deny @hhh", "@rrr first rrr", "deny @rrr reset"}
 		for _, word := range []string{"aaa", "bbb", "ccc", "ddd", "fff", "ggg"} {
 			lines = append(lines, "@"+word+" first "+word, "route @"+word+" {", "proxy", "}")
 		}

@@ -55,6 +55,7 @@ type Engine struct {
 	acting    gauge // generations whose actors run
 	decisions decisions
 	shortage  shortage
+	turned    refusedLog
 	count     counters
 	own       atomic.Pointer[addresses]
 	spending  sync.Mutex // guards extra
@@ -119,6 +120,7 @@ func New(o Options) *Engine {
 	for i := range e.codes {
 		e.codes[i] = host.CodeAt(i).String()
 	}
+	e.turned.log, e.turned.crowd = o.Access, e.whole.Crowd
 	e.whole.Limit(crowd.Conns, int64(e.budget))
 	e.whole.Limit(crowd.Bytes, clientMemory(graph.Settings{}))
 	e.shortage.reserve()

@@ -7,6 +7,7 @@ const (
 	keyAllowed     = "allowed"
 	keyBytesDown   = "bytes_down" // to the client
 	keyBytesUp     = "bytes_up"   // from the client
+	keyCap         = "cap"        // the option whose cap was reached, or descriptors
 	keyClient      = "client"
 	keyCode        = "code"
 	keyConfigured  = "configured"

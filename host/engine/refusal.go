@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,27 +28,32 @@ func (r refusal) String() string {
 
 // record is the one place that learns of every client whom a cap costs a connection: a
 // newcomer that is refused, or a connection that is evicted because its crowd holds most.
-// It counts them, and logs the first one of a spell.
-func (e *Engine) record(x *conn, why refusal, evicted bool, now time.Time) {
-	if evicted {
+// It counts them, and logs the first one of a spell. Of those that are refused before they
+// are sessions, which have no line of their own, it logs the addresses.
+func (e *Engine) record(a *account, from netip.AddrPort, why refusal, evicted bool, now time.Time) {
+	switch {
+	case evicted:
 		e.count.evicted[why].Add(1)
-	} else {
+	case why == byMemory: // which sessions use up
 		e.count.refused[why].Add(1)
+	default:
+		e.count.refused[why].Add(1)
+		e.turned.refused(a.listener, from, why.String())
 	}
-	if !x.caps.spells.hit(why, evicted, now) {
-		return
+	if why == byDescriptors || !a.caps.spells.hit(why, evicted, now) {
+		return // shortage tells when descriptors run out
 	}
 	text := "connections are refused: " + why.String() + " is reached"
 	if evicted {
 		text = "connections of whoever has most are closed for others: " + why.String() + " is reached"
 	}
-	e.log.Warn(text, keyListener, x.listener, keyClient, x.client(), keyConnections, e.live.count())
+	e.log.Warn(text, keyListener, a.listener, keyClient, from.Addr(), keyConnections, e.live.count())
 }
 
 // refuse counts a connection that a cap has turned away at once.
 func (e *Engine) refuse(x *conn, id uint64, why refusal, now time.Time) {
 	x.socket.refused.Add(1)
-	e.record(x, why, false, now)
+	e.record(x.account, x.peer, why, false, now)
 	e.table.refuse(id, host.Code{By: host.ByProxy, In: host.InAccept, Why: host.Cap})
 }
 

@@ -1,9 +1,12 @@
 package engine
 
 import (
+	"net/netip"
 	"os"
 	"sync"
 	"time"
+
+	"dwaar.dev/dwaar/host"
 )
 
 // shortage is the state of accept while descriptors or memory run out. All sockets
@@ -84,10 +87,11 @@ func (e *Engine) shed(s *socket) {
 		return
 	}
 	e.shortage.spare.Close()
-	n := s.ln.Shed(shedAtOnce)
+	n := s.ln.Shed(shedAtOnce, func(from netip.AddrPort) {
+		e.record(s.target.Load().account, host.Plain(from), byDescriptors, false, time.Now())
+	})
 	e.shortage.open()
 	s.refused.Add(int64(n))
-	e.count.refused[byDescriptors].Add(uint64(n)) // the kernel does not say whose they were
 }
 
 // hit is [episode.hit] under the lock.

@@ -58,6 +58,7 @@ type told struct {
 	Paused  int           // lines of the log
 	GoesOn  int
 	Warned  int
+	Shed    int // lines of clients that were turned away, with their address
 }
 
 func tell(f *fixture) {
@@ -67,6 +68,7 @@ func tell(f *fixture) {
 		len(f.lines("accepting pauses: connections wait until descriptors or memory are free")),
 		len(f.lines("accepting goes on")),
 		len(f.lines("max_connections exceeds what the descriptor limit allows: raise the limit (ulimit -n, systemd: LimitNOFILE=)")),
+		len(f.refused("descriptors", "127.0.0.1")),
 	})
 	if err != nil {
 		f.t.Error(err)
@@ -158,6 +160,9 @@ func TestWithoutDescriptorsItServesWhatItCanAndRecovers(t *testing.T) {
 	await(t, "the log to tell that it is over", func() bool { return c.ask().GoesOn > 0 })
 	is := c.ask()
 	t.Logf("%d served, %d turned away, %d pauses", clients.served.Load(), clients.turnedAway.Load(), is.Stats.AcceptPauses)
+	if is.Shed == 0 {
+		t.Error("those turned away leave no address")
+	}
 	if is.Paused != 1 || is.GoesOn != 1 || is.Warned != 1 {
 		t.Errorf("the log tells %d times of the pauses, %d times of their end, %d times of the cap", is.Paused, is.GoesOn, is.Warned)
 	}

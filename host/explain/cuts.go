@@ -3,6 +3,7 @@ package explain
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"maps"
 
 	"dwaar.dev/dwaar/host/route"
@@ -74,7 +75,7 @@ func (c *conn) pieces(rs *route.Routes, ends []int) outcome {
 		need = more
 	}
 	c.grow(&f, len(c.flow.Head))
-	p.Final = true
+	p.Final = io.EOF
 	r, _, err := p.Try(&f, &facts)
 	return outcomeOf(r, err, &facts)
 }

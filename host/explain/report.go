@@ -8,6 +8,7 @@
 package explain
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -47,20 +48,22 @@ func (r *Report) Fact(name string) (string, bool) {
 
 // Phase is one matching phase.
 type Phase struct {
-	On     string            `json:"on"`              // which bytes: "the first bytes", "the same bytes", "the bytes inside tls"
-	Bytes  int               `json:"bytes"`           // how many there are
-	Need   int               `json:"need,omitempty"`  // undecided until there are so many; what follows is how it ends without them
-	Route  int               `json:"route"`           // which takes the connection, its number in its block; 0: none
-	Name   string            `json:"name,omitempty"`  // of that route, "@app"
-	At     string            `json:"at,omitempty"`    // where it stands
-	Path   string            `json:"path,omitempty"`  // where its connections live: in an event loop, or a goroutine and why
-	Chain  []string          `json:"chain,omitempty"` // its handlers
-	Error  string            `json:"error,omitempty"` // of a matcher that is broken
-	Facts  map[string]string `json:"facts"`           // what the matchers of that route made known
-	Seen   map[string]string `json:"seen,omitempty"`  // what was read where no condition took the connection
-	Routes []Route           `json:"routes"`          // all of the block
-	Logs   []Log             `json:"logs,omitempty"`  // of plugins that were asked
-	Cut    string            `json:"cut,omitempty"`   // with Input.Cuts: how the bytes can be cut so that something else comes of them
+	On     string            `json:"on"`                  // which bytes: "the first bytes", "the same bytes", "the bytes inside tls"
+	Bytes  int               `json:"bytes"`               // how many there are
+	Denied bool              `json:"denied,omitempty"`    // the route is a deny
+	Doubt  string            `json:"undecided,omitempty"` // what the deny could not tell, which counts as a match
+	Need   int               `json:"need,omitempty"`      // undecided until there are so many; what follows is how it ends without them
+	Route  int               `json:"route"`               // which takes the connection, its number in its block; 0: none
+	Name   string            `json:"name,omitempty"`      // of that route, "@app"
+	At     string            `json:"at,omitempty"`        // where it stands
+	Path   string            `json:"path,omitempty"`      // where its connections live: in an event loop, or a goroutine and why
+	Chain  []string          `json:"chain,omitempty"`     // its handlers
+	Error  string            `json:"error,omitempty"`     // of a matcher that is broken
+	Facts  map[string]string `json:"facts"`               // what the matchers of that route made known
+	Seen   map[string]string `json:"seen,omitempty"`      // what was read where no condition took the connection
+	Routes []Route           `json:"routes"`              // all of the block
+	Logs   []Log             `json:"logs,omitempty"`      // of plugins that were asked
+	Cut    string            `json:"cut,omitempty"`       // with Input.Cuts: how the bytes can be cut so that something else comes of them
 }
 
 // Route is one route of a block and its condition.
@@ -129,7 +132,10 @@ func (p *Phase) describe(head []byte, now, later *route.Explanation) {
 	}
 	if later.Picked >= 0 {
 		r := &later.Routes[later.Picked]
-		p.Route, p.Name, p.At, p.Path = r.Number, r.Name, r.Pos.String(), r.Path
+		p.Route, p.Name, p.At, p.Path, p.Denied = r.Number, r.Name, r.Pos.String(), r.Path, r.Deny
+		if cause := errors.Unwrap(later.Denied); cause != nil {
+			p.Doubt = cause.Error()
+		}
 		p.Chain = strings.Split(r.Chain, "\n")
 	}
 	for i := range now.Routes {

@@ -67,7 +67,7 @@ func (c *conditions) waiting(inst int, reads []string) int {
 	c.late(m, in.Name, c.at[inst])
 	i := len(c.list.Instances)
 	c.list.Instances = append(c.list.Instances, in)
-	c.specs, c.at = append(c.specs, c.specs[inst]), append(c.at, c.at[inst])
+	c.specs, c.at, c.looks = append(c.specs, c.specs[inst]), append(c.at, c.at[inst]), append(c.looks, c.looks[inst])
 	c.byText[text] = i
 	return i
 }

@@ -156,8 +156,10 @@ func (b *builder) server(n *sdk.Node) *Server {
 // routes builds the routes of a server.
 func (b *builder) routes(s pending) {
 	sc := &scope{builder: b, server: s.Server, known: map[string]bool{}, inGlobal: s.inGlobal}
-	s.Server.routes = sc.routes(s.node, s.Limits, false)
-	if s.Server.routes.Empty() {
+	rs := sc.routes(s.node, s.Limits, false)
+	s.Server.routes = rs.routes
+	(&passing{builder: b, server: s.Server}).list(rs, false)
+	if rs.routes.Empty() {
 		b.warnf(s.Pos, "%s has no route: it accepts connections and closes them", s.node.Name)
 	}
 }

@@ -14,11 +14,11 @@ import (
 // conditions builds what the routes of one list demand.
 type conditions struct {
 	scope  *scope
-	list   *route.List
 	sets   map[string]*sdk.Node
 	byText map[string]int // instances, by how they are written
 	specs  []*sdk.Spec    // of each instance
 	at     []sdk.Pos      // of each instance
+	built                 // what is known of the routes beside the list
 	uses   []use          // of instances in the set that was built last
 	odd    bool           // under an odd number of negations
 }
@@ -176,6 +176,7 @@ func (c *conditions) instance(n *sdk.Node, e *host.MatcherEntry, text string) in
 	if s, ok := m.(sdk.FactSetter); ok {
 		in.Sets = s.Sets()
 	}
+	c.looks = append(c.looks, look{kindOf(n), c.early(m, n), in.First})
 	c.late(m, n.Name, n.Pos)
 	if r, ok := m.(sdk.FactReader); ok {
 		in.Reads = len(r.Reads()) > 0
@@ -223,6 +224,7 @@ func (c *conditions) refused(n *sdk.Node, e *host.MatcherEntry) route.Cond {
 	}
 	i := len(c.list.Instances)
 	c.list.Instances = append(c.list.Instances, route.Instance{Name: n.Name, Text: n.Name})
+	c.looks = append(c.looks, look{kind: n.Name})
 	c.specs, c.at = append(c.specs, &e.Spec), append(c.at, n.Pos)
 	return route.Cond{Op: route.Leaf, Inst: i}
 }

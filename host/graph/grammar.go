@@ -48,6 +48,7 @@ func Grammar(r *host.Registry) *sdk.Grammar {
 			Args: []sdk.Arg{sdk.List("@name", sdk.Ref)}, Need: true, Many: true,
 			Block: &sdk.Block{Holds: sdk.HoldsHandlers},
 		},
+		Deny:     denySpec(),
 		Matchers: []sdk.Spec{notSpec()},
 	}
 	for _, e := range r.Globals() {

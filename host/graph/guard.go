@@ -20,15 +20,20 @@ func (w *way) add(o way) {
 // routes that do or do not, or it ends and thereby lets them through. All others only
 // hand on.
 func (s *scope) leads(h host.Handler, ends bool) {
-	d, ok := h.(host.Denier)
 	switch {
-	case ok && d.Denies():
+	case turnsAway(h):
 		s.way.shuts = true
 	case len(s.nested) > 0:
 		s.way.add(s.inner)
 	case ends:
 		s.way.opens = true
 	}
+}
+
+// turnsAway reports whether a handler turns all connections away that it gets.
+func turnsAway(h host.Handler) bool {
+	d, ok := h.(host.Denier)
+	return ok && d.Denies()
 }
 
 // use is a place where a set names a matcher.

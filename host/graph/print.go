@@ -59,7 +59,7 @@ func (s *scope) handlerText(n *sdk.Node, spec *sdk.Spec) string {
 	}
 	b.WriteByte('\n')
 	for _, rs := range s.nested {
-		b.WriteString(route.Indent("matching_timeout "+rs.Timeout()+"\n"+rs.String(), "  "))
+		b.WriteString(route.Indent("matching_timeout "+rs.routes.Timeout()+"\n"+rs.routes.String(), "  "))
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -9,25 +9,16 @@ import (
 )
 
 // routes builds the routes in the block of a server or subroute.
-func (s *scope) routes(n *sdk.Node, limits Limits, own bool) *route.Routes {
+func (s *scope) routes(n *sdk.Node, limits Limits, own bool) *built {
 	l := &route.List{Own: own, Timeout: limits.MatchingTimeout}
 	sets := map[string]*sdk.Node{}
-	used := map[string]bool{}
 	for i := range n.Block {
 		if kid := &n.Block[i]; strings.HasPrefix(kid.Name, "@") {
 			sets[kid.Name] = kid
 		}
 	}
-	c := &conditions{scope: s, list: l, sets: sets, byText: map[string]int{}}
-	for _, r := range n.All(routeName) {
-		for _, w := range r.Args {
-			used[w.Text] = true
-		}
-		if len(r.Args) > 1 {
-			s.warnf(r.Pos, "route %s takes what matches either set: to demand both, name their matchers in one set", texts(r.Args))
-		}
-		s.route(r, c)
-	}
+	c := &conditions{scope: s, built: built{list: l}, sets: sets, byText: map[string]int{}}
+	used := s.rules(n, c)
 	for i := range n.Block {
 		if kid := &n.Block[i]; sets[kid.Name] != nil && !used[kid.Name] {
 			s.warnf(kid.Pos, "no route uses %s: name it on a route or leave it out", kid.Name)
@@ -37,8 +28,32 @@ func (s *scope) routes(n *sdk.Node, limits Limits, own bool) *route.Routes {
 	return s.finish(c, n.Pos)
 }
 
+// rules builds the routes and denials in a block, in order, and returns the sets that they
+// name.
+func (s *scope) rules(n *sdk.Node, c *conditions) (used map[string]bool) {
+	used = map[string]bool{}
+	for i := range n.Block {
+		kid := &n.Block[i]
+		switch kid.Name {
+		case routeName:
+			if len(kid.Args) > 1 {
+				s.warnf(kid.Pos, "route %s takes what matches either set: to demand both, name their matchers in one set", texts(kid.Args))
+			}
+			s.route(kid, c)
+		case denyName:
+			s.denials(kid, c)
+		default:
+			continue
+		}
+		for _, w := range kid.Args {
+			used[w.Text] = true
+		}
+	}
+	return used
+}
+
 // finish makes routes of a list that is built.
-func (s *scope) finish(c *conditions, p sdk.Pos) *route.Routes {
+func (s *scope) finish(c *conditions, p sdk.Pos) *built {
 	l := c.list
 	for i := range max(len(l.Routes)-1, 0) {
 		c.waits(&l.Routes[i])
@@ -47,9 +62,9 @@ func (s *scope) finish(c *conditions, p sdk.Pos) *route.Routes {
 	if s.fallback != nil && !l.Own && !l.Ends() {
 		r := route.Route{Pos: p, Fallback: true}
 		r.Chain.Add(s.fallback, "fallback", true)
-		l.Routes = append(l.Routes, r)
+		c.append(r, fate{way: way{opens: true}})
 	}
-	return l.Done()
+	return c.done()
 }
 
 func texts(ws []sdk.Word) string {
@@ -62,10 +77,7 @@ func texts(ws []sdk.Word) string {
 
 // route builds one route for each set it names, or one without conditions.
 func (s *scope) route(n *sdk.Node, c *conditions) {
-	s.at = n.Pos
-	if before := c.list.Last(); before != nil && before.Ends() {
-		s.errorf(n.Pos, "this route is never reached, the one at %s takes every connection: move it before that one", before.Pos)
-	}
+	s.reachable(n, c.list)
 	if len(n.Block) == 0 {
 		s.warnf(n.Pos, "this route has no handler: connections go on to the routes behind it")
 	}
@@ -74,13 +86,29 @@ func (s *scope) route(n *sdk.Node, c *conditions) {
 		s.add(n, c, route.Route{Pos: n.Pos})
 		return
 	}
-	for _, w := range n.Args {
+	s.named(n.Args, c, n.Pos, func(r route.Route) { s.add(n, c, r) })
+}
+
+// reachable refuses a route or a deny behind a route that takes every connection.
+func (s *scope) reachable(n *sdk.Node, l *route.List) {
+	s.at = n.Pos
+	if before := l.Last(); before != nil && before.Ends() {
+		s.errorf(n.Pos, "this %s is never reached, the route at %s takes every connection: move it before that one", n.Name, before.Pos)
+	}
+}
+
+// named calls add with a route for each of the sets that words name, of the directive at p.
+func (s *scope) named(words []sdk.Word, c *conditions, p sdk.Pos, add func(route.Route)) {
+	for _, w := range words {
 		set := c.sets[w.Text]
+		if !strings.HasPrefix(w.Text, "@") {
+			continue // refused already
+		}
 		if set == nil {
 			s.errorf(w.Pos, "%s is not defined in this block: %s", w.Text, c.hint(w.Text))
 			continue
 		}
-		s.add(n, c, route.Route{Pos: n.Pos, Name: w.Text, Cond: c.set(set)})
+		add(route.Route{Pos: p, Name: w.Text, Cond: c.set(set)})
 	}
 }
 
@@ -99,7 +127,7 @@ func (s *scope) add(n *sdk.Node, c *conditions, r route.Route) {
 			s.known[name] = true
 		}
 	}
-	c.list.Routes = append(c.list.Routes, r)
+	c.append(r, fate{inner.way, inner.steps})
 }
 
 // handlers builds a chain.
@@ -140,6 +168,7 @@ func (s *scope) handler(n *sdk.Node, ch *route.Chain) {
 	if ch != nil {
 		ch.Add(h, s.handlerText(n, &e.Spec), ends)
 		s.leads(h, ends)
+		s.steps = append(s.steps, step{turnsAway(h), s.nested})
 	}
 	if a, ok := h.(host.Actor); ok {
 		s.graph.actors = append(s.graph.actors, a)

@@ -4,7 +4,6 @@ import (
 	"maps"
 
 	"dwaar.dev/dwaar/host"
-	"dwaar.dev/dwaar/host/route"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -15,7 +14,8 @@ type scope struct {
 	server   *Server
 	known    map[string]bool // full names of facts; "x.*" is every fact of x
 	closed   map[string]bool // facts of which every value is a name in the configuration
-	nested   []*route.Routes // built by Routes, for printing
+	nested   []*built        // built by Routes, of the handler that is built
+	steps    []step          // the handlers of the chain that is built
 	inner    way             // what becomes of connections in them
 	way      way             // what becomes of connections in the chain or the routes that are built
 	plain    bool            // no condition and no wrapping between the listener and here
@@ -27,7 +27,7 @@ type scope struct {
 func (s *scope) with(names []string) *scope {
 	inner := *s
 	inner.known, inner.closed = maps.Clone(s.known), maps.Clone(s.closed)
-	inner.nested, inner.inner, inner.way = nil, way{}, way{}
+	inner.nested, inner.steps, inner.inner, inner.way = nil, nil, way{}, way{}
 	for _, name := range names {
 		inner.known[name] = true
 	}
@@ -43,7 +43,7 @@ func (s *scope) Routes(n *sdk.Node) host.Routes {
 	rs := inner.routes(n, limits, true)
 	s.inner.add(inner.way)
 	s.nested = append(s.nested, rs)
-	return rs
+	return rs.routes
 }
 
 // Handlers builds a chain beside the route's own.

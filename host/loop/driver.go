@@ -52,7 +52,7 @@ func (d *Driver) do(act session.Act) {
 		case session.Land:
 			act = d.land()
 		case session.Close:
-			d.Close(false)
+			d.Close(act.Reset)
 			act = d.session.Step(session.Input{Event: session.Closed})
 		default:
 			return

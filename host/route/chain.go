@@ -77,14 +77,21 @@ func (r *Route) name() {
 // session can connect in an event loop; nil for all other routes.
 func (r *Route) Planner() host.Planner { return r.planner }
 
-// place decides whether the handlers of a route need a goroutine. A route whose only
-// handler is a Planner that never waits needs none.
+// inLoop is where routes run that need no goroutine, as validate prints it.
+const inLoop = "in an event loop"
+
+// place decides whether the handlers of a route need a goroutine. A deny, and a route
+// whose only handler is a Planner that never waits, need none.
 func (r *Route) place() {
+	if r.TurnsAway() {
+		r.path = inLoop
+		return
+	}
 	switch p, why := r.Chain.planner(); {
 	case why != "":
 		r.path = "in a goroutine: " + why
 	default:
-		r.planner, r.path = p, "in an event loop"
+		r.planner, r.path = p, inLoop
 	}
 }
 

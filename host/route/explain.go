@@ -1,6 +1,7 @@
 package route
 
 import (
+	"errors"
 	"sort"
 	"strings"
 
@@ -14,6 +15,7 @@ type Explanation struct {
 	Picked int         // which of them takes the connection; -1: none does, or not yet
 	Need   int         // undecided: how many bytes of head in all are needed; else 0
 	Err    error       // a matcher is broken, and ends the connection
+	Denied error       // how the connection ends, where a deny is picked
 	Facts  []FactView  // what the connection then has
 	Seen   []FactView  // what was read all the same, where no route or one without conditions takes it
 	Route  *Route      // the one that is picked; nil: none
@@ -28,6 +30,7 @@ type RouteView struct {
 	Answer  sdk.Answer   // its value
 	Members []MemberView // its matchers, in order
 	Chain   string       // the handlers, one a line
+	Deny    bool         // a deny: it turns connections away, also those of which Answer is Unknown or an error
 	Path    string       // whether its connections live in an event loop or a goroutine, and why
 }
 
@@ -54,6 +57,9 @@ func (v *MemberView) DecidedAt() int {
 // FactView is the full name of a fact with its value.
 type FactView struct{ Name, Value string }
 
+// errNoMore is why an explained head will not grow.
+var errNoMore = errors.New("no more bytes come")
+
 // Explain tries the routes on the head of f as they are tried on the bytes of a
 // connection, runs no handler, and says what each matcher answered, and why. outer is the
 // facts of the connection so far; nil: none. With final no more bytes will come.
@@ -63,6 +69,11 @@ func (rs *Routes) Explain(f *sdk.Flow, outer sdk.Facts, final bool) Explanation 
 	x := Explanation{Picked: -1}
 	x.Route, x.Need, x.Err = rs.Pick(f, m, final)
 	if x.Route != nil {
+		var why error
+		if final {
+			why = errNoMore
+		}
+		x.Denied = x.Route.denied(f, m, why)
 		x.Route.Facts(m, func(of, key string, value []byte) bool {
 			x.Facts = append(x.Facts, FactView{of + "." + key, string(value)})
 			return true
@@ -75,9 +86,10 @@ func (rs *Routes) Explain(f *sdk.Flow, outer sdk.Facts, final bool) Explanation 
 			x.Picked = len(x.Routes)
 		}
 		v := RouteView{
-			Pos: r.Pos, Number: i + 1, Name: r.Name, Text: r.Cond.Text(rs.list.Instances), Answer: e.eval(&r.Cond), Chain: r.Chain.String(), Path: r.path,
+			Pos: r.Pos, Number: i + 1, Name: r.Name, Text: r.text(rs.list.Instances), Deny: r.TurnsAway(), Answer: e.eval(&r.Cond),
+			Chain: r.Chain.String(), Path: r.path,
 		}
-		r.Cond.leaves(func(inst int) { v.Members = append(v.Members, e.view(inst)) })
+		r.Cond.Leaves(func(inst int) { v.Members = append(v.Members, e.view(inst)) })
 		x.Routes = append(x.Routes, v)
 	}
 	x.seen(e)

@@ -20,6 +20,7 @@ func explained(x *Explanation) chosen {
 	if x.Picked >= 0 {
 		c.Route = x.Routes[x.Picked].Name
 	}
+	c.Denied = how(x.Denied)
 	for _, f := range x.Facts {
 		c.Facts = append(c.Facts, f.Name+"="+f.Value)
 	}
@@ -48,7 +49,7 @@ func TestAnExplanationSaysWhatHappens(t *testing.T) {
 			t.Fatalf("list %d, the end after %d bytes: %v (-want +got):\n%s", i, n, err, cmp.Diff(end, explained(&final)))
 		}
 		for at, v := range x.Routes {
-			if at == x.Picked && v.Answer.Verdict != sdk.Yes {
+			if at == x.Picked && v.Answer.Verdict != sdk.Yes && !v.Deny {
 				t.Fatalf("list %d: the route that is picked says %v", i, v.Answer)
 			}
 			if at < x.Picked && !v.Answer.Decided() {

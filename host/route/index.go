@@ -13,6 +13,7 @@ type group struct {
 	routes []int32    // in order
 	finder finder     // nil: every route is tried
 	pure   bool       // a route demands nothing else than what the finder looks for
+	denies bool       // the routes are denials, which take what the finder cannot tell
 	single bool       // the finder finds one route, the first that matches
 	first  *[4]uint64 // bytes that may come first for any of the routes; nil: any
 }
@@ -43,9 +44,19 @@ func (l *List) index() {
 		}
 		slices.Sort(routes)
 		l.groups = append(l.groups, group{
-			routes: routes, finder: l.finder(k, routes), pure: k.pure, single: k.kind == ranged, first: l.first(k, routes),
+			routes: routes, finder: l.finder(k, routes), pure: k.pure, denies: k.denies,
+			single: k.kind == ranged, first: l.first(k, routes),
 		})
 	}
+	if rest = append(rest, l.trim()...); len(rest) > 0 {
+		slices.Sort(rest)
+		l.groups = append(l.groups, group{routes: rest})
+	}
+}
+
+// trim leaves the largest groups, fewer than maxGroups, and returns the routes of the
+// others.
+func (l *List) trim() (rest []int32) {
 	slices.SortFunc(l.groups, func(a, b group) int {
 		return cmp.Or(cmp.Compare(len(b.routes), len(a.routes)), cmp.Compare(a.routes[0], b.routes[0]))
 	})
@@ -54,10 +65,7 @@ func (l *List) index() {
 		rest = append(rest, l.groups[last].routes...)
 		l.groups = l.groups[:last]
 	}
-	if len(rest) > 0 {
-		slices.Sort(rest)
-		l.groups = append(l.groups, group{routes: rest})
-	}
+	return rest
 }
 
 // byKey returns the routes by what they have in common, and those that have nothing in
@@ -88,9 +96,10 @@ func (l *List) byKey() (byKey map[groupKey][]int32, rest []int32) {
 // groupKey says what the routes of a group have in common. The zero key stands for
 // nothing.
 type groupKey struct {
-	kind kind
-	pure bool
-	by   any // the sdk.Selector, the sdk.Side, or the set of first bytes
+	kind   kind
+	pure   bool
+	denies bool // the routes are denials; false with starts, which are never Unknown
+	by     any  // the sdk.Selector, the sdk.Side, or the set of first bytes
 }
 
 type kind uint8
@@ -114,7 +123,7 @@ func (l *List) keyOf(i int) groupKey {
 	best := groupKey{}
 	for _, inst := range c.Winners() {
 		k := l.Instances[inst].key()
-		k.pure = pure
+		k.pure, k.denies = pure, l.Routes[i].TurnsAway()
 		if k.kind == ranged && !pure { // ranges that contain each other would make long lists
 			continue
 		}

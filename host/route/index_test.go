@@ -166,6 +166,7 @@ func randomMatcher(r *rand.Rand, kind int) sdk.Matcher {
 func randomRoutes(r *rand.Rand) *List {
 	l := &List{}
 	mixed := r.IntN(2) == 0
+	var deny *denial
 	for i := range 3 + r.IntN(20) {
 		kind := i / 5 % 4
 		if mixed || r.IntN(12) == 0 {
@@ -184,7 +185,10 @@ func randomRoutes(r *rand.Rand) *List {
 			c = Cond{Op: All, Kids: []Cond{c, other}}
 			r.Shuffle(2, func(i, j int) { c.Kids[i], c.Kids[j] = c.Kids[j], c.Kids[i] })
 		}
-		l.Routes = append(l.Routes, Route{Name: fmt.Sprint("@", i), Cond: c, winners: c.Winners()})
+		if r.IntN(4) == 0 { // and so are those behind it
+			deny = map[bool]*denial{true: {matched: errMatched}}[r.IntN(2) == 0]
+		}
+		l.Routes = append(l.Routes, Route{Name: fmt.Sprint("@", i), deny: deny, Cond: c, winners: c.Winners()})
 	}
 	return l
 }
@@ -220,7 +224,11 @@ func pickAll(l *List, f sdk.Flow, head string, from int) []string {
 			log = append(log, fmt.Sprintf("%s.%s=%s", of, key, value))
 			return true
 		})
-		return append(log, r.Name)
+		var why error
+		if final {
+			why = errNoMore
+		}
+		return append(log, r.Name+how(r.denied(&f, m, why)))
 	}
 	return append(log, "undecided at the end")
 }

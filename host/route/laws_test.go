@@ -70,9 +70,13 @@ func randomList(r *rand.Rand) *List {
 	}
 	for i := range 1 + r.IntN(4) {
 		rt := Route{Name: "@" + strconv.Itoa(i), Cond: randomCond(r, len(l.Instances), 2)}
-		if r.IntN(8) == 0 {
+		switch r.IntN(8) {
+		case 0:
 			rt.Cond = Cond{}
+		case 1, 2:
+			rt.deny = &denial{matched: errMatched}
 		}
+		rt.winners = rt.Cond.Winners()
 		l.Routes = append(l.Routes, rt)
 	}
 	l.index()
@@ -82,8 +86,22 @@ func randomList(r *rand.Rand) *List {
 // chosen is what a list of routes makes of a head that arrives in steps.
 type chosen struct {
 	Route, Err string
+	Denied     string // "matched" or "undecided"
 	Facts      []string
 }
+
+// how returns how the deny that has been picked denies.
+func how(denied error) string {
+	switch {
+	case denied == nil:
+		return ""
+	case errors.Is(denied, errMatched):
+		return "matched"
+	}
+	return "undecided"
+}
+
+var errMatched = errors.New("matched")
 
 // choose is the loop of a matching phase without its socket. lengths are those of
 // the head after each read; behind the last one nothing comes.
@@ -104,7 +122,11 @@ func choose(l *List, head []byte, lengths []int) (chosen, error) {
 			errors.As(err, &me)
 			return chosen{Err: me.Matcher}, nil
 		case r != nil:
-			c := chosen{Route: r.Name}
+			var why error
+			if final {
+				why = errNoMore
+			}
+			c := chosen{Route: r.Name, Denied: how(r.denied(f, m, why))}
 			r.Facts(m, func(of, key string, value []byte) bool {
 				c.Facts = append(c.Facts, of+"."+key+"="+string(value))
 				return true
@@ -136,12 +158,15 @@ func judge(l *List, length int) chosen {
 func judgeAt(l *List, n int, final bool) (chosen, bool) {
 	for i := range l.Routes {
 		r := &l.Routes[i]
-		switch v := judgeCond(l, &r.Cond, n, final); v.kind {
+		v := judgeCond(l, &r.Cond, n, final)
+		if r.deny != nil && (v.kind == 'u' || v.kind == 'e') {
+			return chosen{Route: r.Name, Denied: "undecided", Facts: judgeFacts(l, r, n, final)}, true
+		}
+		switch v.kind {
 		case 'y':
-			c := chosen{Route: r.Name}
-			for _, inst := range r.winners {
-				o := l.Instances[inst].Matcher.(oracle)
-				c.Facts = append(c.Facts, l.Instances[inst].Name+".at="+strconv.Itoa(o.at))
+			c := chosen{Route: r.Name, Facts: judgeFacts(l, r, n, final)}
+			if r.deny != nil {
+				c.Denied = "matched"
 			}
 			return c, true
 		case 'e':
@@ -151,6 +176,18 @@ func judgeAt(l *List, n int, final bool) (chosen, bool) {
 		}
 	}
 	return chosen{}, true
+}
+
+// judgeFacts returns the facts of the members of a route that say yes.
+func judgeFacts(l *List, r *Route, n int, final bool) []string {
+	var facts []string
+	for _, inst := range r.winners {
+		if judgeLeaf(l, inst, n, final).kind == 'y' {
+			o := l.Instances[inst].Matcher.(oracle)
+			facts = append(facts, l.Instances[inst].Name+".at="+strconv.Itoa(o.at))
+		}
+	}
+	return facts
 }
 
 type value struct {
@@ -247,7 +284,7 @@ func checkCase(t *testing.T, l *List, head []byte, lengths []int, length int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Route == want.Route && got.Err == want.Err && len(got.Facts) == len(want.Facts) && cmp.Equal(got, want) {
+	if got.Route == want.Route && got.Err == want.Err && got.Denied == want.Denied && len(got.Facts) == len(want.Facts) && cmp.Equal(got, want) {
 		return
 	}
 	t.Fatalf("head of %d bytes in steps %v (-want +got):\n%s", length, lengths, cmp.Diff(want, got))

@@ -10,7 +10,7 @@ import (
 // calls Try, and Try again with a longer head, until Try decides, which ends the phase.
 // A phase that is given up before that is ended by End.
 type Phase struct {
-	Final bool   // the head will not grow: the next Try decides
+	Final error  // why the head will not grow, so that the next Try decides; nil: it may grow
 	Trail *Trail // told what was asked when the phase ends; nil: nobody wants to know
 
 	routes *Routes
@@ -24,17 +24,19 @@ func (rs *Routes) Begin(outer sdk.Facts) Phase { return Phase{routes: rs, outer:
 
 // Try returns the route that takes the connection, and puts the route's facts into
 // facts. Otherwise it returns how many bytes the head must have before the next Try; 0
-// without a route means that no route takes the connection.
+// without a route means that no route takes the connection. A route with an error is a
+// deny, and the error is how the connection ends.
 func (p *Phase) Try(f *sdk.Flow, facts *Facts) (r *Route, need int, err error) {
 	if p.memo == nil {
 		p.memo = p.routes.NewMemo(f, p.outer)
 	}
-	r, need, err = p.routes.Pick(f, p.memo, p.Final)
+	r, need, err = p.routes.Pick(f, p.memo, p.Final != nil)
 	if need > 0 && err == nil {
 		return nil, need, nil
 	}
 	if r != nil {
 		r.Facts(p.memo, facts.Put)
+		err = r.denied(f, p.memo, p.Final)
 	}
 	if p.Trail != nil {
 		p.Trail.record(p, f, r)

@@ -25,7 +25,8 @@ func (rs *Routes) Forget(f *sdk.Flow, m *Memo) {
 	rs.list.memos.Put(m)
 }
 
-// Pick returns the first route in order whose condition is met. While an earlier route
+// Pick returns the first route in order whose condition is met, or the first deny whose
+// condition is met, Unknown or an error, if that stands before it. While an earlier route
 // is undecided Pick returns how many bytes of head that route needs, and neither route
 // nor error. With final the head will not grow: an undecided answer becomes Unknown.
 // nil, 0, nil means that no route takes the connection. An error of a route counts only
@@ -34,9 +35,9 @@ func (rs *Routes) Pick(f *sdk.Flow, m *Memo, final bool) (r *Route, need int, er
 	w := rs.list.begin(evaluator{rs.list.Instances, m, f, final}, rs.from)
 	r, answer := w.next(rs.list)
 	switch {
-	case answer.Err != nil:
+	case answer.Err != nil && !r.TurnsAway():
 		return nil, 0, answer.Err
-	case answer.Verdict == sdk.Yes:
+	case answer.Decided():
 		return r, 0, nil
 	}
 	return nil, answer.Verdict.NeedBytes(), nil

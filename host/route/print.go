@@ -11,7 +11,7 @@ func (rs *Routes) String() string {
 	var b strings.Builder
 	for i := rs.from; i < len(rs.list.Routes); i++ {
 		r := &rs.list.Routes[i]
-		fmt.Fprintf(&b, "%d. %s", i+1, r.Cond.Text(rs.list.Instances))
+		fmt.Fprintf(&b, "%d. %s", i+1, r.text(rs.list.Instances))
 		if r.Name != "" {
 			fmt.Fprintf(&b, "  (%s)", r.Name)
 		}

@@ -6,9 +6,9 @@
 //	for {
 //		r, need, err := phase.Try(&flow, &facts)
 //		if need == 0 || err != nil {
-//			return r, err // nil: no route takes the connection
+//			return r, err // nil, nil: no route takes the connection; both: a deny turns it away
 //		}
-//		… // receive until flow.Head has need bytes; if none come, phase.Final = true
+//		… // receive until flow.Head has need bytes; if none come, phase.Final is why
 //	}
 //
 // A route has a condition ([Cond]) over matchers ([Instance]), and a [Chain] of handlers.
@@ -54,6 +54,7 @@ type Route struct {
 	Chain    Chain   // what they go through
 	Fallback bool    // no route of the configuration: it takes what none of them does
 
+	deny    *denial      // what turns connections away; nil: the handlers of the chain take them
 	winners []int        // the instances under no negation: their facts are recorded
 	title   *string      // name of the route in the log
 	planner host.Planner // the only handler of a route that needs no goroutine; nil: it needs one
@@ -114,13 +115,13 @@ func (c *Cond) winners(to []int) []int {
 	return to
 }
 
-// leaves visits the instances of a condition, those under a negation as well.
-func (c *Cond) leaves(visit func(inst int)) {
+// Leaves visits the instances of a condition, those under a negation as well.
+func (c *Cond) Leaves(visit func(inst int)) {
 	if c.Op == Leaf {
 		visit(c.Inst)
 	}
 	for i := range c.Kids {
-		c.Kids[i].leaves(visit)
+		c.Kids[i].Leaves(visit)
 	}
 }
 

@@ -40,14 +40,14 @@ func (t *Trail) record(p *Phase, f *sdk.Flow, r *Route) {
 			t.More++
 			continue
 		}
-		a := m.entries[i].answer
+		a := m.entry(int(i)).answer
 		if a.Err != nil {
 			a.Err = errors.New(a.Err.Error()) // the error of a plugin may hold its module
 		}
 		t.Asked = append(t.Asked, Asked{l.Instances[i].Text, a})
 	}
 	if len(f.Head) > 0 && (r == nil || len(r.winners) == 0) {
-		t.see(&evaluator{l.Instances, m, f, p.Final})
+		t.see(&evaluator{l.Instances, m, f, p.Final != nil})
 	}
 }
 

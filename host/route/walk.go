@@ -43,7 +43,8 @@ func behind(routes []int32, from int) []int32 {
 }
 
 // next returns the route that takes the connection, or the answer for which the walk
-// cannot go on: an error or one that is undecided. No means that there is no such route.
+// cannot go on: an error or one that is undecided. A deny comes with the answer for which
+// it turns the connection away. No means that there is no such route.
 func (w *walk) next(l *List) (*Route, sdk.Answer) {
 	for {
 		c := w.first()
@@ -57,7 +58,7 @@ func (w *walk) next(l *List) (*Route, sdk.Answer) {
 		default:
 			r := &l.Routes[c.rest[0]]
 			c.rest = c.rest[1:]
-			if a := w.e.eval(&r.Cond); a.Err != nil || !a.Decided() || a.Verdict == sdk.Yes {
+			if a := w.e.eval(&r.Cond); a.Err != nil || !a.Decided() || a.Verdict == sdk.Yes || r.stops(a) {
 				return r, a
 			}
 		}
@@ -77,30 +78,39 @@ func (w *walk) first() *cursor {
 
 // ask asks the question of a group and leaves the routes that may still match. It
 // returns the answer that all of the others give, undecided only where each route of the
-// group waits for it. Where other members may still say No, each route is tried.
+// group waits for it. Where other members may still say No, and where denials cannot be
+// told, each route is tried.
 func (w *walk) ask(c *cursor) sdk.Answer {
 	c.asked = true
+	no := sdk.Answer{Verdict: sdk.No}
 	if head := w.e.flow.Head; c.group.first != nil && len(head) > 0 && !has(c.group.first, head[0]) {
 		c.rest = nil
-		return sdk.Answer{Verdict: sdk.No}
+		return no
 	}
 	m, mark := w.e.memo, len(w.e.memo.found)
 	found, v := c.group.finder.find(w.e.flow, m.found)
 	m.found = found
-	a := sdk.Answer{Verdict: v}
-	if v.NeedBytes() > 0 {
-		a.Verdict = lawful(v, w.e.flow)
+	if v == sdk.Yes {
+		c.rest = behind(found[mark:], int(c.rest[0]))
+		return no
 	}
+	switch a := w.answer(v); {
+	case a.Verdict == sdk.No:
+		c.rest = nil
+	case !c.group.pure:
+	case !a.Decided():
+		return a
+	case !c.group.denies:
+		c.rest = nil
+	}
+	return no
+}
+
+// answer returns what the members of a group answer whose finder says v, which is not Yes.
+func (w *walk) answer(v sdk.Verdict) sdk.Answer {
+	a := sdk.Answer{Verdict: lawful(v, w.e.flow)}
 	if w.e.final {
 		a = a.Final()
 	}
-	switch {
-	case v == sdk.Yes:
-		c.rest = behind(found[mark:], int(c.rest[0]))
-	case a.Verdict == sdk.No, c.group.pure && a.Decided():
-		c.rest = nil
-	case c.group.pure:
-		return a
-	}
-	return sdk.Answer{Verdict: sdk.No}
+	return a
 }

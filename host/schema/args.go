@@ -16,8 +16,12 @@ func (c *checker) args(n *sdk.Node, spec *sdk.Spec) {
 		}
 		take := min(len(words)-required(spec.Args[i+1:]), limit(arg))
 		take = max(take, min(arg.Min, len(words)))
+		take -= behind(words[:take], spec.Args[i:])
 		if take < arg.Min {
 			c.add(sdk.Errorf(n.Pos, "%s needs %s: write %s", n.Name, wanted(arg), Usage(spec)))
+			return
+		}
+		if arg.Shape == sdk.Ref && c.inline(n, words[:take]) {
 			return
 		}
 		for j := range take {
@@ -31,6 +35,35 @@ func (c *checker) args(n *sdk.Node, spec *sdk.Spec) {
 	}
 	w := words[0]
 	c.add(sdk.Errorf(w.Pos, "%s takes no further argument, %q is one too many: write %s", n.Name, w.Text, Usage(spec)))
+}
+
+// behind returns how many of the last words are no elements of the list that the first
+// argument is, but the word that may stand behind the list.
+func behind(words []sdk.Word, args []sdk.Arg) int {
+	if len(args) < 2 || args[0].Max >= 0 || len(words) <= args[0].Min || args[1].AnyOrder {
+		return 0
+	}
+	last := words[len(words)-1].Text
+	if args[0].Fits(last) != nil && args[1].Fits(last) == nil {
+		return 1
+	}
+	return 0
+}
+
+// inline refuses a matcher that stands where sets are named, with all that belongs to it.
+func (c *checker) inline(n *sdk.Node, words []sdk.Word) bool {
+	for i := range words {
+		if w := &words[i]; w.Text != "" && c.matcher(w.Text) != nil {
+			text := make([]string, 0, len(words)-i)
+			for _, w := range words[i:] {
+				text = append(text, w.Text)
+			}
+			c.add(sdk.Errorf(w.Pos, "%s takes sets, and %s is a matcher: write @name %s beside it, and %s @name",
+				n.Name, w.Text, strings.Join(text, " "), n.Name))
+			return true
+		}
+	}
+	return false
 }
 
 // anyOrder gives the words that are left to the arguments that may stand anywhere

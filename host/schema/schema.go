@@ -127,8 +127,8 @@ func (c *checker) find(b *sdk.Block, n *sdk.Node) *sdk.Spec {
 		return spec
 	}
 	switch {
-	case b.Holds&sdk.HoldsRoutes != 0 && n.Name == c.g.Route.Name:
-		return &c.g.Route
+	case b.Holds&sdk.HoldsRoutes != 0 && c.rule(n.Name) != nil:
+		return c.rule(n.Name)
 	case b.Holds&sdk.HoldsRoutes != 0 && len(n.Name) > 1 && n.Name[0] == '@':
 		return setSpec(n.Name)
 	case b.Holds&sdk.HoldsServers != 0 && IsAddress(n.Name):
@@ -137,6 +137,19 @@ func (c *checker) find(b *sdk.Block, n *sdk.Node) *sdk.Spec {
 		return &spec
 	}
 	return c.registered(b, n)
+}
+
+// rule returns the spec of route or deny, or nil.
+func (c *checker) rule(name string) *sdk.Spec {
+	switch {
+	case name == "":
+		return nil
+	case name == c.g.Route.Name:
+		return &c.g.Route
+	case name == c.g.Deny.Name:
+		return &c.g.Deny
+	}
+	return nil
 }
 
 // registered returns the spec of a matcher or handler, or of a line whose name is
@@ -192,6 +205,9 @@ func (c *checker) vocabulary(b *sdk.Block) []sdk.Spec {
 	all := append([]sdk.Spec(nil), b.Options...)
 	if b.Holds&sdk.HoldsRoutes != 0 {
 		all = append(all, c.g.Route)
+		if c.g.Deny.Name != "" {
+			all = append(all, c.g.Deny)
+		}
 	}
 	if b.Holds&sdk.HoldsMatchers != 0 {
 		all = append(all, c.g.Matchers...)
@@ -253,7 +269,7 @@ func (c *checker) unknownHint(n *sdk.Node, b *sdk.Block, beside []sdk.Spec) stri
 		return "it is a handler: write it inside route { … }"
 	case b.Holds&sdk.HoldsRoutes != 0 && matcher != nil:
 		return "it is a matcher: write @name " + n.Name
-	case n.Name == c.g.Route.Name || strings.HasPrefix(n.Name, "@"):
+	case c.rule(n.Name) != nil || strings.HasPrefix(n.Name, "@"):
 		return "it belongs directly into a server's or a subroute's block"
 	case b.Holds&sdk.HoldsServers != 0:
 		return "a server begins with its address, :443 or 127.0.0.1:443"

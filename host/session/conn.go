@@ -129,8 +129,14 @@ func (c *conn) Choose(routes *route.Routes) (*route.Route, error) {
 	}
 	for {
 		r, need, err := c.s.try(&p, c.h)
-		if need == 0 || err != nil {
-			return r, err
+		switch {
+		case err != nil && r != nil && r.Resets():
+			_ = relay.Abort(c.sock) // without a reset the client sees the end all the same
+			return nil, err
+		case err != nil:
+			return nil, err
+		case need == 0:
+			return r, nil
 		}
 		if err := c.Peek(need); err != nil {
 			if err := c.s.starve(&p, c.h, err); err != nil {
@@ -221,7 +227,9 @@ func (s *stream) Read(p []byte) (int, error) {
 	if h.end != nil {
 		return 0, h.end
 	}
-	return s.Conn.Read(p)
+	n, err := s.Conn.Read(p)
+	h.heard = h.heard || n > 0
+	return n, err
 }
 
 // NetConn implements [relay.NetConner].

@@ -42,7 +42,7 @@ func (s *Session) stood(d *upstream.Dial, now time.Time) {
 func (s *Session) give(u *setup) {
 	u.releaseAll(s)
 	s.enter(u, Relaying)
-	s.given = true
+	s.given, s.silent = true, !u.heard
 	if !s.env.Terse {
 		u.facts.Add(&u.trail.Seen)
 		if u.facts.Len() > 0 {
@@ -97,6 +97,13 @@ func (s *Session) finish(o host.Outcome) {
 
 // outcome translates the error that ends a session; nil is an orderly end.
 func (s *Session) outcome(err error, at time.Time) host.Outcome {
+	o := s.explained(err, at)
+	o.Silent = left(o.Code) && s.setup != nil && !s.setup.heard
+	return o
+}
+
+// explained is outcome without what the session knows of its client.
+func (s *Session) explained(err error, at time.Time) host.Outcome {
 	o := host.Outcome{Err: err, Ended: at, Code: host.Code{In: host.Phase(s.State())}}
 	var end *host.EndError
 	switch killed := s.killed.Load(); {
@@ -121,6 +128,11 @@ func (s *Session) outcome(err error, at time.Time) host.Outcome {
 	return o
 }
 
+// left reports whether a code is that of a client that went away.
+func left(c host.Code) bool {
+	return c.By == host.ByClient && (c.Why == host.Closed || c.Why == host.Reset || c.Why == host.Probe)
+}
+
 // relayOutcome translates how the relay of a session ended.
 func (s *Session) relayOutcome(r relay.Result, at time.Time) host.Outcome {
 	o := host.Outcome{Err: r.Err, Up: s.fromClient(r.Up), Down: r.Down, Ended: at, Code: host.Code{In: host.InRelay}}
@@ -136,6 +148,7 @@ func (s *Session) relayOutcome(r relay.Result, at time.Time) host.Outcome {
 		return o
 	}
 	o.Code.Why = relayWhy(r.Reason)
+	o.Silent = left(o.Code) && s.silent && o.Up == 0
 	return o
 }
 

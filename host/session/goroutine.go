@@ -118,7 +118,7 @@ func (g *goroutine) do(act Act) {
 			}
 			act = g.tell(Returned, 0, err)
 		case Close:
-			g.close()
+			g.close(act.Reset)
 			act = g.tell(Closed, 0, nil)
 		default:
 			return
@@ -131,8 +131,11 @@ func (g *goroutine) tell(e Event, n int, err error) Act {
 	return g.s.Step(Input{Event: e, At: time.Now(), N: n, Err: err})
 }
 
-// close closes the client and the upstream, if one stands.
-func (g *goroutine) close() {
+// close closes the client, with reset by a reset, and the upstream, if one stands.
+func (g *goroutine) close(reset bool) {
+	if reset {
+		_ = relay.Abort(g.sock) // without a reset the client sees the end all the same
+	}
 	_ = g.sock.Close()
 	if g.up != nil {
 		_ = g.up.Close()

@@ -19,6 +19,8 @@ type head struct {
 	off int    // bytes at the beginning of buf that were discarded
 	end error  // what ended the stream: io.EOF, a reset
 
+	heard bool // a byte was received
+
 	phased   bool      // a matching phase has begun on this head
 	deadline time.Time // of the matching phase; the zero time: none
 }
@@ -59,6 +61,7 @@ func (h *head) grow(s *Session) bool {
 // them. It returns err if n is 0.
 func (h *head) received(n int, err error) error {
 	h.buf = h.buf[:len(h.buf)+n]
+	h.heard = h.heard || n > 0
 	h.flow.Head = h.buf[h.off:]
 	if err == nil {
 		return nil

@@ -105,6 +105,7 @@ type Act struct {
 	Dial  *upstream.Dial // Dial: valid until the next Step
 	Bytes []byte         // Receive, Look: room. Dial: the upstream's first bytes. Relay: the rest of them
 	Relay relay.Options  // Relay: the limits
+	Reset bool           // Close: by a reset, where the network has one
 }
 
 // transition is what the machine does with one event in one state.
@@ -177,6 +178,8 @@ func (s *Session) begin(u *setup, _ Input) Act {
 func (s *Session) match(u *setup) Act {
 	r, need, err := s.try(&u.phase, &u.head)
 	switch {
+	case r != nil && err != nil:
+		return s.deny(u, r, err)
 	case err != nil:
 		return s.fail(u, err)
 	case need == 0:
@@ -249,6 +252,14 @@ func (s *Session) chosen(u *setup, r *route.Route) Act {
 		return s.attempt(u)
 	}
 	return Act{Do: Look, Bytes: b}
+}
+
+// deny ends a session that a deny turns away, because of err.
+func (s *Session) deny(u *setup, r *route.Route, err error) Act {
+	s.took(u, r)
+	act := s.fail(u, err)
+	act.Reset = r.Resets()
+	return act
 }
 
 // took records the outer route.

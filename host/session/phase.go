@@ -15,16 +15,17 @@ type phase = route.Phase
 
 // try returns the route that takes the connection, with its facts recorded. Otherwise
 // it returns how many bytes the head must have before the routes are tried again; 0
-// means that no route takes the connection.
+// means that no route takes the connection. A route with an error is a deny that turns
+// the connection away.
 func (s *Session) try(p *phase, h *head) (r *route.Route, need int, err error) {
 	r, need, err = p.Try(&h.flow, &s.setup.facts)
-	if err != nil {
+	if err != nil && r == nil {
 		return nil, 0, host.End(host.ByProxy, host.Failed, err)
 	}
 	if need == 0 {
 		s.record.Fuel = h.flow.Spent()
 	}
-	return r, need, nil
+	return r, need, err
 }
 
 // starve notes that the head will not grow because of why, so that the next try
@@ -34,7 +35,7 @@ func (s *Session) starve(p *phase, h *head, why error) error {
 	if err := s.unanswered(h, why); err != nil {
 		return err
 	}
-	p.Final = true
+	p.Final = why
 	s.setup.final = why
 	return nil
 }

@@ -78,6 +78,7 @@ type Session struct {
 	record   Record
 	header   atomic.Int32 // counted bytes to the upstream that are not the client's
 	given    bool         // a relay has the session
+	silent   bool         // no byte had come from the client when the session was given to a relay
 	state    atomic.Uint32
 	route    atomic.Pointer[string]
 	up       atomic.Pointer[upstream.Upstream] // the upstream that stands; nil: none yet

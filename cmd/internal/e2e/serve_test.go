@@ -48,9 +48,14 @@ func serve(t testing.TB, config string) *served {
 // serveWith is serve with options of what runs the plugins; their log is the test's.
 func serveWith(t testing.TB, o wasm.Options, config string) *served {
 	t.Helper()
+	return serveIn(t, loops(t), o, config)
+}
+
+// serveIn is serveWith in these event loops; nil: in goroutines.
+func serveIn(t testing.TB, loops *loop.Loops, o wasm.Options, config string) *served {
+	t.Helper()
 	s := &served{t: t, store: new(share.Store), log: &lines{}}
 	o.Log = slog.New(slog.NewTextHandler(s.log, nil))
-	loops := loops(t)
 	s.engine, s.guests = engine.New(engine.Options{Log: o.Log, Loops: loops}), wasm.New(o)
 	if err := s.load(config); err != nil {
 		t.Fatal(err)

@@ -37,6 +37,17 @@ func (l Levels) keys(a netip.Addr) (crowd, network key) {
 	return k.mask(n), k.mask(n - neighbours)
 }
 
+// Crowd returns the crowd of an address; the zero value for clients without one.
+func (l Levels) Crowd(a netip.Addr) netip.Prefix {
+	a = a.Unmap()
+	n := l.V6
+	if a.Is4() {
+		n = l.V4
+	}
+	p, _ := a.Prefix(n) // fails for no address: then the zero value is right
+	return p
+}
+
 // mask keeps the first n bits.
 func (k key) mask(n int) key {
 	if n <= 64 {

@@ -104,6 +104,9 @@ func (l *Ledger) Most(m Measure) int64 { return l.limits[m].Load() }
 // SetLevels sets what makes a crowd, for connections that join from now on.
 func (l *Ledger) SetLevels(v Levels) { l.levels.Store(&v) }
 
+// Crowd returns the crowd of an address; the zero value for clients without one.
+func (l *Ledger) Crowd(a netip.Addr) netip.Prefix { return l.levels.Load().Crowd(a) }
+
 // Total returns how much of a measure is used.
 func (l *Ledger) Total(m Measure) int64 { return l.totals[m].Load() }
 

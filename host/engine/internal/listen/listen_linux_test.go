@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/engine/internal/listen"
 )
 
@@ -145,14 +146,19 @@ func TestQueuedConnectionsAreTakenWithoutWaiting(t *testing.T) {
 func TestShedClosesWhatWaitsAndNoMore(t *testing.T) {
 	t.Parallel()
 	s := open(t, new(listen.Opener), local(0))
+	var want, got []string
 	for range 5 {
-		dial(t, s.Addr())
+		want = append(want, dial(t, s.Addr()).LocalAddr().String())
 	}
-	if n := s.Shed(3); n != 3 {
+	shed := func(from netip.AddrPort) { got = append(got, host.Plain(from).String()) }
+	if n := s.Shed(3, shed); n != 3 {
 		t.Errorf("shed %d connections, want 3", n)
 	}
-	if n := s.Shed(10); n != 2 {
+	if n := s.Shed(10, shed); n != 2 {
 		t.Errorf("shed %d connections, want the other 2", n)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("where they came from (-want +got):\n%s", diff)
 	}
 }
 

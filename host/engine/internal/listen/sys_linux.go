@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -15,7 +16,7 @@ import (
 // Queued returns a connection that the kernel has accepted already, without
 // waiting, or nil when there is none.
 func (s *Socket) Queued() (net.Conn, error) {
-	fd, err := s.accept()
+	fd, _, err := s.accept()
 	if err != nil || fd < 0 {
 		return nil, err
 	}
@@ -29,35 +30,47 @@ func (s *Socket) Queued() (net.Conn, error) {
 	return c, nil
 }
 
-// Shed closes up to n connections that wait and returns how many it closed. It
-// needs one free descriptor.
-func (s *Socket) Shed(n int) int {
+// Shed closes up to n connections that wait, calls shed with where each came from (the zero
+// value on Unix sockets), and returns how many it closed. It needs one free descriptor.
+func (s *Socket) Shed(n int, shed func(netip.AddrPort)) int {
 	for i := range n {
-		fd, err := s.accept()
+		fd, from, err := s.accept()
 		if err != nil || fd < 0 {
 			return i
 		}
 		unix.Close(fd)
+		shed(peerOf(from))
 	}
 	return n
 }
 
-// accept returns the descriptor of a connection that waits, or -1.
-func (s *Socket) accept() (fd int, err error) {
+// peerOf returns a TCP address; the zero value for every other one.
+func peerOf(a unix.Sockaddr) netip.AddrPort {
+	switch a := a.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr), uint16(a.Port))
+	}
+	return netip.AddrPort{}
+}
+
+// accept returns the descriptor of a connection that waits, or -1, and where it comes from.
+func (s *Socket) accept() (fd int, from unix.Sockaddr, err error) {
 	fd = -1
 	err = s.control(func(ln int) error {
 		for {
 			var err error
-			fd, _, err = unix.Accept4(ln, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+			fd, from, err = unix.Accept4(ln, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 			if !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.ECONNABORTED) {
 				return os.NewSyscallError("accept4", err)
 			}
 		}
 	})
 	if errors.Is(err, unix.EAGAIN) {
-		return -1, nil
+		return -1, nil, nil
 	}
-	return fd, err
+	return fd, from, err
 }
 
 // aside is where the descriptors of event loops' listeners begin. Among the lower

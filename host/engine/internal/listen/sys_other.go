@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"time"
 )
@@ -24,9 +25,9 @@ func (s *Socket) Queued() (net.Conn, error) {
 	return c, err
 }
 
-// Shed closes up to n connections that wait and returns how many it closed. It
-// needs one free descriptor.
-func (s *Socket) Shed(n int) int {
+// Shed closes up to n connections that wait, calls shed with where each came from (the zero
+// value on Unix sockets), and returns how many it closed. It needs one free descriptor.
+func (s *Socket) Shed(n int, shed func(netip.AddrPort)) int {
 	defer s.SetDeadline(time.Time{})
 	for i := range n {
 		c, err := s.Queued()
@@ -34,6 +35,11 @@ func (s *Socket) Shed(n int) int {
 			return i
 		}
 		c.Close()
+		from, _ := c.RemoteAddr().(*net.TCPAddr)
+		if from == nil {
+			from = &net.TCPAddr{}
+		}
+		shed(from.AddrPort())
 	}
 	return n
 }

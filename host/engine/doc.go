@@ -35,7 +35,8 @@
 // one /64) loses a connection: an undecided one first, then an unfinished one, then one
 // whose relay is idle. Package crowd keeps account. Where nobody gives way, and at
 // max_connections_per_ip, the newcomer is refused. Engine.record learns of everybody whom
-// a cap costs a connection; the log reports the first of a spell and its end. When
+// a cap costs a connection; the log reports the first of a spell and its end, and the
+// addresses of those that were refused, a few lines however many there are. When
 // descriptors run out, accept pauses, 5 ms at first and at most a second; clients wait
 // in the queue of the kernel, and if the shortage goes on some are turned away with a
 // descriptor that was kept for that.

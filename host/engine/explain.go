@@ -3,7 +3,9 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
+	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/explain"
 	"dwaar.dev/dwaar/host/graph"
 	"dwaar.dev/dwaar/sdk"
@@ -38,10 +40,27 @@ func (e *Engine) Explain(d *Decision) (*explain.Phase, error) {
 	if d.Client.IsValid() {
 		f.Network, f.Remote, f.Local = "tcp", d.Client, d.Local
 	}
-	x := s.Routes().Explain(&f, nil, d.Final != nil)
+	x := s.Routes().Explain(&f, known{&f, d.ID}, d.Final != nil)
 	p := explain.Outer(&f, &x)
 	return &p, nil
 }
+
+// known is what every connection knows, of one that was decided before.
+type known struct {
+	flow *sdk.Flow
+	id   uint64
+}
+
+// Get implements [sdk.Facts].
+func (k known) Get(name string) (string, bool) {
+	if name == "conn.id" {
+		return strconv.FormatUint(k.id, 10), true
+	}
+	return host.FlowFact(k.flow, name)
+}
+
+// Set implements [sdk.Facts]. An explanation sets nothing for others.
+func (known) Set(string, []byte) {}
 
 // graphOf returns the current graph with a reference for the caller, if it is of that
 // generation.

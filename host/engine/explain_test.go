@@ -3,6 +3,8 @@ package engine_test
 import (
 	"strings"
 	"testing"
+
+	"dwaar.dev/dwaar/sdk"
 )
 
 // keeping is a configuration whose decisions keep so many bytes.
@@ -39,5 +41,30 @@ func TestADecisionIsExplainedWhileItsConfigurationServes(t *testing.T) {
 	all = f.Decisions()
 	if p, err := f.Explain(&all[2]); err == nil || !strings.Contains(err.Error(), "write decision_bytes") || all[2].Head != nil {
 		t.Errorf("without decision_bytes: %+v, %v, %q", p, err, all[2].Head)
+	}
+}
+
+// numbered matches the connection with a number.
+type numbered string
+
+func (n numbered) Match(f *sdk.Flow) (sdk.Verdict, error) {
+	if id, _ := f.Get("conn.id"); id != string(n) {
+		return sdk.No, nil
+	}
+	return sdk.Yes, nil
+}
+
+func TestAnExplanationKnowsWhatEveryConnectionKnows(t *testing.T) {
+	f := start(t, nil)
+	f.echoes()
+	f.registry.Matcher(sdk.Spec{Name: "numbered", Args: []sdk.Arg{sdk.One("N", sdk.Free)}},
+		func(n *sdk.Node) (sdk.Matcher, error) { return numbered(n.Args[0].Text), nil })
+	f.load(keeping("64", "@a numbered 1", "@b numbered 2", "route @a {", "echo", "}", "route @b {", "echo", "}"))
+	for i, want := range []string{"@a", "@b"} {
+		f.dial().says("hello", "hello")
+		d := f.Decisions()[i]
+		if p, err := f.Explain(&d); err != nil || p.Name != want {
+			t.Errorf("%+v, %v, want %s", p, err, want)
+		}
 	}
 }

@@ -61,7 +61,7 @@ type Engine struct {
 	spending  sync.Mutex // guards extra
 	extra     int64      // descriptors of connections beyond perConnection
 	machine   machine
-	trail     session.Trail // of connections to listeners of the engine
+	hops      session.Hops // of connections to listeners of the engine
 
 	// life is the context of connections and actors. It ends with the engine, not with
 	// the call of Load that began them.

@@ -20,7 +20,7 @@ type Env struct {
 	Heads  *Heads              // lends the buffers of heads
 	Log    *slog.Logger        // of the listener
 	Getenv func(string) string // for {env.NAME}; nil: every variable is empty
-	Trail  *Trail              // follows connections to listeners of this program; nil: nobody does
+	Hops   *Hops               // follows connections to listeners of this program; nil: nobody does
 
 	// Spend counts descriptors beyond those of the client and one upstream, or with a
 	// negative number counts them out, and reports whether there is room for them. nil:

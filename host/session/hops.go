@@ -15,7 +15,7 @@ import (
 	"dwaar.dev/dwaar/sdk"
 )
 
-// Trail follows connections that a program makes to its own listeners. A chain of them is
+// Hops follows connections that a program makes to its own listeners. A chain of them is
 // fine: one listener terminates TLS, another one routes what is inside. A loop is not: it
 // would fill all descriptors. What tells them apart is where a connection has been: one that
 // comes to the same route of the same listener, to go to the same upstream, goes round.
@@ -23,12 +23,12 @@ import (
 // Such a connection is two sessions of the program, one at each end. What joins them is the
 // address that the first one connects from, which is the peer of the second one. The zero
 // value is ready; its methods may be called from any goroutine.
-type Trail struct {
-	mu      sync.Mutex
-	hops    map[ends]*hop            // connections that stand
-	pending map[string]map[*hop]bool // attempts by where they lead, until they stand or are over
-	changed chan struct{}            // closed when an attempt is no longer pending; nil: nobody waits
-	warned  time.Time
+type Hops struct {
+	mu       sync.Mutex
+	standing map[ends]*hop            // connections that stand
+	pending  map[string]map[*hop]bool // attempts by where they lead, until they stand or are over
+	changed  chan struct{}            // closed when an attempt is no longer pending; nil: nobody waits
+	warned   time.Time
 }
 
 // ends are the two ends of a connection, as both sessions see them: the port or the name of
@@ -37,7 +37,7 @@ type ends struct{ from, to string }
 
 // hop is a connection of the program to itself. It implements [upstream.Hop].
 type hop struct {
-	trail  *Trail
+	hops   *Hops
 	to     string
 	before *hop   // by which the session came that connects; nil: from elsewhere
 	step   string // listener, route and upstream of that session
@@ -57,7 +57,7 @@ const warnApart = 10 * time.Second
 // home reports whether an attempt leads to a listener of this program.
 func (s *Session) home(f *sdk.Flow, d *upstream.Dial) bool {
 	switch {
-	case s.env.Trail == nil:
+	case s.env.Hops == nil:
 		return false
 	case d.Network == "unix":
 		return s.env.OwnPath != nil && s.env.OwnPath(d.Path, !f.Remote.IsValid())
@@ -73,7 +73,7 @@ func (c *conn) Check(ctx context.Context, d *upstream.Dial) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.Timeout)
 	defer cancel()
-	t := s.env.Trail
+	t := s.env.Hops
 	before, err := t.find(ctx, endsOf(c.sock))
 	if err != nil {
 		return err
@@ -141,7 +141,7 @@ func (h *hop) passed(step string) bool {
 }
 
 // mayWarn reports whether the last warning is long ago.
-func (t *Trail) mayWarn() bool {
+func (t *Hops) mayWarn() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
@@ -153,15 +153,15 @@ func (t *Trail) mayWarn() bool {
 }
 
 // begin notes an attempt.
-func (t *Trail) begin(before *hop, step, to string) *hop {
-	h := &hop{trail: t, to: to, before: before, step: step}
+func (t *Hops) begin(before *hop, step, to string) *hop {
+	h := &hop{hops: t, to: to, before: before, step: step}
 	if before != nil {
 		h.depth = before.depth + 1
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.hops == nil {
-		t.hops, t.pending = map[ends]*hop{}, map[string]map[*hop]bool{}
+	if t.standing == nil {
+		t.standing, t.pending = map[ends]*hop{}, map[string]map[*hop]bool{}
 	}
 	if t.pending[to] == nil {
 		t.pending[to] = map[*hop]bool{}
@@ -172,7 +172,7 @@ func (t *Trail) begin(before *hop, step, to string) *hop {
 
 // find returns the hop by which a session came, or nil. The other end may just be about to
 // tell: find waits for attempts that are pending now, and no others.
-func (t *Trail) find(ctx context.Context, at ends) (*hop, error) {
+func (t *Hops) find(ctx context.Context, at ends) (*hop, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var waiting []*hop
@@ -180,7 +180,7 @@ func (t *Trail) find(ctx context.Context, at ends) (*hop, error) {
 		waiting = append(waiting, h)
 	}
 	for {
-		if h := t.hops[at]; h != nil {
+		if h := t.standing[at]; h != nil {
 			return h, nil
 		}
 		if !t.anyPending(at.to, waiting) {
@@ -202,7 +202,7 @@ func (t *Trail) find(ctx context.Context, at ends) (*hop, error) {
 	}
 }
 
-func (t *Trail) anyPending(to string, hops []*hop) bool {
+func (t *Hops) anyPending(to string, hops []*hop) bool {
 	for _, h := range hops {
 		if t.pending[to][h] {
 			return true
@@ -213,7 +213,7 @@ func (t *Trail) anyPending(to string, hops []*hop) bool {
 
 // Stood implements [upstream.Hop].
 func (h *hop) Stood(local net.Addr) {
-	t := h.trail
+	t := h.hops
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	h.at.to = h.to
@@ -224,24 +224,24 @@ func (h *hop) Stood(local net.Addr) {
 		h.at.from = local.Name
 	}
 	if h.at.from != "" {
-		t.hops[h.at] = h
+		t.standing[h.at] = h
 	}
 	t.settle(h)
 }
 
 // Over implements [upstream.Hop].
 func (h *hop) Over() {
-	t := h.trail
+	t := h.hops
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.hops[h.at] == h {
-		delete(t.hops, h.at)
+	if t.standing[h.at] == h {
+		delete(t.standing, h.at)
 	}
 	t.settle(h)
 }
 
 // settle notes that an attempt is no longer pending. t.mu is held.
-func (t *Trail) settle(h *hop) {
+func (t *Hops) settle(h *hop) {
 	delete(t.pending[h.to], h)
 	if len(t.pending[h.to]) == 0 {
 		delete(t.pending, h.to)

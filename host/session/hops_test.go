@@ -21,10 +21,10 @@ func tcp(text string) *net.TCPAddr {
 
 func TestASessionFindsTheHopItCameBy(t *testing.T) {
 	t.Parallel()
-	var trail Trail
-	first := trail.begin(nil, "a", "127.0.0.1:2")
+	var hops Hops
+	first := hops.begin(nil, "a", "127.0.0.1:2")
 	first.Stood(tcp("127.0.0.1:40000"))
-	unix := trail.begin(first, "b", "")
+	unix := hops.begin(first, "b", "")
 	unix.Stood(&net.UnixAddr{Net: "unix", Name: "@00001"})
 	for _, c := range []struct {
 		from, to net.Addr
@@ -36,7 +36,7 @@ func TestASessionFindsTheHopItCameBy(t *testing.T) {
 		{&net.UnixAddr{Net: "unix", Name: "@00001"}, &net.UnixAddr{Net: "unix", Name: "/run/a.sock"}, unix},
 		{&net.UnixAddr{Net: "unix"}, &net.UnixAddr{Net: "unix", Name: "/run/a.sock"}, nil},
 	} {
-		if got, err := trail.find(t.Context(), endsFrom(c.from, c.to)); err != nil || got != c.want {
+		if got, err := hops.find(t.Context(), endsFrom(c.from, c.to)); err != nil || got != c.want {
 			t.Errorf("from %v to %v: %v, %v", c.from, c.to, got, err)
 		}
 	}
@@ -46,20 +46,20 @@ func TestASessionFindsTheHopItCameBy(t *testing.T) {
 	unix.Over()
 	first.Over()
 	first.Over()
-	if len(trail.hops)+len(trail.pending) != 0 {
-		t.Errorf("%v and %v are left", trail.hops, trail.pending)
+	if len(hops.hops)+len(hops.pending) != 0 {
+		t.Errorf("%v and %v are left", hops.hops, hops.pending)
 	}
 }
 
 func TestAConnectionPassesSoManyListenersAtMost(t *testing.T) {
 	t.Parallel()
-	var trail Trail
+	var hops Hops
 	var h *hop
 	for i := range maxHops + 1 {
 		if h.passed(fmt.Sprint(i)) {
 			t.Fatalf("refused after %d", i)
 		}
-		h = trail.begin(h, fmt.Sprint(i), "x")
+		h = hops.begin(h, fmt.Sprint(i), "x")
 	}
 	if !h.passed("another one") {
 		t.Error("it goes on for ever")
@@ -69,30 +69,30 @@ func TestAConnectionPassesSoManyListenersAtMost(t *testing.T) {
 func TestWhoIsAboutToTellIsWaitedForAndNobodyElse(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var trail Trail
+		var hops Hops
 		at := endsFrom(tcp("127.0.0.1:40000"), tcp("127.0.0.1:2"))
-		late := trail.begin(nil, "a", at.to)
-		elsewhere := trail.begin(nil, "a", "127.0.0.1:3")
+		late := hops.begin(nil, "a", at.to)
+		elsewhere := hops.begin(nil, "a", "127.0.0.1:3")
 		time.AfterFunc(time.Second, func() { late.Stood(tcp("127.0.0.1:40000")) })
-		time.AfterFunc(time.Millisecond, func() { trail.begin(nil, "a", at.to) }) // after the question
+		time.AfterFunc(time.Millisecond, func() { hops.begin(nil, "a", at.to) }) // after the question
 		began := time.Now()
-		if got, err := trail.find(t.Context(), at); got != late || err != nil || time.Since(began) != time.Second {
+		if got, err := hops.find(t.Context(), at); got != late || err != nil || time.Since(began) != time.Second {
 			t.Errorf("after %v: %v, %v", time.Since(began), got, err)
 		}
 		elsewhere.Over()
 	})
 	synctest.Test(t, func(t *testing.T) {
-		var trail Trail
+		var hops Hops
 		at := endsFrom(tcp("127.0.0.1:40000"), tcp("127.0.0.1:2"))
-		failing := trail.begin(nil, "a", at.to)
+		failing := hops.begin(nil, "a", at.to)
 		time.AfterFunc(time.Second, failing.Over)
-		if got, err := trail.find(t.Context(), at); got != nil || err != nil {
+		if got, err := hops.find(t.Context(), at); got != nil || err != nil {
 			t.Errorf("who came from elsewhere got %v, %v", got, err)
 		}
-		trail.begin(nil, "a", at.to) // and hangs
+		hops.begin(nil, "a", at.to) // and hangs
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := trail.find(ctx, at); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := hops.find(ctx, at); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -100,16 +100,16 @@ func TestWhoIsAboutToTellIsWaitedForAndNobodyElse(t *testing.T) {
 
 func TestManyHopsAtOnceLeaveNothing(t *testing.T) {
 	t.Parallel()
-	var trail Trail
+	var hops Hops
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {
 			for k := range 500 {
-				h := trail.begin(nil, "a", fmt.Sprint("127.0.0.1:", k%3+1))
+				h := hops.begin(nil, "a", fmt.Sprint("127.0.0.1:", k%3+1))
 				local := tcp(fmt.Sprintf("127.0.0.1:%d", 10000+i*1000+k))
 				if k%5 != 0 {
 					h.Stood(local)
-					if got, err := trail.find(t.Context(), ends{h.at.from, h.to}); got != h || err != nil {
+					if got, err := hops.find(t.Context(), ends{h.at.from, h.to}); got != h || err != nil {
 						t.Errorf("found %v, %v", got, err)
 					}
 				}
@@ -118,7 +118,7 @@ func TestManyHopsAtOnceLeaveNothing(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if len(trail.hops)+len(trail.pending) != 0 {
-		t.Errorf("%v and %v are left", trail.hops, trail.pending)
+	if len(hops.hops)+len(hops.pending) != 0 {
+		t.Errorf("%v and %v are left", hops.hops, hops.pending)
 	}
 }

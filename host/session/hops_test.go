@@ -46,8 +46,8 @@ func TestASessionFindsTheHopItCameBy(t *testing.T) {
 	unix.Over()
 	first.Over()
 	first.Over()
-	if len(hops.hops)+len(hops.pending) != 0 {
-		t.Errorf("%v and %v are left", hops.hops, hops.pending)
+	if len(hops.standing)+len(hops.pending) != 0 {
+		t.Errorf("%v and %v are left", hops.standing, hops.pending)
 	}
 }
 
@@ -118,7 +118,7 @@ func TestManyHopsAtOnceLeaveNothing(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if len(hops.hops)+len(hops.pending) != 0 {
-		t.Errorf("%v and %v are left", hops.hops, hops.pending)
+	if len(hops.standing)+len(hops.pending) != 0 {
+		t.Errorf("%v and %v are left", hops.standing, hops.pending)
 	}
 }

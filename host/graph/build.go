@@ -64,6 +64,7 @@ type builder struct {
 	faults   *schema.Faults // directives to leave alone: they are refused already
 	global   *sdk.Node
 	servers  []pending
+	emptied  bool    // there is a layer4 block, with nothing in it
 	at       sdk.Pos // the directive that is looked at
 	errs     sdk.Errors
 	warnings sdk.Errors
@@ -116,12 +117,16 @@ func (b *builder) tree(tree []sdk.Node) {
 	for _, s := range b.servers {
 		b.routes(s)
 	}
-	if len(b.servers) == 0 && len(b.errs) == 0 {
+	if len(b.servers) == 0 && !b.emptied && len(b.errs) == 0 {
 		b.errorf(sdk.Pos{}, "the configuration has no server: write layer4 { :443 { route { … } } }")
 	}
 }
 
 func (b *builder) layer4(n *sdk.Node, inGlobal bool) {
+	if len(n.Block) == 0 {
+		b.emptied = true
+		b.warnf(n.Pos, "nothing is served by this block: write a server into it, :443 { route { … } }")
+	}
 	for i := range n.Block {
 		kid := &n.Block[i]
 		if !schema.IsAddress(kid.Name) {

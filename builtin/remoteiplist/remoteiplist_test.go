@@ -146,7 +146,7 @@ func TestAFileThatIsMissingIsAWarningAndNobodyMatchesNorDoesNot(t *testing.T) {
 	t.Parallel()
 	name := filepath.Join(t.TempDir(), "list")
 	m := open(t, name)
-	want := "1:16: remote_ip_list " + name + ": the file is missing: until it is there nobody matches, and nobody matches the negation"
+	want := "1:16: remote_ip_list " + name + ": the file is missing: until it is there nobody matches, nobody matches the negation, and deny turns everybody away"
 	if got := m.(sdk.Warner).Warnings().Error(); got != want {
 		t.Errorf("got %s", got)
 	}

@@ -12,6 +12,10 @@ import (
 // maxPassing is how many warnings of closing routes one list of routes gives.
 const maxPassing = 16
 
+// maxShapes is how many kinds of routes behind a closing one are looked at: with more, a
+// list of ten thousand patterns would take minutes to load.
+const maxShapes = 64
+
 // passing warns where connections get past what was to keep them out: a closing route does
 // not take those of which its condition cannot be told, and a broader route behind it does.
 type passing struct {
@@ -178,7 +182,9 @@ func (o *opening) add(b *built, i int) {
 	if o.shapes == nil {
 		o.shapes = map[string]*shape{}
 	}
-	o.shapes[key] = s
+	if o.shapes[key] != nil || len(o.shapes) < maxShapes {
+		o.shapes[key] = s
+	}
 }
 
 // strict visits the instances that say Yes, or No, where a condition is met.

@@ -119,7 +119,7 @@ func TestRequestsGoOnWhileTheWindowIsOpen(t *testing.T) {
 	t.Parallel()
 	to := serve(t)
 	l := load.Load{
-		To: proxy(t, to[0], nil), Warm: 10 * time.Millisecond, Window: 100 * time.Millisecond, Expect: to[0].Port(),
+		To: proxy(t, to[0], nil), Warm: 10 * time.Millisecond, Window: 2 * time.Second, Expect: to[0].Port(),
 		Requests: &load.Requests{Conns: 4, Request: 64, Answer: 100, First: wire.Header{Mode: wire.Reply, Request: 64, Answer: 100}.Append(nil)},
 		Bulk:     &load.Bulk{Conns: 2, Up: true, First: wire.Header{Mode: wire.Both}.Append(nil)},
 	}

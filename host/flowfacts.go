@@ -25,20 +25,21 @@ func TimeFacts() []string {
 	return []string{"now", "now.http", "now.common_log", "now.year", "now.unix", "now.unix_ms"}
 }
 
-// FlowFact returns a fact that every connection has: one of ConnFacts, but for conn.id and
-// conn.peer_addr, which the flow does not know, or of TimeFacts.
-func FlowFact(f *sdk.Flow, name string) (string, bool) {
+// FlowFact returns a fact that every connection has: one of ConnFacts, but for
+// conn.peer_addr, which the flow does not know, or of TimeFacts. id is the number of the
+// connection.
+func FlowFact(f *sdk.Flow, id uint64, name string) (string, bool) {
 	of, key, _ := strings.Cut(name, ".")
 	switch of {
 	case "conn":
-		return connFact(f, key)
+		return connFact(f, id, key)
 	case "time":
 		return timeFact(f.Accepted, key)
 	}
 	return "", false
 }
 
-func connFact(f *sdk.Flow, key string) (string, bool) {
+func connFact(f *sdk.Flow, id uint64, key string) (string, bool) {
 	side, what, _ := strings.Cut(key, "_")
 	switch {
 	case side == "remote":
@@ -49,6 +50,8 @@ func connFact(f *sdk.Flow, key string) (string, bool) {
 		return f.Listener, true
 	case key == "network":
 		return f.Network, true
+	case key == "id":
+		return strconv.FormatUint(id, 10), true
 	case key == "wrap_time":
 		return f.Accepted.UTC().Round(0).String(), true // Round drops the monotonic clock, which String would print
 	}

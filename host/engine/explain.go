@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"strconv"
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/explain"
@@ -52,12 +51,7 @@ type known struct {
 }
 
 // Get implements [sdk.Facts].
-func (k known) Get(name string) (string, bool) {
-	if name == "conn.id" {
-		return strconv.FormatUint(k.id, 10), true
-	}
-	return host.FlowFact(k.flow, name)
-}
+func (k known) Get(name string) (string, bool) { return host.FlowFact(k.flow, k.id, name) }
 
 // Set implements [sdk.Facts]. An explanation sets nothing for others.
 func (known) Set(string, []byte) {}

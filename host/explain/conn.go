@@ -51,10 +51,7 @@ func (c *conn) Get(name string) (string, bool) {
 	if key, ok := strings.CutPrefix(name, "env."); ok && c.in.Getenv != nil {
 		return c.in.Getenv(key), true
 	}
-	if name == "conn.id" {
-		return "1", true
-	}
-	return host.FlowFact(&c.flow, name)
+	return host.FlowFact(&c.flow, 1, name)
 }
 
 // Charge implements [host.Conn]: an explanation holds nothing for long.

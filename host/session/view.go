@@ -3,7 +3,6 @@ package session
 import (
 	"log/slog"
 	"net/netip"
-	"strconv"
 	"strings"
 
 	"dwaar.dev/dwaar/host"
@@ -63,8 +62,5 @@ func (s *Session) get(f *sdk.Flow, name string) (string, bool) {
 	if key, ok := strings.CutPrefix(name, "env."); ok && s.env.Getenv != nil {
 		return s.env.Getenv(key), true
 	}
-	if name == "conn.id" {
-		return strconv.FormatUint(s.id, 10), true
-	}
-	return host.FlowFact(f, name)
+	return host.FlowFact(f, s.id, name)
 }

@@ -100,16 +100,31 @@ func (e *Engine) admit(x *conn, now time.Time) (why refusal, ok bool) {
 func (e *Engine) makeRoom(l *crowd.Ledger, m crowd.Measure, x *conn, why refusal, now time.Time) bool {
 	const most = 16 // a connection may hold more than those that give way for it
 	for range most {
-		if !l.Full(m) {
+		victim, full := e.evict(l, m, x)
+		switch {
+		case !full:
 			return true
-		}
-		victim, ok := l.Evict(m, &x.place).(*conn)
-		if !ok {
+		case victim == nil:
 			return false
 		}
 		e.record(victim.account, victim.peer, why, true, now)
 	}
 	return !l.Full(m)
+}
+
+// evict has one connection give way for x if a ledger is full; nil: nobody gives way. One
+// at a time: of two newcomers that see one connection too many, one ends a connection.
+func (e *Engine) evict(l *crowd.Ledger, m crowd.Measure, x *conn) (victim *conn, full bool) {
+	if !l.Full(m) {
+		return nil, false
+	}
+	e.evicting.Lock()
+	defer e.evicting.Unlock()
+	if !l.Full(m) {
+		return nil, false
+	}
+	victim, _ = l.Evict(m, &x.place).(*conn)
+	return victim, true
 }
 
 // leave counts x out.

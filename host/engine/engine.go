@@ -45,6 +45,7 @@ type Engine struct {
 	accessRate  int
 	heads       session.Heads
 	whole       *crowd.Ledger // of the connections of all servers
+	evicting    sync.Mutex    // one connection gives way at a time
 	budget      int           // connections that the descriptor limit allows
 	started     time.Time
 	codes       [host.Codes]string // texts by Code.Index, made once: every line of a connection has one

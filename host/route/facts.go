@@ -68,17 +68,19 @@ func (fs *Facts) Add(others *Facts) {
 }
 
 // AddLatest adds at most count of the latest facts that count, and no more than size bytes
-// of each value, in their order.
+// of each value, in their order. Where others has no more than that, those that a later one
+// hides come along, and are hidden here too.
 func (fs *Facts) AddLatest(others *Facts, count, size int) {
+	few := others.Len() <= count
 	first := others.Len()
 	for n := 0; first > 0 && n < count; {
-		if first--; !others.hidden(first) {
+		if first--; few || !others.hidden(first) {
 			n++
 		}
 	}
 	for i := first; i < others.Len(); i++ {
-		if name := others.key(i); !others.hidden(i) {
-			value := others.value(i)
+		if few || !others.hidden(i) {
+			name, value := others.key(i), others.value(i)
 			fs.Put(name.of, name.key, value[:min(len(value), size)])
 		}
 	}

@@ -307,6 +307,36 @@ func TestBytesAreBoundedAlsoWhileEvictedConnectionsHoldThem(t *testing.T) {
 	}
 }
 
+func TestTheOrderOfCrowdsIsKeptFromALimitToHalfOfIt(t *testing.T) {
+	t.Parallel()
+	l := New(Whole, 4)
+	l.Limit(Conns, 40)
+	for round := range 3 { // the second time is as the first
+		var all []*client
+		for i := range 40 {
+			all = append(all, join(l, fmt.Sprintf("198.51.%d.1", i))) // a network each
+		}
+		all = append(all, join(l, "192.0.2.1"), join(l, "192.0.2.2"))
+		if l.ordered[Conns].Load() {
+			t.Fatalf("round %d: an order is kept before anybody had to give way", round)
+		}
+		newcomer := join(l, "203.0.113.1")
+		if h := l.Evict(Conns, &newcomer.place); h != Holder(all[40]) && h != Holder(all[41]) {
+			t.Fatalf("round %d: the network with most connections does not give way", round)
+		}
+		for _, c := range append(all, newcomer) {
+			l.Leave(&c.place)
+			if full := l.Total(Conns) > 40; l.Full(Conns) != full {
+				t.Fatalf("round %d: full with %d of 40: %v", round, l.Total(Conns), !full)
+			}
+			if kept := l.Total(Conns) >= 20; l.ordered[Conns].Load() != kept {
+				t.Fatalf("round %d: with %d of 40 connections an order is kept: %v", round, l.Total(Conns), !kept)
+			}
+		}
+		empty(t, l)
+	}
+}
+
 func TestACrowdHasAtMostAsManyAsItMay(t *testing.T) {
 	t.Parallel()
 	l := New(Server, 4)

@@ -35,7 +35,8 @@
 //
 // Every operation takes constant time, allocates nothing that is not kept for the next
 // crowd, and holds the lock of one shard, which is chosen by the network. Networks stand in
-// classes by what they hold, exact up to 16 and within an eighth above. The largest is
+// classes by what they hold, exact up to 16 and within an eighth above: from when a limit
+// is reached, which sorts them once, until half of it is free again. The largest is
 // found by one look at each shard and, in the network, at its 256 crowds at most. There
 // are at most as many crowds as connections.
 package crowd

@@ -20,6 +20,9 @@ const (
 // has joined, and returns it; nil: nobody gives way. The victim counts in no total any
 // more, and must still Leave.
 func (l *Ledger) Evict(m Measure, p *Place) Holder {
+	if !l.ordered[m].Load() {
+		l.order(m, true)
+	}
 	of := l.share(m, p)
 	most := int64(mostLeaving)
 	if limit := l.limits[m].Load(); limit > 0 && of.crowdHas > heavy*limit/large {

@@ -2,6 +2,7 @@ package crowd
 
 import (
 	"net/netip"
+	"sync"
 	"sync/atomic"
 )
 
@@ -86,6 +87,9 @@ type Ledger struct {
 	leaving atomic.Int64           // evicted connections that have not left
 	held    atomic.Int64           // bytes, those of evicted connections included
 	crowds  atomic.Int64
+
+	ordering sync.Mutex            // one change of ordered at a time
+	ordered  [measures]atomic.Bool // the shards keep their networks in the order of a measure
 }
 
 // New returns an empty ledger without limits.
@@ -119,11 +123,40 @@ func (l *Ledger) Crowds() int64 { return l.crowds.Load() }
 // Full reports whether more of a measure is used than its limit. Of evicted connections
 // that have not left, as many are borne as descriptors were put by for.
 func (l *Ledger) Full(m Measure) bool {
-	limit, used := l.limits[m].Load(), l.totals[m].Load()
+	limit := l.limits[m].Load()
+	if limit == 0 {
+		return false
+	}
+	switch used, ordered := l.totals[m].Load(), l.ordered[m].Load(); {
+	case !ordered && used > limit:
+		l.order(m, true)
+	case ordered && used < limit/2:
+		l.order(m, false)
+	}
+	used := l.totals[m].Load() // again: others may have made room meanwhile
 	if m == Conns {
 		used += max(l.leaving.Load()-mostLeaving, 0)
 	}
-	return limit > 0 && used > limit
+	return used > limit
+}
+
+// order has the shards keep their networks in the order of a measure, or no more. Only who
+// looks for the largest needs the order, and keeping it is most of what a connection would
+// cost: it is made when a limit is first reached, and kept until half of the limit is free.
+func (l *Ledger) order(m Measure, keep bool) {
+	l.ordering.Lock()
+	defer l.ordering.Unlock()
+	if l.ordered[m].Load() == keep {
+		return
+	}
+	for i := range l.shards {
+		if keep {
+			l.shards[i].order(m)
+		} else {
+			l.shards[i].disorder(m)
+		}
+	}
+	l.ordered[m].Store(keep)
 }
 
 // Join counts a connection in as Silent, unless its crowd has most connections already;

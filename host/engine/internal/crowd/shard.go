@@ -35,9 +35,9 @@ type shard struct {
 	mu         sync.Mutex
 	crowds     map[key]*crowd
 	networks   map[key]*network
-	peak       int // most crowds since the maps were made
-	orders     [measures]*order
-	top        [measures]atomic.Uint32 // the highest class of an order
+	peak       int                     // most crowds since the maps were made
+	orders     [measures]*order        // nil: nobody has had to give way yet, or not for long
+	top        [measures]atomic.Uint32 // the highest class of an order; 0: there is none
 	idle       *crowd                  // crowds for the next clients, linked by next
 	idleNets   *network                // networks, linked by spare
 	idles      int
@@ -132,20 +132,19 @@ func (s *shard) drop(c *crowd) {
 
 // add changes what a crowd and its network hold.
 func (s *shard) add(c *crowd, m Measure, by int64) {
-	if by == 0 {
-		return
-	}
 	n := c.network
 	c.holds[m] += by
 	n.holds[m] += by
+	if o := s.orders[m]; o != nil && by != 0 {
+		s.rank(o, n, m)
+	}
+}
+
+// rank brings a network to where it belongs in an order.
+func (s *shard) rank(o *order, n *network, m Measure) {
 	to := class(m.units(n.holds[m]))
 	if n.ranks[m].class == to {
 		return
-	}
-	o := s.orders[m]
-	if o == nil {
-		o = new(order)
-		s.orders[m] = o
 	}
 	if n.ranks[m].class != 0 {
 		o.take(m, n)
@@ -155,6 +154,30 @@ func (s *shard) add(c *crowd, m Measure, by int64) {
 	}
 	if top := uint32(o.highest()); top != s.top[m].Load() {
 		s.top[m].Store(top)
+	}
+}
+
+// order makes the order of a measure, unless there is one.
+func (s *shard) order(m Measure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.orders[m] != nil {
+		return
+	}
+	s.orders[m] = new(order)
+	for _, n := range s.networks {
+		s.rank(s.orders[m], n, m)
+	}
+}
+
+// disorder forgets the order of a measure.
+func (s *shard) disorder(m Measure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.orders[m] = nil
+	s.top[m].Store(0)
+	for _, n := range s.networks {
+		n.ranks[m] = rank{}
 	}
 }
 

@@ -379,6 +379,11 @@ func (f *fixture) active(n int) {
 // ended waits until so many connections have ended with a code.
 func (f *fixture) ended(code string, n uint64) {
 	f.t.Helper()
+	defer func() {
+		if f.t.Failed() {
+			f.t.Logf("connections have ended by %v", codes(f.Stats()))
+		}
+	}()
 	await(f.t, fmt.Sprintf("%d of %s", n, code), func() bool { return codes(f.Stats())[code] == n })
 }
 

@@ -156,3 +156,17 @@ func (x *conn) Charge(n int) bool {
 	x.e.record(x.account, x.peer, byMemory, false, time.Now())
 	return false
 }
+
+// Spend implements [session.Owner]. Where the budget of descriptors is used up, the crowd
+// that holds most of it gives way.
+func (x *conn) Spend(n int) bool {
+	l := x.e.whole
+	switch {
+	case !l.Spend(&x.place, n):
+		return false
+	case n <= 0 || x.e.makeRoom(l, crowd.Conns, x, byConnections, time.Now()):
+		return true
+	}
+	l.Spend(&x.place, -n)
+	return false
+}

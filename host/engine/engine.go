@@ -59,8 +59,6 @@ type Engine struct {
 	turned    refusedLog
 	count     counters
 	own       atomic.Pointer[addresses]
-	spending  sync.Mutex // guards extra
-	extra     int64      // descriptors of connections beyond perConnection
 	machine   machine
 	hops      session.Hops // of connections to listeners of the engine
 

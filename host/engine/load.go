@@ -185,7 +185,7 @@ func (e *Engine) swap(p *plan) {
 // environment returns what the sessions of a target have in common.
 func (e *Engine) environment(log *slog.Logger) session.Env {
 	return session.Env{
-		Heads: &e.heads, Log: log, Getenv: e.getenv, Own: e.owns, OwnPath: e.ownsPath, Hops: &e.hops, Spend: e.spend, Start: e.relayer(), Life: e.life,
+		Heads: &e.heads, Log: log, Getenv: e.getenv, Own: e.owns, OwnPath: e.ownsPath, Hops: &e.hops, Start: e.relayer(), Life: e.life,
 		Terse: !e.access.Enabled(e.life, slog.LevelInfo),
 	}
 }

@@ -21,6 +21,7 @@ type served struct {
 }
 
 func (*served) Charge(int) bool        { return true }
+func (*served) Spend(int) bool         { return true }
 func (*served) Decided()               {}
 func (x *served) Ended(o host.Outcome) { x.outcome <- o }
 

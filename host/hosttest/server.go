@@ -147,6 +147,9 @@ func (x *served) Charge(n int) bool {
 	return true
 }
 
+// Spend implements [session.Owner].
+func (*served) Spend(int) bool { return true }
+
 // Decided implements [session.Owner].
 func (*served) Decided() {}
 

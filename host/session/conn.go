@@ -168,14 +168,11 @@ func (c *conn) Connect(ctx context.Context, p host.Planner) error {
 
 // Spend implements [host.Spender].
 func (c *conn) Spend(n int) (giveBack func(), err error) {
-	spend := c.s.env.Spend
-	if spend == nil {
-		return func() {}, nil
-	}
-	if !spend(n) {
+	owner := c.s.owner
+	if !owner.Spend(n) {
 		return nil, fmt.Errorf("connecting to %d more addresses: connections hold as many descriptors as they may: %w", n, syscall.EMFILE)
 	}
-	return sync.OnceFunc(func() { spend(-n) }), nil
+	return sync.OnceFunc(func() { owner.Spend(-n) }), nil
 }
 
 // Relay implements [host.Conn].

@@ -27,6 +27,8 @@ type served struct {
 	decided  int
 	room     *atomic.Int64 // bytes that may still be charged; nil: as many as there are
 	held     atomic.Int64  // bytes that are charged
+	spent    atomic.Int64  // descriptors that are counted
+	most     int64         // how many of them may be
 	got      atomic.Int64  // bytes that were read from the socket
 	returned chan error
 	outcomes chan host.Outcome
@@ -44,6 +46,16 @@ func (x *served) Charge(n int) bool {
 	x.held.Add(int64(n))
 	return true
 }
+
+// Spend counts up to most.
+func (x *served) Spend(n int) bool {
+	if x.spent.Add(int64(n)) > x.most && n > 0 {
+		x.spent.Add(-int64(n))
+		return false
+	}
+	return true
+}
+
 func (x *served) Ended(o host.Outcome) { x.outcomes <- o }
 
 // end has the handlers return, and returns how the session ended.
@@ -140,6 +152,12 @@ func (c *counted) Read(p []byte) (int, error) {
 	c.n.Add(int64(n))
 	return n, err
 }
+
+// NetConn implements [relay.NetConner].
+func (c *counted) NetConn() net.Conn { return c.Conn }
+
+// CloseWrite implements [relay.CloseWriter].
+func (c *counted) CloseWrite() error { return c.Conn.(*net.TCPConn).CloseWrite() }
 
 // waitUntil waits for something that another goroutine does.
 func waitUntil(t *testing.T, is func() bool) {

@@ -89,13 +89,25 @@ const config = `layer4 {
 
 func newWorld(tb testing.TB, script func() int) *world {
 	tb.Helper()
-	w := &world{
-		heads: new(Heads),
-		plans: &plans{upstream.New("u", upstream.Options{MaxFails: 3, FailFor: time.Nanosecond, CloseIfUnhealthy: true}), script},
-	}
+	return worldOf(tb, config, script)
+}
+
+// worldOf is newWorld with another configuration.
+func worldOf(tb testing.TB, config string, script func() int) *world {
+	tb.Helper()
+	p := &plans{upstream.New("u", upstream.Options{MaxFails: 3, FailFor: time.Nanosecond, CloseIfUnhealthy: true}), script}
+	w := plannedWorld(tb, config, p)
+	w.plans = p
+	return w
+}
+
+// plannedWorld is worldOf with another planner.
+func plannedWorld(tb testing.TB, config string, plan host.Planner) *world {
+	tb.Helper()
+	w := &world{heads: new(Heads)}
 	var r host.Registry
 	r.Matcher(sdk.Spec{Name: "prefix", Args: []sdk.Arg{sdk.One("TEXT", sdk.Free)}, Facts: []sdk.Fact{{Key: "is"}}}, prefix.New)
-	r.Handler(sdk.Spec{Name: "plan", Ends: true}, func(host.Builder, *sdk.Node) (host.Handler, error) { return w.plans, nil })
+	r.Handler(sdk.Spec{Name: "plan", Ends: true}, func(host.Builder, *sdk.Node) (host.Handler, error) { return plan, nil })
 	r.Handler(sdk.Spec{Name: "handle", Ends: true}, func(host.Builder, *sdk.Node) (host.Handler, error) { return handles{}, nil })
 	tree, err := dwaarfile.Parse("Dwaarfile", []byte(config), graph.Grammar(&r), dwaarfile.Options{})
 	if err != nil {
@@ -132,6 +144,7 @@ func (x *trial) Charge(n int) bool {
 	x.held += n
 	return true
 }
+func (*trial) Spend(int) bool         { return true }
 func (x *trial) Ended(o host.Outcome) { x.ended = append(x.ended, o) }
 
 // begin makes a session of the world's graph.

@@ -22,11 +22,6 @@ type Env struct {
 	Getenv func(string) string // for {env.NAME}; nil: every variable is empty
 	Hops   *Hops               // follows connections to listeners of this program; nil: nobody does
 
-	// Spend counts descriptors beyond those of the client and one upstream, or with a
-	// negative number counts them out, and reports whether there is room for them. nil:
-	// nobody counts.
-	Spend func(descriptors int) bool
-
 	// Own reports whether a connection to an address arrives at a listener of this program,
 	// OwnPath the same of a Unix socket. near says that the connection that asks comes from
 	// this machine itself: only the latest news will do. nil: unknown.
@@ -49,6 +44,11 @@ type Owner interface {
 	// negative, that they were given back. It reports whether there is room for them;
 	// without room they do not count.
 	Charge(n int) bool
+	// Spend is told that the session holds n descriptors beyond those of the client and one
+	// upstream from now on, or, where n is negative, that they are closed. It reports
+	// whether there is room for them; without room they do not count. Any goroutine may
+	// call Spend.
+	Spend(n int) bool
 	// Decided tells that the outer matching phase is over, with a route or without.
 	// Head and facts can still be read.
 	Decided()

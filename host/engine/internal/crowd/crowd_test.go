@@ -17,6 +17,7 @@ type client struct {
 	ended   bool
 	decided bool
 	bytes   int
+	extra   int // descriptors
 }
 
 func (c *client) Evict() bool {
@@ -58,6 +59,14 @@ func (c *client) charge(l *Ledger, n int) bool {
 		return false
 	}
 	c.bytes += n
+	return true
+}
+
+func (c *client) spend(l *Ledger, n int) bool {
+	if !l.Spend(&c.place, n) {
+		return false
+	}
+	c.extra += n
 	return true
 }
 
@@ -337,6 +346,65 @@ func TestTheOrderOfCrowdsIsKeptFromALimitToHalfOfIt(t *testing.T) {
 	}
 }
 
+// One connection that holds many descriptors is as large as the connections that could
+// have them: its crowd is the one that gives way.
+func TestACrowdPaysForDescriptorsBeyondThoseOfItsConnections(t *testing.T) {
+	t.Parallel()
+	l := New(Whole, 4)
+	l.Limit(Conns, 100)
+	var plain []*client
+	for range 40 {
+		plain = append(plain, join(l, "192.0.2.1").decide(l))
+	}
+	idle, fan := join(l, "198.51.100.7").decide(l), join(l, "198.51.100.7").decide(l)
+	if !fan.spend(l, 101) || l.Total(Conns) != 40+2+51 || l.Full(Conns) {
+		t.Fatalf("101 descriptors make %d of %d connections", l.Total(Conns), 40+2)
+	}
+	newcomer := join(l, "203.0.113.9").decide(l)
+	if got := l.Evict(Conns, &newcomer.place); got != idle {
+		t.Errorf("%v gives way, want the oldest of those with most descriptors", got)
+	}
+	if got := l.Evict(Conns, &newcomer.place); got != fan || l.leaving.Load() != 2+51 || l.Total(Conns) != 41 {
+		t.Errorf("%v gives way, %d are leaving and %d are left", got, l.leaving.Load(), l.Total(Conns))
+	}
+	if fan.spend(l, 1) || !fan.spend(l, -99) || l.leaving.Load() != 2+1 {
+		t.Errorf("%d are leaving after all but 2 descriptors are closed", l.leaving.Load())
+	}
+	l.Leave(&fan.place)
+	fan.spend(l, -2)
+	if l.leaving.Load() != 1 || fan.place.extra != 0 {
+		t.Errorf("%d are leaving after the one with descriptors has left", l.leaving.Load())
+	}
+	if got := l.Evict(Conns, &newcomer.place); got != plain[0] {
+		t.Errorf("%v gives way, want one of the crowd that holds most now", got)
+	}
+	for _, c := range append(plain, idle, fan, newcomer) {
+		l.Leave(&c.place)
+	}
+	empty(t, l)
+}
+
+// Descriptors count in the ledger of all connections; the one of a server counts
+// connections, as max_connections says.
+func TestDescriptorsAreNothingToTheLedgerOfAServer(t *testing.T) {
+	t.Parallel()
+	whole, server := New(Whole, 1), New(Server, 1)
+	c := join(whole, "192.0.2.1")
+	server.Join(&c.place, c.from, 0)
+	c.charge(whole, 10)
+	c.spend(whole, 4)
+	if w, s := whole.Total(Conns), server.Total(Conns); w != 3 || s != 1 {
+		t.Errorf("%d in all, and %d of the server", w, s)
+	}
+	server.Leave(&c.place)
+	if whole.Total(Conns) != 3 || c.place.bytes != 10 || whole.Held() != 10 {
+		t.Errorf("who has left a server counts %d and holds %d bytes", whole.Total(Conns), whole.Held())
+	}
+	whole.Leave(&c.place)
+	empty(t, whole)
+	empty(t, server)
+}
+
 func TestACrowdHasAtMostAsManyAsItMay(t *testing.T) {
 	t.Parallel()
 	l := New(Server, 4)
@@ -365,12 +433,24 @@ func (m model) holds(measure Measure, in func(*client) bool) (sum int64) {
 		}
 		switch measure {
 		case Conns:
-			sum += c.standing().weight()
+			sum += c.standing().weight() + c.beyond()
 		case Matching:
 			sum += c.standing().undecided()
 		case Bytes:
 			sum += int64(c.bytes)
 		}
+	}
+	return sum
+}
+
+// beyond returns how many connections the descriptors of c are worth, beside c itself: one
+// for each two, and one for the last.
+func (c *client) beyond() int64 { return int64(c.extra/2 + c.extra%2) }
+
+// conns returns how many connections there are, and what descriptors are worth.
+func (m model) conns() (sum int64) {
+	for _, c := range m {
+		sum += 1 + c.beyond()
 	}
 	return sum
 }
@@ -409,8 +489,9 @@ func TestALedgerAgreesWithOneThatSearches(t *testing.T) {
 					t.Fatalf("seed %d step %d: measure %d is %d, want %d", seed, step, m, got, want)
 				}
 			}
-			if l.Total(Conns) != int64(len(all)) {
-				t.Fatalf("seed %d step %d: %d connections, want %d", seed, step, l.Total(Conns), len(all))
+			if l.Total(Conns) != all.conns() || l.leaving.Load() != gone.conns() {
+				t.Fatalf("seed %d step %d: %d connections and %d leaving, want %d and %d",
+					seed, step, l.Total(Conns), l.leaving.Load(), all.conns(), gone.conns())
 			}
 		}
 		for _, c := range append(all, gone...) {
@@ -427,7 +508,7 @@ func act(t *testing.T, r *rand.Rand, l *Ledger, all, gone model, from string) (m
 		return append(all, join(l, from)), gone
 	}
 	c := all[r.IntN(len(all))]
-	switch r.IntN(5) {
+	switch r.IntN(7) {
 	case 0:
 		l.Leave(&c.place)
 		return slices.DeleteFunc(all, func(o *client) bool { return o == c }), gone
@@ -438,13 +519,23 @@ func act(t *testing.T, r *rand.Rand, l *Ledger, all, gone model, from string) (m
 	case 3:
 		c.charge(l, -c.bytes)
 	case 4:
-		if len(gone) > mostLeaving/2 {
+		if gone.conns() > mostLeaving/2 {
 			for _, c := range gone {
 				l.Leave(&c.place)
 			}
 			gone = nil
 		}
 		return evict(t, r, l, all, gone, c)
+	case 5:
+		c.spend(l, 1+r.IntN(5))
+	case 6:
+		if len(gone) > 0 && r.IntN(2) == 0 {
+			c = gone[r.IntN(len(gone))] // what was evicted closes them as well, and gets no more
+			if c.spend(l, 1) {
+				t.Fatal("an evicted connection gets a descriptor")
+			}
+		}
+		c.spend(l, -r.IntN(c.extra+1))
 	}
 	return all, gone
 }

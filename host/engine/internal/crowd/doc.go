@@ -24,7 +24,8 @@
 // a network with many addresses has more than its share while others need it.
 //
 // A connection that is not decided yet, or that holds bytes, weighs [heavy] times as much
-// as a settled one: nobody has any use of it so far. Within a crowd silent connections go
+// as a settled one: nobody has any use of it so far. Descriptors beyond [PerConnection] weigh
+// as the settled connections that could have them ([Ledger.Spend]). Within a crowd silent connections go
 // first, then those whose first bytes are being read, then handshakes and connects, each
 // time the oldest; then settled connections, those that moved no byte since the last look
 // first. A settled connection is only taken from a crowd that is larger than the

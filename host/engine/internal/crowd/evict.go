@@ -1,8 +1,8 @@
 package crowd
 
 const (
-	// mostLeaving is how many evicted connections may not have left yet, beyond which
-	// nobody gives way for a descriptor: it comes back only when the victim has left.
+	// mostLeaving is how many evicted connections may not have left yet, those that their
+	// further descriptors are worth included, beyond which nobody gives way for a descriptor: it comes back only when the victim has left.
 	// Until then it is one of those that the program keeps for itself.
 	mostLeaving = 64
 	// mostTries is how many crowds are asked for one eviction: others may have been
@@ -95,7 +95,7 @@ func (l *Ledger) evictFrom(s *shard, m Measure, p *Place, of share) (h Holder, a
 		return nil, false
 	}
 	victim.seats[l.role].evicted = true
-	l.leaving.Add(1)
+	l.leaving.Add(1 + l.beyond(victim))
 	l.remove(victim)
 	if !victim.holder.Evict() {
 		return nil, true

@@ -40,9 +40,13 @@ const (
 // The roles that a ledger can have for a connection, which may be in one of each.
 const (
 	Whole  = iota // of all connections
-	Server        // of those of a server, which counts no bytes
+	Server        // of those of a server, which counts no bytes and no descriptors
 	roles
 )
+
+// PerConnection is how many descriptors an ordinary connection holds at most: the client's
+// and the upstream's.
+const PerConnection = 2
 
 // Holder is a connection.
 type Holder interface {
@@ -57,6 +61,7 @@ type Holder interface {
 type Place struct {
 	holder Holder
 	bytes  int64         // guarded by the shard of Whole
+	extra  int           // descriptors beyond PerConnection; guarded by the shard of Whole
 	seen   atomic.Uint32 // the lower bits of Moved at the last look
 	seats  [roles]seat
 }
@@ -254,6 +259,41 @@ func (l *Ledger) Charge(p *Place, n int) bool {
 	return true
 }
 
+// Spend counts descriptors that a connection holds from now on beyond PerConnection, or with
+// a negative n has closed. As many as PerConnection of them, or fewer, are another settled
+// connection: in the total, and among what the crowd holds. Spend reports whether they may
+// be held: not by a connection that was evicted. What makes room is Evict's.
+func (l *Ledger) Spend(p *Place, n int) bool {
+	t := &p.seats[l.role]
+	if t.shard == nil {
+		return true
+	}
+	t.shard.mu.Lock()
+	defer t.shard.mu.Unlock()
+	if t.crowd == nil && n > 0 {
+		return false
+	}
+	more := -l.beyond(p)
+	p.extra = max(p.extra+n, 0) // 0: the connection has left, and closes them later
+	more += l.beyond(p)
+	if t.crowd != nil {
+		l.totals[Conns].Add(more)
+		t.shard.add(t.crowd, Conns, more)
+	} else if t.evicted {
+		l.leaving.Add(more)
+	}
+	return true
+}
+
+// beyond returns how many connections p is worth beside itself, for its descriptors. The
+// lock is held.
+func (l *Ledger) beyond(p *Place) int64 {
+	if l.role != Whole {
+		return 0
+	}
+	return int64(p.extra+PerConnection-1) / PerConnection
+}
+
 // reserved reports whether what is left of the bytes is for smaller crowds than c.
 func (l *Ledger) reserved(c *crowd, limit int64) bool {
 	return limit > 0 && l.held.Load() > limit+limit/(2*slack) && c.holds[Bytes] > limit/large
@@ -284,9 +324,11 @@ func (l *Ledger) Leave(p *Place) {
 	}
 	if t.evicted {
 		t.evicted = false
-		l.leaving.Add(-1)
+		l.leaving.Add(-1 - l.beyond(p))
 	}
-	p.bytes = 0
+	if l.role == Whole {
+		p.bytes, p.extra = 0, 0
+	}
 }
 
 // remove takes a connection out of its crowd. The lock is held.
@@ -295,7 +337,8 @@ func (l *Ledger) remove(p *Place) {
 	s, c := t.shard, t.crowd
 	c.lists[t.standing].remove(l.role, p)
 	s.shift(c, t.standing, standings)
-	l.totals[Conns].Add(-1)
+	s.add(c, Conns, -l.beyond(p))
+	l.totals[Conns].Add(-1 - l.beyond(p))
 	if t.standing < Unfinished {
 		l.totals[Matching].Add(-1)
 	}

@@ -77,6 +77,7 @@ func (s *Session) fail(u *setup, err error) Act {
 	u.phase.End(&u.flow)
 	s.record.Tries = u.course.Tries
 	u.outcome = s.outcome(err, u.now)
+	u.outcome.Silent = left(u.outcome.Code) && !u.heard
 	s.enter(u, Closing)
 	return Act{Do: Close}
 }
@@ -97,13 +98,6 @@ func (s *Session) finish(o host.Outcome) {
 
 // outcome translates the error that ends a session; nil is an orderly end.
 func (s *Session) outcome(err error, at time.Time) host.Outcome {
-	o := s.explained(err, at)
-	o.Silent = left(o.Code) && s.setup != nil && !s.setup.heard
-	return o
-}
-
-// explained is outcome without what the session knows of its client.
-func (s *Session) explained(err error, at time.Time) host.Outcome {
 	o := host.Outcome{Err: err, Ended: at, Code: host.Code{In: host.Phase(s.State())}}
 	var end *host.EndError
 	switch killed := s.killed.Load(); {

@@ -148,7 +148,7 @@ func (s *Session) Step(in Input) Act {
 		return Act{Do: Close}
 	case do == nil:
 		return s.defect(u, in.Event)
-	case state < Closing && s.killed.Load() != nil:
+	case in.Event != Closed && s.killed.Load() != nil:
 		return s.fail(u, in.Err)
 	}
 	return do(s, u, in)
@@ -264,10 +264,8 @@ func (s *Session) deny(u *setup, r *route.Route, err error) Act {
 
 // took records the outer route.
 func (s *Session) took(u *setup, r *route.Route) {
-	if u.route == nil {
-		u.route = r
-		s.route.Store(r.Title())
-	}
+	u.route = r
+	s.route.Store(r.Title())
 }
 
 // looked adds to an empty head what the client has sent by the time its route is
@@ -277,9 +275,7 @@ func (s *Session) looked(u *setup, in Input) Act {
 	if u.course.UnderWay() != nil {
 		return s.defect(u, in.Event)
 	}
-	if in.N > 0 {
-		_ = u.received(in.N, nil)
-	}
+	_ = u.received(in.N, nil)
 	u.idle(s)
 	return s.attempt(u)
 }

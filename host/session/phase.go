@@ -20,7 +20,7 @@ type phase = route.Phase
 func (s *Session) try(p *phase, h *head) (r *route.Route, need int, err error) {
 	r, need, err = p.Try(&h.flow, &s.setup.facts)
 	if err != nil && r == nil {
-		return nil, 0, host.End(host.ByProxy, host.Failed, err)
+		return nil, need, host.End(host.ByProxy, host.Failed, err)
 	}
 	if need == 0 {
 		s.record.Fuel = h.flow.Spent()

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync/atomic"
@@ -52,13 +51,11 @@ func (gen *served) run(ctx context.Context, e *Engine) {
 	defer e.acting.done()
 	defer gen.graph.Release()
 	var group run.Group
-	group.Add(func() error { return e.drainOld(ctx, gen) }, func(error) { gen.cancel() })
+	group.Add(func() error { return e.drainOld(ctx, gen) }, func(error) {})
 	for _, a := range gen.graph.Actors() {
-		group.Add(func() error { return act(ctx, a) }, func(error) { gen.cancel() })
+		group.Add(func() error { return act(ctx, a) }, func(error) {})
 	}
-	if err := group.Run(); err != nil && !errors.Is(err, context.Canceled) {
-		e.log.Error("running what checks and watches", keyGeneration, gen.number, keyError, err)
-	}
+	_ = group.Run() // the error of ctx
 }
 
 // act runs one actor and returns when ctx ends. An actor that returns early, or

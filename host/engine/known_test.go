@@ -81,30 +81,55 @@ func TestSilentClientsHoldNoHead(t *testing.T) {
 	silent[0].says("z", "xyz")
 }
 
-// The log names the route that was chosen first, also where its handlers hand on.
+// The log names the route that was chosen first, also where its handlers hand on to later
+// ones, or have routes of their own.
 func TestTheLogNamesTheFirstRouteOfAConnection(t *testing.T) {
-	f := start(t, nil)
-	f.where()
-	f.load(serve("@a first a", "@ab first ab", "route @a {", "hand_on", "}", "route @ab {", "hand_on", "}", "route {", "echo", "}"))
-	c := f.dial()
-	c.says("abc", "abc")
-	want := "@a Dwaarfile:5:1"
-	var listed []string
-	for _, x := range f.Conns() {
-		listed = append(listed, x.Route)
-	}
-	if diff := cmp.Diff([]string{want}, listed); diff != "" {
-		t.Errorf("connections (-want +got):\n%s", diff)
-	}
-	c.Close()
-	f.ended("proxy.handling.closed", 1)
-	if got := f.lines("connection")[0]["route"]; got != want {
-		t.Errorf("the access line has %v, want %s", got, want)
-	}
-	if d := f.Decisions(); len(d) != 1 || d[0].Route != want {
-		t.Errorf("decisions %+v", d)
+	for name, c := range map[string]struct {
+		lines []string
+		want  string
+	}{
+		"handing on": {
+			[]string{"@a first a", "@ab first ab", "route @a {", "hand_on", "}", "route @ab {", "hand_on", "}", "route {", "echo", "}"},
+			"@a Dwaarfile:5:1",
+		},
+		"a subroute": {
+			[]string{"@a first a", "route @a {", "subroute {", "@b first abc", "route @b {", "echo", "}", "}", "}"},
+			"@a Dwaarfile:4:1",
+		},
+		"a subroute that hands on": {
+			[]string{"@a first a", "route @a {", "subroute {", "@b first ab", "route @b {", "hand_on", "}", "}", "hand_on", "}", "route {", "echo", "}"},
+			"@a Dwaarfile:4:1",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := start(t, nil)
+			f.where()
+			f.registry.Handler(sdk.Spec{Name: "subroute", Need: true, Block: &sdk.Block{Holds: sdk.HoldsRoutes}},
+				func(b host.Builder, n *sdk.Node) (host.Handler, error) { return inner{b.Routes(n)}, nil })
+			f.load(serve(c.lines...))
+			one := f.dial()
+			one.says("abc", "abc")
+			var listed []string
+			for _, x := range f.Conns() {
+				listed = append(listed, x.Route)
+			}
+			if diff := cmp.Diff([]string{c.want}, listed); diff != "" {
+				t.Errorf("connections (-want +got):\n%s", diff)
+			}
+			one.Close()
+			f.ended("proxy.handling.closed", 1)
+			if got := f.lines("connection")[0]["route"]; got != c.want {
+				t.Errorf("the access line has %v, want %s", got, c.want)
+			}
+			if d := f.Decisions(); len(d) != 1 || d[0].Route != c.want {
+				t.Errorf("decisions %+v", d)
+			}
+		})
 	}
 }
+
+// inner is a handler that has routes.
+type inner struct{ host.Routes }
 
 // The values of a decision and of the list of connections, not just their keys.
 func TestWhatIsListedOfAConnectionIsTrue(t *testing.T) {

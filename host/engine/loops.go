@@ -95,7 +95,7 @@ func (a *acceptor) Failed(err error) time.Duration {
 func (a *acceptor) relieved() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.b.strained && !a.e.recovered(&a.b) {
+	if a.b.strained && !a.e.recovered(&a.b, time.Now()) {
 		a.lookAfter(quiet)
 		return
 	}

@@ -46,10 +46,14 @@ func (e *Engine) addresses() *addresses {
 			}
 			continue
 		}
-		v4 := at.Addr().Is4() || at.Addr().IsUnspecified() && spec.Network != "tcp6"
-		a.ports[at.Port()] = append(a.ports[at.Port()], ownAddr{at.Addr(), v4, at.Addr().Is6() && spec.Network != "tcp4"})
+		a.ports[at.Port()] = append(a.ports[at.Port()], listening(at.Addr(), spec.Network))
 	}
 	return a
+}
+
+// listening returns the address of a TCP listener with the families that its socket takes.
+func listening(at netip.Addr, network string) ownAddr {
+	return ownAddr{addr: at, v4: at.Is4() || at.IsUnspecified() && network != "tcp6", v6: at.Is6() && network != "tcp4"}
 }
 
 // cleanPath returns a path in one spelling. Abstract names have only one.
@@ -68,12 +72,8 @@ func (e *Engine) owns(at netip.AddrPort, near bool) bool {
 	if a == nil {
 		return false
 	}
-	listeners := a.ports[at.Port()]
-	if len(listeners) == 0 {
-		return false
-	}
 	to := host.Plain(at).Addr()
-	for _, l := range listeners {
+	for _, l := range a.ports[at.Port()] {
 		if l.addr == to || to.IsUnspecified() && l.takesHere() || l.takesAll(to) && (to.IsLoopback() || e.machine.has(to, near)) {
 			return true
 		}

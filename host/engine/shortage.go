@@ -56,21 +56,25 @@ func (e *Engine) strained(s *socket, b *backoff, err error) time.Duration {
 
 // relieved is called when accept works again for one socket.
 func (e *Engine) relieved(s *socket, b *backoff) {
-	if !b.strained {
-		return
+	if b.strained {
+		s.within(e.patience(b, time.Now()))
 	}
-	if e.recovered(b) {
-		s.within(time.Time{})
-		return
+}
+
+// patience returns until when the next accept waits for a client: until the end of the
+// shortage can be noticed, and where that is over, the zero time, for ever.
+func (e *Engine) patience(b *backoff, now time.Time) time.Time {
+	if e.recovered(b, now) {
+		return time.Time{}
 	}
-	s.within(time.Now().Add(quiet))
+	return now.Add(quiet)
 }
 
 // recovered reports whether the shortage is over, so that a socket that accepts again
 // need not be watched any more.
-func (e *Engine) recovered(b *backoff) bool {
+func (e *Engine) recovered(b *backoff, now time.Time) bool {
 	b.delay = 0
-	n, over := e.shortage.over(time.Now())
+	n, over := e.shortage.over(now)
 	if over {
 		e.log.Info("accepting goes on", keyPauses, n)
 	}
@@ -166,9 +170,8 @@ func (ep *episode) hit(now time.Time) (first bool) {
 // over ends the episode if no error came for so long. It reports that once, with the
 // number of errors.
 func (ep *episode) over(now time.Time, quiet time.Duration) (count uint64, over bool) {
-	if !ep.active || now.Sub(ep.last) < quiet {
-		return 0, false
+	if ep.active && now.Sub(ep.last) >= quiet {
+		ep.active, count, over = false, ep.count, true
 	}
-	ep.active = false
-	return ep.count, true
+	return count, over
 }

@@ -49,13 +49,9 @@ func (s *side) open(name Side, e Endpoint) error {
 	switch c := s.socket.(type) {
 	// Exactly these: a type that merely embeds one may have bytes of its own.
 	case *net.TCPConn, *net.UnixConn, *Conn:
-		raw, err := c.(syscall.Conn).SyscallConn()
-		if err != nil {
-			return fmt.Errorf("opening %v: %w", name, err)
-		}
-		s.raw = raw
+		s.raw, _ = c.(syscall.Conn).SyscallConn() // nil with an error, which shows again in the first read
 	}
-	_ = s.conn.SetDeadline(time.Time{}) // an error shows again in the first read
+	_ = s.conn.SetDeadline(time.Time{}) // the same
 	return nil
 }
 
@@ -74,17 +70,20 @@ func under(c net.Conn) net.Conn {
 	}
 }
 
+// past returns a deadline that every Read and Write has missed.
+func past() time.Time { return time.Unix(1, 0) }
+
 // wakeReader makes every Read, now and later, return at once.
 func (s *side) wakeReader() {
 	if s.conn != nil {
-		_ = s.conn.SetReadDeadline(time.Unix(1, 0))
+		_ = s.conn.SetReadDeadline(past())
 	}
 }
 
 // wakeWriter makes every Write, now and later, return at once.
 func (s *side) wakeWriter() {
 	if s.conn != nil {
-		_ = s.conn.SetWriteDeadline(time.Unix(1, 0))
+		_ = s.conn.SetWriteDeadline(past())
 	}
 }
 

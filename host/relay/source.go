@@ -64,7 +64,7 @@ func (r *rawSource) attempt(fd uintptr) bool {
 	gone := r.gone.Load()
 	r.buf = bulkPool.Get().(*[bulkSize]byte)
 	r.n, r.err = receive(fd, r.buf[:])
-	if r.err == nil && r.n > 0 {
+	if r.err == nil {
 		return true
 	}
 	r.release()

@@ -70,6 +70,12 @@ func faults() []fault {
 		{"a reload drains what it brings", "host/engine/drain.go", "if o.number < gen.number {", "if o.number <= gen.number {", "./host/engine", "BeforeItOnly"},
 		{"who is refused keeps the configuration", "host/engine/conn.go", "		t.gen.graph.Release()\n", "", "./host/engine", "RefusedKeeps"},
 		{"what a failed write took is not counted", "host/relay/half.go", "	h.n.Add(int64(n))\n	h.l.touch()\n	if err == nil {\n", "	h.l.touch()\n	if err == nil {\n		h.n.Add(int64(n))\n", "./host/relay", "Parts"},
+		{"an idle pair keeps its pipe", "host/loop/pump_linux.go", "	if src.piped == 0 {\n		r.returnPipe(src)\n	}\n", "", "./host/loop", "IdlePair"},
+		{"a detached client stays in the epoll", "host/loop/client_linux.go", "		_ = control(r.epoll, unix.EPOLL_CTL_DEL, end.fd, 0, key{})\n", "", "./host/loop", "Epoll"},
+		{"a kill before the loop has the client is lost", "host/loop/session_linux.go", "early != 0 && l.slot != none", "false && early != 0", "./host/loop", "TakenIn"},
+		{"a kill before Hold is lost", "host/session/session.go", "	if code := s.killed.Load(); code != nil {", "	if code := s.killed.Load(); false {", "./host/session", "AKill"},
+		{"the last route is logged", "host/session/conn.go", "		case need == 0:\n			return r, nil", "		case need == 0:\n			if r != nil {\n				c.s.route.Store(r.Title())\n			}\n			return r, nil", "./host/engine", "FirstRoute"},
+		{"further descriptors are in no crowd", "host/engine/internal/crowd/ledger.go", "		t.shard.add(t.crowd, Conns, more)\n", "", "./host/engine/internal/crowd", "Descriptors"},
 		{"a chain that does not end stops", "host/route/route.go", "		if !r.Chain.ends && i+1 < len(l.Routes) {", "		if false {", graph, laws},
 	}
 }

@@ -36,7 +36,7 @@ type Handlers func(ctx context.Context, c host.Conn) error
 func (s *Session) Serve(sock net.Conn, run Handlers) {
 	g := s.goroutine(sock, run)
 	defer g.cancel()
-	g.drive(func() Act { return g.tell(Began, 0, nil) })
+	g.drive(func() Act { return g.tell(Began, nil) })
 }
 
 // Continue drives a session that an event loop has given up because of an Act to Land.
@@ -105,7 +105,7 @@ func (g *goroutine) do(act Act) {
 		case Receive:
 			act = g.receive(act)
 		case Look: // nothing is gained: the relay receives at once
-			act = g.tell(Looked, 0, nil)
+			act = g.tell(Looked, nil)
 		case Dial:
 			act = g.dial(act)
 		case Relay:
@@ -116,19 +116,19 @@ func (g *goroutine) do(act Act) {
 			if g.s.given {
 				return
 			}
-			act = g.tell(Returned, 0, err)
+			act = g.tell(Returned, err)
 		case Close:
 			g.close(act.Reset)
-			act = g.tell(Closed, 0, nil)
+			act = g.tell(Closed, nil)
 		default:
 			return
 		}
 	}
 }
 
-// tell tells the session what happened just now.
-func (g *goroutine) tell(e Event, n int, err error) Act {
-	return g.s.Step(Input{Event: e, At: time.Now(), N: n, Err: err})
+// tell tells the session what happened just now, without bytes.
+func (g *goroutine) tell(e Event, err error) Act {
+	return g.s.Step(Input{Event: e, At: time.Now(), Err: err})
 }
 
 // close closes the client, with reset by a reset, and the upstream, if one stands.
@@ -147,9 +147,9 @@ func (g *goroutine) receive(act Act) Act {
 	g.within(act.Until)
 	n, err := g.sock.Read(act.Bytes)
 	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
-		return g.tell(Due, 0, nil)
+		return g.tell(Due, nil)
 	}
-	return g.tell(Received, n, err)
+	return g.s.Step(Input{Event: Received, At: time.Now(), N: n, Err: err})
 }
 
 // within sets the read deadline of the client, unless it is set already.
@@ -165,11 +165,11 @@ func (g *goroutine) dial(act Act) Act {
 	g.within(time.Time{})
 	up, err := act.Dial.Connect(g.ctx)
 	if err != nil {
-		return g.tell(Refused, 0, err)
+		return g.tell(Refused, err)
 	}
 	g.up = up
 	g.s.header.Store(0)
-	return g.tell(Connected, len(act.Dial.First), nil)
+	return g.s.Step(Input{Event: Connected, At: time.Now(), N: len(act.Dial.First)})
 }
 
 // handle runs the handlers of the route, or goes on with the attempts to connect.

@@ -202,6 +202,35 @@ func TestAnInnerPhaseChoosesAndDenies(t *testing.T) {
 	}
 }
 
+// An inner phase whose head cannot grow ends as an outer one would.
+func TestAnInnerPhaseEndsWhereItsHeadDoes(t *testing.T) {
+	t.Parallel()
+	w := worldOf(t, stepsConfig, nil)
+	for name, c := range map[string]struct {
+		room int64
+		do   func(*net.TCPConn)
+		code string
+	}{
+		"a reset":   {1 << 20, func(c *net.TCPConn) { _ = c.SetLinger(0); _ = c.Close() }, "client.handling.reset"},
+		"the end":   {1 << 20, func(c *net.TCPConn) { _ = c.CloseWrite() }, "proxy.handling.no_route"},
+		"no memory": {0, func(c *net.TCPConn) {}, "proxy.handling.cap"},
+	} {
+		x := &served{room: new(atomic.Int64)}
+		x.room.Store(c.room)
+		client := x.run(t, w.heads, 1024, func(_ context.Context, h host.Conn) error {
+			r, err := h.(*conn).Choose(w.routes)
+			if r == nil && err == nil {
+				err = host.ErrNoRoute
+			}
+			return err
+		})
+		c.do(client)
+		if o := x.outcome(t); o.Code.String() != c.code {
+			t.Errorf("%s: ended with %v (%v), want %s", name, o.Code, o.Err, c.code)
+		}
+	}
+}
+
 // An inner phase has the socket's deadline for itself: it is over with the phase.
 func TestTheDeadlineOfAnInnerPhaseIsOverWithIt(t *testing.T) {
 	t.Parallel()

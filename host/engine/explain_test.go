@@ -16,7 +16,7 @@ func TestADecisionIsExplainedWhileItsConfigurationServes(t *testing.T) {
 	f := start(t, nil)
 	f.echoes()
 	lines := []string{"@a first aaa", "@b first bbb", "route @a {", "echo", "}", "route @b {", "relay", "}"}
-	f.load(keeping("4", lines...))
+	g := f.load(keeping("4", lines...))
 	f.dial().says("bbbb", "bbbb")
 	f.dial().says("bbbbb", "bbbbb")
 	all := f.Decisions()
@@ -34,6 +34,11 @@ func TestADecisionIsExplainedWhileItsConfigurationServes(t *testing.T) {
 		t.Errorf("a part of the head: %+v, %v", p, err)
 	}
 	f.load(serve(lines...))
+	f.active(2)
+	for _, c := range f.Conns() {
+		f.Kill(c.ID)
+	}
+	gone(t, g) // an explanation keeps it no longer than it takes
 	if p, err := f.Explain(&all[0]); err == nil || !strings.Contains(err.Error(), "a reload has replaced") {
 		t.Errorf("after a reload: %+v, %v", p, err)
 	}

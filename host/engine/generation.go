@@ -53,19 +53,18 @@ func (gen *served) run(ctx context.Context, e *Engine) {
 	var group run.Group
 	group.Add(func() error { return e.drainOld(ctx, gen) }, func(error) {})
 	for _, a := range gen.graph.Actors() {
-		group.Add(func() error { return act(ctx, a) }, func(error) {})
+		group.Add(func() error { act(ctx, a); return nil }, func(error) {})
 	}
-	_ = group.Run() // the error of ctx
+	_ = group.Run() // ends when ctx does, with its error
 }
 
 // act runs one actor and returns when ctx ends. An actor that returns early, or
 // panics, does not end the others.
-func act(ctx context.Context, a host.Actor) error {
+func act(ctx context.Context, a host.Actor) {
 	if err := contain(ctx, a); ctx.Err() == nil {
 		host.Log(ctx).Error("an actor ended before its time", keyActor, fmt.Sprintf("%T", a), keyError, err)
 	}
 	<-ctx.Done()
-	return ctx.Err()
 }
 
 // contain runs an actor and returns a panic as an error.

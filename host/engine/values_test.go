@@ -22,6 +22,7 @@ import (
 	"dwaar.dev/dwaar/host/engine/internal/listen"
 	"dwaar.dev/dwaar/host/graph"
 	"dwaar.dev/dwaar/host/relay"
+	"dwaar.dev/dwaar/host/route"
 	"dwaar.dev/dwaar/host/session"
 	"dwaar.dev/dwaar/sdk"
 )
@@ -92,6 +93,49 @@ func TestTheLimitsOfAServerFollowFromEachOther(t *testing.T) {
 	}
 	if got, want := levels(graph.Settings{CrowdV4: 20, CrowdV6: 50}), (crowd.Levels{V4: 20, V6: 50}); got != want {
 		t.Errorf("levels %+v", got)
+	}
+}
+
+func TestANewEngineIsBoundedByWhatTheProgramHas(t *testing.T) {
+	t.Parallel()
+	e := talking(Options{})
+	got := []int64{e.whole.Most(crowd.Conns), e.whole.Most(crowd.Matching), e.whole.Most(crowd.Bytes), int64(e.accessRate)}
+	want := []int64{int64(e.budget), 0, clientMemory(graph.Settings{}), defaultAccessRate}
+	if diff := gocmp.Diff(want, got); diff != "" || e.budget < leastConns {
+		t.Errorf("connections, undecided ones, bytes, lines a second (-want +got):\n%s", diff)
+	}
+	if e.access != e.log || time.Since(e.started) < 0 || e.life.Err() != nil {
+		t.Errorf("started at %v", e.started)
+	}
+	other := slog.New(slog.DiscardHandler)
+	if e := New(Options{AccessRate: 7, Access: other}); e.accessRate != 7 || e.access != other || e.log == other {
+		t.Errorf("%d lines a second", e.accessRate)
+	}
+	if s := e.Stats(); s.State != Idle || s.Budget != e.budget || s.ClientMemory != want[2] || !s.Started.Equal(e.started) || len(s.Listeners)+len(s.Generations) != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// The texts of a decision are forgotten with it: they are of a configuration that may be
+// gone.
+func TestADecisionKeepsNothingOfTheOneBefore(t *testing.T) {
+	t.Parallel()
+	var e Engine
+	long, short := new(route.Trail), new(route.Trail)
+	for range 5 {
+		long.Asked = append(long.Asked, route.Asked{Matcher: "old"})
+	}
+	short.Asked = append(short.Asked, route.Asked{Matcher: "new"})
+	e.decisions.add(&Decision{}, long, new(route.Facts))
+	for range remembered {
+		e.decisions.add(&Decision{}, short, new(route.Facts))
+	}
+	for _, r := range e.decisions.ring {
+		for i, a := range r.Asked[:cap(r.Asked)] {
+			if (a.Matcher != "") != (i == 0) {
+				t.Errorf("%q is at %d of %d", a.Matcher, i, len(r.Asked))
+			}
+		}
 	}
 }
 
@@ -282,6 +326,27 @@ func TestSpellsOfACapAreToldOfOnce(t *testing.T) {
 	want = map[string]uint64{"max_connections": 0, "max_connections_per_ip": 0, "max_matching": 1, "client_memory": 0, "descriptors": 0}
 	if diff := gocmp.Diff(want, s.Evicted); diff != "" {
 		t.Errorf("evicted (-want +got):\n%s", diff)
+	}
+}
+
+// Whoever comes or goes after a spell has the end of it told.
+func TestTheNextConnectionTellsThatASpellIsOver(t *testing.T) {
+	t.Parallel()
+	for name, next := range map[string]func(x *conn, at time.Time){
+		"that comes": func(x *conn, at time.Time) { x.e.admit(&conn{e: x.e, account: x.account}, at) },
+		"that ends":  func(x *conn, at time.Time) { x.Ended(host.Outcome{Ended: at}) },
+	} {
+		e := talking(Options{})
+		caps := newCaps()
+		caps.set(graph.Limits{}, crowd.DefaultLevels(), 100)
+		x := admitted(t, e.Engine, caps, "192.0.2.1:1")
+		begun := time.Now()
+		e.record(x.account, x.peer, byMatching, true, begun)
+		e.says(t, name, "are closed for others")
+		next(x, begun.Add(capQuiet))
+		if text := strings.Join(e.said(), " "); !strings.Contains(text, "no longer closed for others: max_matching") {
+			t.Errorf("one %s: %s", name, text)
+		}
 	}
 }
 

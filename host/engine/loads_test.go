@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -148,5 +150,71 @@ func TestAShutdownSaysWhomItWaitsForAndWhomItEnds(t *testing.T) {
 	quiet.load(serve("route {", "echo", "}"))
 	if err := quiet.Shutdown(t.Context()); err != nil || len(quiet.lines(waits))+len(quiet.lines(ends)) > 0 {
 		t.Errorf("without connections: %v, %v", err, quiet.lines(waits))
+	}
+}
+
+// What counted against a cap goes with the server's first listener; a second server of
+// listeners that were of the same one counts anew.
+func TestTheCountsOfAServerGoToOneServer(t *testing.T) {
+	f := start(t, nil)
+	dir := t.TempDir()
+	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	server := func(paths ...string) string {
+		return "unix/" + strings.Join(paths, " unix/") + " {\nmax_connections 2\nroute {\necho\n}\n}\n"
+	}
+	f.load("layer4 {\n" + server(a, b) + "}\n")
+	for range 2 {
+		f.dialTo("unix", a).says("x", "x")
+	}
+	f.dialTo("unix", b).isEnded()
+	f.load("layer4 {\n" + server(a) + server(b) + "}\n")
+	f.dialTo("unix", a).isEnded()
+	f.dialTo("unix", b).says("x", "x")
+	f.load("layer4 {\n" + server(b, a) + "}\n") // b was the first to be there
+	f.dialTo("unix", a).says("x", "x")
+	f.dialTo("unix", a).isEnded()
+	s := f.Stats()
+	if len(s.Listeners) != 2 || s.Listeners[0].Name != "unix/"+a || s.Listeners[1].Name != "unix/"+b {
+		t.Fatalf("listeners %+v", s.Listeners)
+	}
+	if l := s.Listeners[0]; l.Accepted != 5 || l.Refused != 2 || l.Active != 3 || l.Addr != a {
+		t.Errorf("of the first: %+v", l)
+	}
+	if l := s.Listeners[1]; l.Accepted != 2 || l.Refused != 1 || l.Active != 1 {
+		t.Errorf("of the second: %+v", l)
+	}
+}
+
+// A descriptor of the service manager that is no socket is told of once.
+func TestAnInheritedDescriptorThatIsNoSocketIsToldOfOnce(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	f := start(t, func(o *engine.Options) { o.Inherited = []engine.Descriptor{{FD: int(r.Fd()), Name: "pipe"}} })
+	for range 3 {
+		f.load(serve("route {", "echo", "}"))
+	}
+	lines := f.lines("an inherited descriptor is no listening stream socket: it is not used")
+	if len(lines) != 1 || lines[0]["listener"] != fmt.Sprintf("fd/%d (pipe)", r.Fd()) {
+		t.Errorf("the log has %v", lines)
+	}
+}
+
+func TestRunReturnsWhenSomebodyElseHasShutDown(t *testing.T) {
+	f := start(t, nil)
+	f.load(serve("route {", "echo", "}"))
+	done := make(chan error, 1)
+	go func() { done <- f.Run(context.Background()) }()
+	if err := f.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if err := f.Drain(t.Context()); err != nil || f.Stats().State != engine.Stopping {
+		t.Errorf("draining afterwards: %v, and it is %v", err, f.Stats().State)
 	}
 }

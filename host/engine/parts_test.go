@@ -33,8 +33,10 @@ func TestDecisionsAreTheLastOnesAndLearnTheirEnd(t *testing.T) {
 			e.decisions.end(number, code, "up")
 		}
 	}
-	e.decisions.end(0, code, "") // there was none
-	e.decisions.end(1, code, "") // forgotten
+	e.decisions.end(0, code, "")  // there was none
+	e.decisions.end(1, code, "")  // forgotten
+	e.decisions.end(10, code, "") // the last one that is forgotten, whose place the latest has
+	e.decisions.end(e.decisions.last-remembered, code, "")
 	got := e.Decisions()
 	if len(got) != remembered {
 		t.Fatalf("%d decisions, want %d", len(got), remembered)

@@ -391,6 +391,9 @@ func TestATableCountsWhatBeganAndHowItEnded(t *testing.T) {
 	if s.Accepted != 3 || s.Active != 1 || s.Phases[host.InAccept] != 1 || s.Up != 15 || s.Down != 27 || s.Ended[cap.Index()] != 1 || s.Ended[reset.Index()] != 1 {
 		t.Errorf("%+v", s)
 	}
+	if y.Step(session.Input{Event: session.Panicked}); y.State() != session.Closing || y.phase() != host.InRelay {
+		t.Errorf("one that is %v is listed in %v", y.State(), y.phase())
+	}
 	if e.table.find(2) != y || e.table.find(1) != nil || e.Kill(1) || !e.Kill(2) {
 		t.Error("the one that ended is found, or the other one not")
 	}

@@ -196,9 +196,6 @@ func (e *Engine) drainSome(gen *served, now time.Time) (more bool) {
 // dueNow returns how many of n connections are ended in this step, if all have to be
 // gone after left.
 func dueNow(n int, left time.Duration) int {
-	steps := int(left/drainStep) + 1
-	if steps <= 1 {
-		return n
-	}
+	steps := max(int(left/drainStep)+1, 1)
 	return (n + steps - 1) / steps
 }

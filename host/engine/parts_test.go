@@ -75,6 +75,17 @@ func TestADecisionHoldsCopiesWithinBoundsAndIsRememberedWithoutAllocating(t *tes
 	if len(d.Facts) != maxLoggedFacts || len(d.Facts["of.39"]) != maxLoggedValue || d.Facts["of.0"] != "" {
 		t.Errorf("%d facts, of which the last has %d bytes", len(d.Facts), len(d.Facts["of.39"]))
 	}
+	var read route.Trail // where no route took it: what was read on the way
+	for i := range 40 {
+		read.Seen.PutString("seen", strconv.Itoa(i), strings.Repeat("v", 200))
+	}
+	e.decisions.add(&Decision{ID: 8}, &read, new(route.Facts))
+	if d := e.Decisions()[remembered-1]; len(d.Facts) != maxLoggedFacts || len(d.Facts["seen.39"]) != maxLoggedValue || d.Facts["seen.0"] != "" {
+		t.Errorf("%d facts that were read, of which the last has %d bytes", len(d.Facts), len(d.Facts["seen.39"]))
+	}
+	for range remembered {
+		e.decisions.add(&Decision{}, &read, &facts)
+	}
 	if n := testing.AllocsPerRun(2*remembered, add); n != 0 {
 		t.Errorf("%.1f allocations", n)
 	}
@@ -116,6 +127,15 @@ func TestDrainingIsEvenAndComplete(t *testing.T) {
 		}
 		if even := (tc.conns + tc.steps) / tc.steps; left != 0 || most > even {
 			t.Errorf("%d connections in %d steps: %d left, at most %d at once", tc.conns, tc.steps, left, most)
+		}
+	}
+}
+
+func TestWhoIsLateIsDrainedAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, left := range []time.Duration{drainStep - 1, 0, -1, -drainStep, -time.Hour} {
+		if n := dueNow(7, left); n != 7 {
+			t.Errorf("with %v left %d of 7 are ended", left, n)
 		}
 	}
 }

@@ -186,6 +186,9 @@ func TestWrappedConnectionsShareFactsAndBeginWithoutAHead(t *testing.T) {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}
 	}
+	if v, ok := w.Flow().Get("vars.tenant"); v != "a" || !ok {
+		t.Errorf("matchers inside do not know what is known outside: %q", v)
+	}
 	if err := w.Peek(5); err != nil || string(w.Head()) != "outer" {
 		t.Errorf("the wrapped bytes are %q, %v", w.Head(), err)
 	}

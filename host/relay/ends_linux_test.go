@@ -252,3 +252,47 @@ func TestAHeadThatNobodyTakesIsACutAtTheLimit(t *testing.T) {
 		}
 	})
 }
+
+// A TCP connection of our own is reset for its peer, and says where it cannot be finished.
+func TestAConnOfATCPDescriptorIsReset(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := l.Addr().(*net.TCPAddr)
+	if err := errors.Join(unix.Connect(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: to.Port}), unix.SetNonblock(fd, true)); err != nil {
+		t.Fatal(err)
+	}
+	c, err := NewConn(fd, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	if err := c.Reset(); err != nil {
+		t.Error(err)
+	}
+	if _, err := peer.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the peer reads %v, want a reset", err)
+	}
+	alone, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err = NewConn(alone, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.CloseWrite(); !errors.Is(err, syscall.ENOTCONN) {
+		t.Errorf("finishing what is not connected: %v", err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -180,14 +181,16 @@ func TestAbortEndsTheSocketBeneathFirst(t *testing.T) {
 		conn net.Conn
 		want []string
 	}{
-		"by itself":           {resets{note("conn")}, []string{"conn reset"}},
-		"by what is beneath":  {over{note("conn"), resets{note("socket")}}, []string{"socket reset", "socket close", "conn close"}},
+		"by itself":           {resets{note("conn")}, []string{"conn reset", "bad file descriptor"}},
+		"by what is beneath":  {over{note("conn"), resets{note("socket")}}, []string{"socket reset", "socket close", "conn close", "bad file descriptor"}},
 		"by a linger of none": {over{note("conn"), lingers{note("socket")}}, []string{"socket linger 0", "socket close", "conn close"}},
 		"by closing":          {over{note("conn"), note("socket")}, []string{"socket close", "conn close"}},
 		"over nothing":        {over{note("conn"), nil}, []string{"conn close", "conn close"}},
 	} {
 		calls = nil
-		_ = Abort(c.conn)
+		if err := Abort(c.conn); err != nil {
+			calls = append(calls, err.Error())
+		}
 		differ(t, name, c.want, calls)
 	}
 }
@@ -210,7 +213,7 @@ func (noted) SetWriteDeadline(time.Time) error { return nil }
 
 type resets struct{ noted }
 
-func (r resets) Reset() error { r.note("reset"); return nil }
+func (r resets) Reset() error { r.note("reset"); return syscall.EBADF }
 
 type lingers struct{ noted }
 
@@ -295,4 +298,74 @@ func TestAConnOfATCPDescriptorIsReset(t *testing.T) {
 	if err := c.CloseWrite(); !errors.Is(err, syscall.ENOTCONN) {
 		t.Errorf("finishing what is not connected: %v", err)
 	}
+}
+
+// A kill wakes who writes to an end that takes nothing, and who reads from one that says
+// nothing: neither takes the second that is for connections without deadlines, and neither
+// is taken for an end that has finished.
+func TestAKillWakesBothHalvesAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := startPiped(Options{})
+		go func() { _, _ = p.client.Write([]byte("nobody reads this")) }()
+		synctest.Wait()
+		p.Kill(Drained)
+		r, after := p.end()
+		differ(t, "result", Result{Reason: Drained, Cut: true}, r)
+		differ(t, "ended after", time.Duration(0), after)
+	})
+	down, client := unixPair(t)
+	up, server := unixPair(t)
+	defer unix.Close(client)
+	defer unix.Close(server)
+	done := make(chan Result, 1)
+	Start(Endpoint{Conn: down}, Endpoint{Conn: up}, Options{Done: func(r Result) { done <- r }}).Kill(Unhealthy)
+	differ(t, "of plain sockets", Result{Reason: Unhealthy}, <-done)
+}
+
+// A kill does not wait for what a broken end has sent to arrive, which may take for ever.
+func TestAKillCutsTheWaitForDelivery(t *testing.T) {
+	t.Parallel()
+	down, client := tcpConns(t)
+	up, server := tcpConns(t)
+	defer server.Close()
+	_ = up.SetWriteBuffer(512 << 10)
+	_ = server.SetReadBuffer(4 << 10)
+	done := make(chan Result, 1)
+	l := start(Endpoint{Conn: down}, Endpoint{Conn: up}, Options{Linger: time.Hour, Done: func(r Result) { done <- r }}, probeEvery)
+	const n = 128 << 10 // which fits between the two, and the server reads none of it
+	if _, err := client.Write(make([]byte, n)); err != nil {
+		t.Fatal(err)
+	}
+	for sent, _ := l.Counts(); sent < n; sent, _ = l.Counts() {
+		runtime.Gosched()
+	}
+	_ = client.SetLinger(0)
+	_ = client.Close()
+	for !l.ends[0].gone.Load() {
+		runtime.Gosched()
+	}
+	l.Kill(Drained)
+	if r := <-done; !r.Cut || r.Up != n {
+		t.Errorf("result %+v, want the server cut", r)
+	}
+}
+
+// tcpConns returns the two ends of a connection.
+func tcpConns(t *testing.T) (near, far *net.TCPConn) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	out, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in.(*net.TCPConn), out.(*net.TCPConn)
 }

@@ -188,11 +188,8 @@ func (l *link) stuck() Side {
 	return Self
 }
 
-// rearm sets the timer to what is due next. l.mu is held.
+// rearm sets the timer to what is due next. l.mu is held, and a half has not left.
 func (l *link) rearm() {
-	if l.closed {
-		return
-	}
 	now := l.age()
 	at := now + l.probe
 	if l.ended {

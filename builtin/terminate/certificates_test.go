@@ -315,6 +315,10 @@ func TestFaultsInAConfigurationAreErrorsWithTheirPlace(t *testing.T) {
 			"route {\ntls {\ncert DIR/a.crt\nkey DIR/a.key\nclient_auth {\ntrust_pool DIR/a.key\n}\n}\n}",
 			"Dwaarfile:6:1: trust_pool: reading DIR/a.key: it holds no certificate in PEM",
 		},
+		"a pool in a file that is called file": {
+			own + "client_auth {\ntrust_pool file\n}\n}\n}",
+			"Dwaarfile:6:1: trust_pool: open file: no such file or directory",
+		},
 		"a serial number in hex": {
 			"route {\ntls {\ncert DIR/a.crt\nkey DIR/a.key\nconnection_policy {\ncert_selection {\nserial_number 0x1A\n}\n}\n}\n}",
 			"Dwaarfile:7:15: serial_number 0x1A: write the number in decimal (openssl x509 -serial prints it in hex)",

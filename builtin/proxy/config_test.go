@@ -173,6 +173,8 @@ func TestLoadWarnsWhereClientsChoose(t *testing.T) {
 		"proxy {vars.x}.com:443":                                true,
 		"proxy {vars.whole}":                                    true,
 		"proxy {vars.listed}:443":                               false,
+		"proxy {vars.x}:{vars.listed}":                          true,
+		"proxy {vars.listed}:{vars.x}":                          true,
 		"proxy {tls.server_name}.backend.local:443":             false,
 		"proxy {tls.server_name}:443 {\nallow *.example.com\n}": false,
 		"proxy {env.BACKEND}:443":                               false,

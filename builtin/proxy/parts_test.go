@@ -377,6 +377,14 @@ func TestOptionsOfTLSAreThoseOfTheirWords(t *testing.T) {
 	}
 }
 
+func TestConnectionsTakeTurnsFromTheFirstUpstreamOn(t *testing.T) {
+	t.Parallel()
+	h := mustMake(t, "proxy"+members(3))
+	if diff := cmp.Diff([]int{0, 1, 2, 0, 1}, turns(t, h, h.primaries, 5)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // A check of a name that leads nowhere says so.
 func TestACheckOfANameWithoutAnAddressFails(t *testing.T) {
 	t.Parallel()

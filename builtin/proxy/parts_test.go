@@ -333,7 +333,7 @@ func TestThatNoUpstreamTakesConnectionsIsSaidOnceInTenSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &Handler{born: time.Now()}
 		var got []bool
-		for _, pause := range []time.Duration{0, 0, 5 * time.Second, 4900 * time.Millisecond, 200 * time.Millisecond, 9 * time.Second, 2 * time.Second} {
+		for _, pause := range []time.Duration{0, 0, 5 * time.Second, 5 * time.Second, 1, 9 * time.Second, 2 * time.Second} {
 			time.Sleep(pause) // of the test's own clock
 			got = append(got, h.mayWarn())
 		}

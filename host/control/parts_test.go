@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,6 +19,11 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"dwaar.dev/dwaar/host/engine"
+	"dwaar.dev/dwaar/host/upstream"
 )
 
 // pipes is a listener whose clients are pipes, which have the time of the test.
@@ -283,3 +290,29 @@ func TestASocketThatIsGivenUpLeavesNoDescriptorAndNoLock(t *testing.T) {
 		t.Errorf("%d descriptors, %d before", got, before)
 	}
 }
+
+// What goes wrong while metrics are collected is a warning.
+func TestMetricsThatCannotBeCollectedAreAWarning(t *testing.T) {
+	t.Parallel()
+	described := make(chan *prometheus.Desc, 2*metricCount)
+	newCollector(&Program{}).Describe(described)
+	if len(described) != metricCount {
+		t.Errorf("%d metrics are described, want %d", len(described), metricCount)
+	}
+	var said bytes.Buffer
+	twice := MapTable{About: func() Map { return Map{Name: "m"} }}
+	s := &Server{Log: slog.New(slog.NewTextHandler(&said, nil)), Program: Program{
+		Engine: nobody{}, About: func() About { return About{} }, Upstreams: func() []upstream.State { return nil },
+		Plugins: func() Plugins { return Plugins{} }, Maps: func() []MapTable { return []MapTable{twice, twice} },
+	}}
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/stats", http.NoBody))
+	if !strings.Contains(said.String(), "level=WARN msg=") || !strings.Contains(w.Body.String(), "dwaar_info") {
+		t.Errorf("said %q, answered %.80q", said.String(), w.Body.String())
+	}
+}
+
+// nobody is an engine without connections.
+type nobody struct{ Engine }
+
+func (nobody) Stats() engine.Stats { return engine.Stats{} }

@@ -47,8 +47,9 @@ func TestNamesOfFactsAreListedByWhatTheyHaveInCommon(t *testing.T) {
 		want []string
 	}{
 		{"tls.x", many[8:], many[8:]},
-		{"tls.x", many[:12], many[:12]}, // as many as are listed
-		{"tls.x", many, many[8:]},       // one more: without numbers
+		{"tls.x", many[:12], many[:12]},        // as many as are listed
+		{"tls.x", many, many[8:]},              // one more: without numbers
+		{"tls.client.x", many[:12], many[:12]}, // as they are few, all of them
 		{"tls.client.x", many, many[:11]},
 		{"tls.client.san.x", many, many[:10]},
 		{"tls.client.san.dns.x", many, many[:8]},
@@ -399,5 +400,60 @@ func TestWordsArePrintedSoThatTheyCanBeToldApart(t *testing.T) {
 	n := sdk.Node{Name: "n", Args: []sdk.Word{{Text: "a"}, {Text: "b c"}}, Block: []sdk.Node{{Name: "x"}, {Name: "y", Block: []sdk.Node{}}}}
 	if got, want := nodeText(&n), `n a "b c" { x; y { } }`; got != want {
 		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// A matcher that there is not might have set any fact: that it is missing is said, once.
+func TestFactsOfAMatcherThatIsMissingAreNoSecondError(t *testing.T) {
+	t.Parallel()
+	_, errs, _ := made(t, testRegistry(), server("@a nothing x\nroute @a {\nsay {nothing.is}\n}"), Options{})
+	if len(errs) != 1 || !strings.HasPrefix(errs[0], `3:4: unknown matcher "nothing"`) {
+		t.Errorf("%q", errs)
+	}
+}
+
+// What declares matchers knows the longest head that any of them will see.
+func TestWhoDeclaresMatchersKnowsTheLongestHead(t *testing.T) {
+	t.Parallel()
+	for limits, want := range map[string]int{"": 16 << 10, "max_head 256": 16 << 10, "max_head 64KiB": 64 << 10} {
+		got := 0
+		r := testRegistry()
+		r.Declare(sdk.Spec{Name: "plug", Args: []sdk.Arg{sdk.One("NAME", sdk.Free)}}, func(d host.Declarer, _ []*sdk.Node) error {
+			got = d.MaxHead()
+			return nil
+		})
+		text := "{\nplug a\n}\nlayer4 {\n:1 {\n" + limits + "\nroute {\nsay a\n}\n}\n:2 {\nroute {\nsay a\n}\n}\n}\n"
+		if _, errs, _ := made(t, r, text, Options{}); errs != nil || got != want {
+			t.Errorf("%q: %d, %v, want %d", limits, got, errs, want)
+		}
+	}
+}
+
+// holds is a matcher that decides only when so many bytes are there.
+type holds struct {
+	begins
+	n int
+}
+
+func (h holds) Waits() int { return h.n }
+
+func TestAMatcherThatHoldsClientsBeforeOtherRoutesIsSaid(t *testing.T) {
+	t.Parallel()
+	r := testRegistry()
+	r.Matcher(sdk.Spec{Name: "holds", Args: []sdk.Arg{sdk.One("N", sdk.Int)}}, func(n *sdk.Node) (sdk.Matcher, error) {
+		v, err := sdk.ParseInt(n.Args[0].Text)
+		return holds{n: v}, err
+	})
+	const said = "3:4: holds may hold clients that send fewer than 2 bytes for 3s before the routes behind it are tried: anchor it, or move its route down"
+	for text, want := range map[string][]string{
+		"@a holds 2\nroute @a {\nsay a\n}\nroute {\nsay b\n}":     {said},
+		"@a holds 1\nroute @a {\nsay a\n}\nroute {\nsay b\n}":     nil,
+		"@a not holds 2\nroute @a {\nsay a\n}\nroute {\nsay b\n}": nil,
+		"@a holds 2\nroute @a {\nsay a\n}":                        nil,
+	} {
+		_, errs, warnings := made(t, r, server(text), Options{})
+		if diff := cmp.Diff(want, warnings, cmpopts.EquateEmpty()); diff != "" || errs != nil {
+			t.Errorf("%q: %v (-want +got):\n%s", text, errs, diff)
+		}
 	}
 }

@@ -361,3 +361,23 @@ func TestTextIsIndentedLineByLine(t *testing.T) {
 		}
 	}
 }
+
+// A matcher that says No decides for its set: nobody behind it is asked, whoever else wants
+// more bytes.
+func TestAfterANoNobodyElseOfItsSetIsAsked(t *testing.T) {
+	t.Parallel()
+	var asked [3][]int
+	l := listOf(
+		scripted{map[int]sdk.Verdict{0: sdk.Need(4)}, &asked[0], nil},
+		scripted{map[int]sdk.Verdict{0: sdk.No}, &asked[1], nil},
+		scripted{map[int]sdk.Verdict{0: sdk.Yes}, &asked[2], nil},
+	)
+	l.Routes = []Route{{Cond: Cond{Op: All, Kids: []Cond{{Op: Leaf, Inst: 0}, {Op: Leaf, Inst: 1}, {Op: Leaf, Inst: 2}}}}}
+	l.index()
+	if got := feed(l, "abc"); got != "none after 0" {
+		t.Errorf("picked %s", got)
+	}
+	if diff := cmp.Diff([3][]int{{0}, {0}, nil}, asked); diff != "" {
+		t.Errorf("asked at (-want +got):\n%s", diff)
+	}
+}

@@ -627,3 +627,82 @@ func TestEveryTLSOptionImpliesTLS(t *testing.T) {
 		t.Errorf("%d options", found)
 	}
 }
+
+// One primary is enough for its backups to be others.
+func TestWeightsOfBackupsBehindOnePrimary(t *testing.T) {
+	t.Parallel()
+	h := mustMake(t, "proxy {\nlb_policy weighted_round_robin\nto 10.0.0.1:1\nupstream 10.0.1.1:1 {\nbackup\n}\nupstream 10.0.1.2:1 {\nbackup\nweight 3\n}\n}")
+	h.primaries[0].up.SetHealthy(false)
+	if diff := cmp.Diff([]int{1, 0, 1, 1}, turns(t, h, h.backups, 4)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestOneCheckDecidesWhereNothingElseIsWritten(t *testing.T) {
+	t.Parallel()
+	for options, want := range map[string][2]int{"": {1, 1}, "health_fall 3\nhealth_rise 2": {3, 2}} {
+		k := checkerOf(t, "proxy 192.0.2.1:1 {\nhealth_interval 1m\n"+options+"\n}")
+		if k.fall != want[0] || k.rise != want[1] || k.every != time.Minute || k.timeout != 5*time.Second {
+			t.Errorf("%q: %d to fall, %d to rise, every %v within %v", options, k.fall, k.rise, k.every, k.timeout)
+		}
+	}
+}
+
+// looked is a view that has its attempts followed.
+type looked struct {
+	host.View
+	over int
+}
+
+func (l *looked) Check(_ context.Context, d *upstream.Dial) error { d.Hop = l; return nil }
+func (*looked) Stood(net.Addr)                                    {}
+func (l *looked) Over()                                           { l.over++ }
+
+func TestAConnectionBesideOneOfASessionTellsItsEnd(t *testing.T) {
+	t.Parallel()
+	s := serve(t, "x")
+	v := &looked{View: client("203.0.113.1:1", nil)}
+	d := &dialer{timeout: time.Minute}
+	conn, _, err := d.dial(t.Context(), v, &fixed{place{network: "tcp", addr: netip.MustParseAddrPort(s.addr)}}, nil)
+	if err != nil || v.over != 0 {
+		t.Fatalf("%v, over %d", err, v.over)
+	}
+	f := conn.(*followed)
+	if err := f.CloseWrite(); err != nil || f.NetConn() == nil {
+		t.Error(err)
+	}
+	if text, err := io.ReadAll(conn); string(text) != "x" || err != nil {
+		t.Errorf("%q, %v", text, err)
+	}
+	if _ = conn.Close(); v.over != 1 {
+		t.Errorf("told %d times", v.over)
+	}
+	if err := (&followed{Conn: struct{ net.Conn }{conn}}).CloseWrite(); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("of a connection that has none: %v", err)
+	}
+}
+
+// PROXY protocol, version 2, section 2.2: LOCAL, UNSPEC, no addresses.
+func TestTheHeaderOfNobodyHasNoAddresses(t *testing.T) {
+	t.Parallel()
+	const signature = "\r\n\r\n\x00\r\nQUIT\n"
+	for v, want := range map[version]string{v1: "PROXY UNKNOWN\r\n", v2: signature + "\x20\x00\x00\x00"} {
+		if got := string(v.header(netip.AddrPort{}, netip.AddrPort{})); got != want {
+			t.Errorf("version %d: %q, want %q", v, got, want)
+		}
+	}
+}
+
+// The first answer is one, whoever asked for it.
+func TestTheAnswerThatAConnectionAskedForCounts(t *testing.T) {
+	t.Parallel()
+	r := newResolver("a.example", pooled(func(context.Context, string, string) ([]netip.Addr, error) { return addrs("192.0.2.1"), nil }))
+	if _, err := r.addrs(t.Context(), false); !errors.Is(err, host.ErrBlocks) || r.number() != 0 {
+		t.Errorf("%v, answer %d", err, r.number())
+	}
+	for range 2 {
+		if a, err := r.addrs(t.Context(), true); err != nil || len(*a) != 1 || r.number() != 1 {
+			t.Errorf("%v, answer %d", err, r.number())
+		}
+	}
+}

@@ -381,3 +381,34 @@ func TestAfterANoNobodyElseOfItsSetIsAsked(t *testing.T) {
 		t.Errorf("asked at (-want +got):\n%s", diff)
 	}
 }
+
+// The first matcher that could not tell is named, not one that could.
+func TestADenialNamesTheMatcherThatCouldNotTell(t *testing.T) {
+	t.Parallel()
+	l := listOf(constant(sdk.Yes), constant(sdk.Unknown), constant(sdk.Unknown))
+	l.Routes = []Route{{Cond: Cond{Op: All, Kids: []Cond{{Op: Leaf, Inst: 0}, {Op: Leaf, Inst: 1}, {Op: Leaf, Inst: 2}}}}}
+	l.Routes[0].TurnAway("deny", false)
+	l.index()
+	p := (&Routes{list: l}).Begin(nil)
+	var facts Facts
+	_, _, err := p.Try(&sdk.Flow{MaxHead: 8}, &facts)
+	var end *host.EndError
+	if !errors.As(err, &end) || end.Err.Error() != "could not be told from m1" {
+		t.Errorf("%v", err)
+	}
+}
+
+// What was read on the way to no route is shown where anything was there to read.
+func TestWhatWasReadOnTheWayToNoRouteIsShown(t *testing.T) {
+	t.Parallel()
+	for head, want := range map[string][]FactView{"": nil, "x": {{"m.a", "1"}, {"m.b", "2"}}} {
+		l := listOf(constant(sdk.No), talker{func(f *sdk.Flow) { f.Set("b", []byte("2")); f.Set("a", []byte("1")) }, sdk.Yes})
+		l.Routes, l.Seen = l.Routes[:1], []int{1}
+		l.Instances[1].Keys = []string{"a", "b"}
+		l.index()
+		x := (&Routes{list: l}).Explain(&sdk.Flow{MaxHead: 8, Head: []byte(head)}, nil, true)
+		if diff := cmp.Diff(want, x.Seen); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", head, diff)
+		}
+	}
+}

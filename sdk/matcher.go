@@ -157,8 +157,9 @@ type Waiter interface {
 	Waits() int
 }
 
-// A FieldReader reads fields of a header. Over HTTP/2 some clients send them only
-// after they have heard the server; validate warns where that may be so.
+// A FieldReader reads fields of a header, of which method and path are two in HTTP/2. Some
+// clients of it send them only after they have heard the server; validate warns where that
+// may be so.
 type FieldReader interface {
 	Matcher
 	NeedsFields() bool

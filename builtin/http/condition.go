@@ -3,6 +3,7 @@ package http
 import (
 	"bytes"
 	"slices"
+	"strings"
 
 	"dwaar.dev/dwaar/builtin/internal/captures"
 	"dwaar.dev/dwaar/sdk"
@@ -130,6 +131,13 @@ func (h *header) hold(f *sdk.Flow, r *request) sdk.Verdict {
 
 func (h *header) takes(value []byte) bool {
 	return len(h.values) == 0 || slices.ContainsFunc(h.values, func(p pattern) bool { return p.match(value) })
+}
+
+// ofGRPC reports whether only requests of gRPC fulfil the condition.
+func (h *header) ofGRPC() bool {
+	return h.name == "content-type" && !h.absent && len(h.values) > 0 && !slices.ContainsFunc(h.values, func(p pattern) bool {
+		return p.before || !strings.HasPrefix(strings.ToLower(p.text), "application/grpc")
+	})
 }
 
 // headerRegexp: a field of that name contains a match.

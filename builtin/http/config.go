@@ -13,7 +13,8 @@ func Spec() sdk.Spec {
 	return sdk.Spec{
 		Name: "http",
 		Doc: "An HTTP/1.x request, or HTTP/2 without TLS, that fulfils all options. " +
-			"Only the first request of a connection is seen: this routes, it does not guard",
+			"Only the first request of a connection is seen: this routes, it does not guard. " +
+			"Over HTTP/2 clients of gRPC may send method, path and header fields only after they have heard the server, so that options that read these are unknown of them at matching_timeout",
 		Block: &sdk.Block{Options: sdk.Specs(options())},
 		Facts: []sdk.Fact{
 			{Key: "host", Doc: "the host, of matchers that read the header fields: host, header, header_regexp, protocol grpc", Asked: true},

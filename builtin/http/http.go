@@ -151,12 +151,17 @@ func (m *Matcher) Supply(keys []string) sdk.Matcher {
 
 var _ sdk.FieldReader = (*Matcher)(nil)
 
-// NeedsFields reports whether the matcher reads header fields. Over HTTP/2 some clients
-// send them only after they have heard the server.
-func (m *Matcher) NeedsFields() bool { return m.wait == afterFields }
+// NeedsFields reports whether the matcher reads header fields, those included that are
+// method and path in HTTP/2. Some clients send them only after they have heard the server.
+func (m *Matcher) NeedsFields() bool { return m.wait > afterStart }
 
 // Later implements [sdk.Later]: what gRPC asks for comes behind the server's SETTINGS.
 func (m *Matcher) Later() string {
+	for _, c := range m.conditions {
+		if h, ok := c.(*header); ok && h.ofGRPC() {
+			return m.name + " with the content type of gRPC reads header fields, and many clients of gRPC send them only after they have heard the server's SETTINGS"
+		}
+	}
 	for i := range m.protocols {
 		switch p := &m.protocols[i]; {
 		case p.content != nil:

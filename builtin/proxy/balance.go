@@ -29,10 +29,11 @@ func policyNames() []string {
 
 // balance chooses. It is shared by all connections of a directive.
 type balance struct {
-	policy   policy
-	width    int // random_choose: how many are compared
-	next     atomic.Uint32
-	schedule []uint8 // weighted_round_robin: one cycle over all primaries
+	policy policy
+	width  int // random_choose: how many are compared
+	next   atomic.Uint32
+	// weighted_round_robin: one cycle over all primaries, and one over all backups
+	primaries, backups []uint8
 }
 
 // choose returns an index into list, whose entries are indexes into tier.
@@ -60,7 +61,8 @@ func (b *balance) choose(client netip.Addr, tier []member, list []uint8) int {
 // fewest returns the one with the fewest open connections; equals have equal
 // chances.
 func fewest(tier []member, list []uint8) int {
-	best, least, ties := 0, int64(0), 0
+	var best, ties int
+	var least int64
 	for i, k := range list {
 		n := tier[k].up.Conns()
 		switch {
@@ -101,7 +103,8 @@ func nearest(client netip.Addr, tier []member, list []uint8) int {
 	for _, b := range ip {
 		h = mix(h ^ uint64(b))
 	}
-	best, most := 0, uint64(0)
+	var best int
+	var most uint64
 	for i, k := range list {
 		if n := mix(h ^ tier[k].seed); i == 0 || n > most {
 			best, most = i, n
@@ -128,12 +131,16 @@ func seedOf(name string) uint64 {
 	return h
 }
 
-// weighted follows the schedule while all primaries are ready; otherwise it gives
+// weighted follows the cycle of a tier while all its members are ready; otherwise it gives
 // each a run in proportion to its weight.
 func (b *balance) weighted(tier []member, list []uint8) int {
 	turn := b.next.Add(1) - 1
-	if len(list) == len(tier) && len(b.schedule) > 0 {
-		want := b.schedule[turn%uint32(len(b.schedule))]
+	if len(list) == len(tier) {
+		cycle := b.primaries
+		if tier[0].number > 0 {
+			cycle = b.backups
+		}
+		want := cycle[turn%uint32(len(cycle))]
 		for i, k := range list {
 			if k == want {
 				return i

@@ -147,7 +147,7 @@ func TestFirstIsTheFirstThatIsReady(t *testing.T) {
 func TestWeightsAreSharesAndAreSpread(t *testing.T) {
 	t.Parallel()
 	h := mustMake(t, "proxy {\nlb_policy weighted_round_robin\nupstream 10.0.0.1:1 {\nweight 10\n}\nupstream 10.0.0.2:1 {\nweight 4\n}\nupstream 10.0.0.3:1 {\nweight 2\n}\n}")
-	if diff := cmp.Diff([]uint8{0, 1, 0, 0, 2, 0, 1, 0}, h.balance.schedule); diff != "" {
+	if diff := cmp.Diff([]uint8{0, 1, 0, 0, 2, 0, 1, 0}, h.balance.primaries); diff != "" {
 		t.Errorf("the schedule (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]int{1000, 400, 200}, shares(t, h, 1600, 8, false)); diff != "" {

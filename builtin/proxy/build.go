@@ -61,7 +61,7 @@ func (m *maker) handler(n *sdk.Node) (host.Handler, error) {
 		}
 	}
 	if s.policy == weightedRoundRobin {
-		h.balance.schedule = schedule(h.primaries)
+		h.balance.primaries, h.balance.backups = schedule(h.primaries), schedule(h.backups)
 	}
 	return h, nil
 }

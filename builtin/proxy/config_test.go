@@ -84,6 +84,7 @@ func TestEveryErrorOfTheConstructorSaysWhereAndWhatToWrite(t *testing.T) {
 		"proxy {\nupstream a:1 {\ntls\ntls_trust_pool /nowhere.pem\n}\n}":                  `D:4:16: reading the authorities: open /nowhere.pem: no such file or directory`,
 		"proxy {\nupstream a:1 {\ntls\ntls_trust_pool " + empty + "\n}\n}":                 `D:4:16: ` + empty + ` holds no certificate in PEM: write the file of an authority`,
 		"proxy {\nupstream a:1 {\ntls\ntls_client_auth /nowhere.pem /no.key\n}\n}":         `D:4:17: reading the certificate /nowhere.pem and its key /no.key: open /nowhere.pem: no such file or directory`,
+		"proxy {\nupstream a:1 {\ntls\ntls_client_auth " + empty + " /no.key\n}\n}":        `D:4:17: reading the certificate ` + empty + ` and its key /no.key: open /no.key: no such file or directory`,
 		"proxy {\nupstream a:1 {\ntls\ntls_server_name \"{x\"\n}\n}":                       `D:4:17: "{x" has a brace without its partner: write a placeholder as {tls.server_name}`,
 		"proxy {\nhealth_interval 1s\nupstream a:1 {\ntls\ntls_server_name {vars.x}\n}\n}": `D:3:1: a check has no connection to fill tls_server_name in from: write it without placeholders, or no health_ options`,
 
@@ -173,6 +174,8 @@ func TestLoadWarnsWhereClientsChoose(t *testing.T) {
 		"proxy {vars.x}.com:443":                                true,
 		"proxy {vars.whole}":                                    true,
 		"proxy {vars.listed}:443":                               false,
+		"proxy {vars.x}:{vars.listed}":                          true,
+		"proxy {vars.listed}:{vars.x}":                          true,
 		"proxy {tls.server_name}.backend.local:443":             false,
 		"proxy {tls.server_name}:443 {\nallow *.example.com\n}": false,
 		"proxy {env.BACKEND}:443":                               false,

@@ -152,17 +152,13 @@ func (s *settings) setMaxFails(n *sdk.Node) error {
 // checkBalance looks at what the policy and the upstreams say of each other.
 func (s *settings) checkBalance(n *sdk.Node) error {
 	var errs sdk.Errors
-	primaries := 0
 	for i := range s.upstreams {
 		u := &s.upstreams[i]
 		if u.weight.Text != "" && s.policy != weightedRoundRobin {
 			errs.Add(u.pos, sdk.Errorf(u.weight.Pos, "weight means nothing to lb_policy %s: write lb_policy weighted_round_robin", policyNames()[s.policy]))
 		}
-		if !u.backup {
-			primaries++
-		}
 	}
-	if primaries == 0 && len(s.upstreams) > 0 {
+	if len(s.upstreams) > 0 && !slices.ContainsFunc(s.upstreams, func(u entry) bool { return !u.backup }) {
 		errs.Add(n.Pos, sdk.Errorf(n.Pos, "every upstream is a backup: one must not be"))
 	}
 	if w := s.width; w.Text != "" && s.chosenWidth() < 1 {

@@ -208,13 +208,11 @@ func (u *entry) setExcept(n *sdk.Node) error {
 }
 
 func (u *entry) setRenegotiation(n *sdk.Node) error {
-	switch strings.ToLower(n.Args[0].Text) {
+	switch strings.ToLower(n.Args[0].Text) { // "never" is what a tls.Config says by itself
 	case "once":
 		u.tls.config.Renegotiation = tls.RenegotiateOnceAsClient
 	case "freely":
 		u.tls.config.Renegotiation = tls.RenegotiateFreelyAsClient
-	default:
-		u.tls.config.Renegotiation = tls.RenegotiateNever
 	}
 	return nil
 }

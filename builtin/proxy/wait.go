@@ -22,11 +22,9 @@ func (w *waiting) pause(ctx context.Context, h *Handler, a *upstream.Attempts) e
 	if w.until.IsZero() {
 		w.until = time.Now().Add(h.firstCheck)
 	}
-	timer := time.NewTimer(time.Until(w.until))
-	defer timer.Stop()
 	select {
 	case <-result:
-	case <-timer.C:
+	case <-time.After(time.Until(w.until)):
 		a.Blind = true
 	case <-ctx.Done():
 		return ctx.Err()

@@ -71,8 +71,6 @@ func (a *account) receive(n int) error {
 
 // close gives everything back.
 func (a *account) close() {
-	if a.charged > 0 {
-		_ = a.charge(-a.charged) // giving back does not fail
-		a.charged = 0
-	}
+	_ = a.charge(-a.charged) // giving back does not fail
+	a.charged = 0
 }

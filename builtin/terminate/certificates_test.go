@@ -315,9 +315,24 @@ func TestFaultsInAConfigurationAreErrorsWithTheirPlace(t *testing.T) {
 			"route {\ntls {\ncert DIR/a.crt\nkey DIR/a.key\nclient_auth {\ntrust_pool DIR/a.key\n}\n}\n}",
 			"Dwaarfile:6:1: trust_pool: reading DIR/a.key: it holds no certificate in PEM",
 		},
+		"a pool in a file that is called file": {
+			own + "client_auth {\ntrust_pool file\n}\n}\n}",
+			"Dwaarfile:6:1: trust_pool: open file: no such file or directory",
+		},
 		"a serial number in hex": {
 			"route {\ntls {\ncert DIR/a.crt\nkey DIR/a.key\nconnection_policy {\ncert_selection {\nserial_number 0x1A\n}\n}\n}\n}",
 			"Dwaarfile:7:15: serial_number 0x1A: write the number in decimal (openssl x509 -serial prints it in hex)",
+		},
+		"a selection of nothing": {
+			own + "connection_policy {\ncert_selection {\n}\n}\n}\n}",
+			"Dwaarfile:6:1: cert_selection selects nothing: add serial_number NUMBER or public_key_algorithm KIND",
+		},
+		"a size of no handshake": {
+			own + "max_handshake 2MiB\n}\n}", "Dwaarfile:5:15: max_handshake 2MiB is out of bounds: write 4KiB to 1024KiB",
+		},
+		"a name with a placeholder": {
+			"{\ncertificate {x}.example DIR/a.crt DIR/a.key\n}\nroute {\ntls\n}",
+			`Dwaarfile:2:13: certificate: "{x}.example" is no name to look up: write the names, or default_certificate NAME for all others`,
 		},
 		"no deadline": {
 			"route {\ntls {\ncert DIR/a.crt\nkey DIR/a.key\nhandshake_timeout 0s\n}\n}",

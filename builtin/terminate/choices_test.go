@@ -42,15 +42,17 @@ func TestOptionsTakeTheirWordsAndNoOthers(t *testing.T) {
 	for option, ok := range map[string]bool{
 		"curves": false, "curves nothing": false, "curves x25519 secp256r1 secp384r1": true,
 		"ciphers": false, "ciphers nothing": false, "ciphers " + suite + suite: true,
-		"protocols": false, "protocols tls1.2 tls1.2 tls1.3": false, "protocols tls1.1": false, "protocols tls1.2": true,
+		"protocols": false, "protocols tls1.2 tls1.2 tls1.3": false, "protocols tls1.1": false, "protocols tls1.2 tls1.4": false, "protocols tls1.2 TLS1.3": true, "protocols tls1.2": true,
 		"alpn": false, "alpn h2 http/1.1": true,
 		"client_auth": false, "client_auth {\n}": false, "client_auth {\nmode never\n}": false, "client_auth {\nmode require\n}": true,
 		"client_auth {\ntrust_pool {\npem_file DIR/ca.pem\n}\n}": true, "client_auth {\ntrust_pool DIR/ca.pem\n}": true,
-		"client_auth {\ntrust_pool file DIR/ca.pem\n}": true,
-		"connection_policy {\ndefault_sni 1/2\n}":      false, "connection_policy {\ndefault_sni a.example\n}": true,
+		"client_auth {\ntrust_pool file DIR/ca.pem\n}": true, "client_auth {\ntrust_pool file\n}": false,
+		"connection_policy {\ndefault_sni 1/2\n}": false, "connection_policy {\ndefault_sni a.example\n}": true,
 		"connection_policy {\nfallback_sni 1/2\n}": false, "connection_policy {\nfallback_sni a.example\n}": true,
-		"connection_policy {\ndrop now\n}":                                      false,
-		"connection_policy {\ncert_selection\n}":                                false,
+		"connection_policy {\ndrop now\n}":       false,
+		"connection_policy {\ncert_selection\n}": false,
+		"max_handshake 4KiB":                     true, "max_handshake 4095": false, "max_handshake 1MiB": true, "max_handshake 1048577": false,
+		"handshake_timeout 1ms": true, "handshake_timeout 0s": false,
 		"connection_policy {\nmatch {\nsni\n}\n}":                               false,
 		"connection_policy {\ncert_selection {\nserial_number x\n}\n}":          false,
 		"connection_policy {\ncert_selection {\npublic_key_algorithm dsa\n}\n}": false,
@@ -61,6 +63,57 @@ func TestOptionsTakeTheirWordsAndNoOthers(t *testing.T) {
 		}
 		if err == nil && h != nil {
 			b.Release()
+		}
+	}
+}
+
+// What a list of values can hold may stand on several lines, and all of them count; of other
+// options a second line is an error.
+func TestOptionsThatMayStandSeveralTimesAddUp(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	k.pair("a", "a.example")
+	k.pair("b", "b.example")
+	k.trust("ca.pem")
+	certtest.Put(t, filepath.Join(k.dir, "other.pem"), certtest.NewCA(t).PEM)
+	in := func(block, option string) string { return block + " {\n" + option + "\n}" }
+	policy := func(option string) string { return in("connection_policy", option) }
+	mutual := func(option string) string { return in("client_auth", option) }
+	twice := func(option string) string { return option + "\n" + option }
+	for options, ok := range map[string]bool{
+		twice(policy("drop")): true, twice("cert DIR/b.crt\nkey DIR/b.key"): true,
+		mutual("trust_pool DIR/ca.pem\ntrust_pool DIR/other.pem"):               true,
+		mutual(in("trust_pool", "pem_file DIR/ca.pem\npem_file DIR/other.pem")): true,
+		policy(in("match", "sni a.example\nsni b.example")):                     true,
+		policy(in("cert_selection", "serial_number 1\nserial_number 2")):        true,
+		twice("handshake_timeout 1s"):                                           false,
+		twice("max_handshake 8KiB"):                                             false,
+		twice("alpn h2"):                                                        false,
+		twice("protocols tls1.2"):                                               false,
+		twice("curves x25519"):                                                  false,
+		twice("ciphers TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"):                false,
+		twice(mutual("mode require")):                                           false,
+		mutual(twice("mode require")):                                           false,
+		policy(twice(in("match", "sni a.example"))):                             false,
+		policy(twice(in("cert_selection", "serial_number 1"))):                  false,
+		policy(in("cert_selection", twice("public_key_algorithm rsa"))):         false,
+		policy(twice("default_sni a.example")):                                  false,
+		policy(twice("fallback_sni a.example")):                                 false,
+		policy(twice("drop")):                                                   false,
+	} {
+		_, b, err := k.load(own + options + "\n}\n}")
+		if (err == nil) != ok {
+			t.Errorf("%q: %v", options, err)
+		}
+		if err == nil {
+			b.Release()
+		}
+	}
+	s := k.serve("{\ncertificate DIR/a.crt DIR/a.key\ncertificate DIR/b.crt DIR/b.key\n}\nroute {\ntls {\n"+
+		policy(in("match", "sni a.example\nsni b.example"))+"\n}\n}", nil)
+	for _, name := range []string{"a.example", "b.example"} {
+		if _, err := talk(t, s.Addr, k.config(name)); err != nil {
+			t.Errorf("%s of two lines: %v", name, err)
 		}
 	}
 }

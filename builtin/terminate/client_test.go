@@ -40,6 +40,27 @@ func TestEveryPartOfAClientsCertificateIsAFact(t *testing.T) {
 		SerialNumber: big.NewInt(1), Subject: name("subject"), Issuer: name("issuer"), EmailAddresses: []string{"a@example.com"},
 		IPAddresses: []net.IP{net.IPv4(192, 0, 2, 1), net.ParseIP("2001:db8::1")}, URIs: []*url.URL{{Scheme: "spiffe", Host: "x"}},
 	}
+	crowded := &x509.Certificate{Subject: pkix.Name{Country: []string{"0", "1", "2", "3", "4"}}}
+	for i := range maxNames + 1 {
+		crowded.DNSNames = append(crowded.DNSNames, fmt.Sprint(i))
+		crowded.EmailAddresses = append(crowded.EmailAddresses, fmt.Sprint(i))
+		crowded.IPAddresses = append(crowded.IPAddresses, net.IPv4(192, 0, 2, byte(i)))
+		crowded.URIs = append(crowded.URIs, &url.URL{Path: fmt.Sprint(i)})
+	}
+	for _, l := range lists() { // docs/reference.md says how many are told one by one
+		n := notes{facts: map[string]string{}}
+		l.tell(n, crowded)
+		want := 0
+		switch {
+		case strings.HasPrefix(l.key, "client.san."):
+			want = 1 + 8
+		case l.key == "client.subject.country":
+			want = 1 + 4
+		}
+		if len(n.facts) != want {
+			t.Errorf("%s: %d facts, want %d", l.key, len(n.facts), want)
+		}
+	}
 	for i := range 100 {
 		cert.DNSNames = append(cert.DNSNames, fmt.Sprintf("n%d", i))
 	}

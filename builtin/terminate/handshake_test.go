@@ -47,6 +47,13 @@ func TestHandshakesThatFailSayWhoEndedThemAndWhy(t *testing.T) {
 			func(c *net.TCPConn) { write(c, "\x16\x03\x01\x02"); _ = c.CloseWrite() },
 			"client.handling.probe", "closed before",
 		},
+		"a whole hello and the end": {
+			func(c *net.TCPConn) {
+				write(c, string(hello(t, k, 0)))
+				_, _ = io.ReadFull(c, make([]byte, 1)) // it is answered
+				_ = c.CloseWrite()
+			}, "client.handling.closed", "closed before the handshake was done",
+		},
 		"a reset": {
 			func(c *net.TCPConn) { _ = c.SetLinger(0); _ = c.Close() }, "client.handling.probe", "connection reset",
 		},

@@ -274,6 +274,10 @@ func TestSessionsSurviveAReloadUnlessItChangesWhoMayComeIn(t *testing.T) {
 		"no longer":                    {auth, "", false},
 		"the same authorities":         {auth, auth, true},
 		"from another file":            {auth, "client_auth {\ntrust_pool DIR/other.pem\n}", true},
+		"clients are asked for one":    {"", "client_auth {\nmode request\n}", false},
+		"clients now have to show one": {"client_auth {\nmode request\n}", "client_auth {\nmode require\n}", false},
+		"another selection":            {"", "connection_policy {\ncert_selection {\npublic_key_algorithm ecdsa\n}\n}", false},
+		"the same one":                 {"connection_policy {\n}", "connection_policy {\n}", true},
 		"other authorities":            {auth, "client_auth {\ntrust_pool DIR/both.pem\n}", false},
 	} {
 		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {

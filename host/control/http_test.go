@@ -52,10 +52,11 @@ func TestStatsAreInPrometheusText(t *testing.T) {
 	e := &fake{engine.Stats{
 		Accepted: 8, Phases: map[host.Phase]int{host.InRelay: 1}, Budget: 400, Up: 10, Down: 20, MatchingTimeouts: 3, AcceptPauses: 4, HeadBytes: 2048,
 		Loops:        loop.Stats{Waiting: 16, Connecting: 17, Links: 18, Pipes: 19, Kept: 20},
-		LinesDropped: 5, LinesSuppressed: 6, Panics: 7,
+		LinesDropped: 5, LinesSuppressed: 6, Panics: 7, ClientBytes: 21, ClientMemory: 22, Crowds: 23,
 		Refused:     map[string]uint64{"max_connections": 11, "descriptors": 14},
-		Listeners:   []engine.ListenerStats{{Name: ":443", Accepted: 8, Active: 1}},
-		Generations: []engine.GenerationStats{{Number: 2}},
+		Evicted:     map[string]uint64{"client_memory": 24},
+		Listeners:   []engine.ListenerStats{{Name: ":443", Accepted: 8, Active: 1}, {Name: ":80", Accepted: 4}, {Name: ":443", Accepted: 2, Active: 3}},
+		Generations: []engine.GenerationStats{{Number: 1}, {Number: 2}},
 	}}
 	e.stats.Ended[host.Code{By: host.ByClient, In: host.InRelay, Why: host.Closed}.Index()] = 11
 	p.Engine = e
@@ -64,6 +65,9 @@ func TestStatsAreInPrometheusText(t *testing.T) {
 			{Name: "10.0.0.1:1", Health: upstream.Up, Conns: 1, Connects: 2, Failures: 3, BytesUp: 4, BytesDown: 5},
 			{Name: "10.0.0.1:1", Health: upstream.Out, Conns: 10, Connects: 20, Failures: 30, BytesUp: 40, BytesDown: 50},
 		}
+	}
+	p.Maps = func() []control.MapTable {
+		return []control.MapTable{{Name: "m", About: func() control.Map { return control.Map{Name: "m", Keys: 1, Changes: 2, Versions: 3, Failures: 4} }}}
 	}
 	p.Names = func() []names.Stats {
 		return []names.Stats{{For: "clients", Running: 1, Waiting: 2, Answered: 3, Failed: 4, Kept: 5, Rejected: 6}}
@@ -80,13 +84,16 @@ func TestStatsAreInPrometheusText(t *testing.T) {
 	}
 	want := []string{
 		`dwaar_accept_pauses_total 4`,
-		`dwaar_accepted_total{listener=":443"} 8`,
-		`dwaar_client_memory_bytes 0`,
-		`dwaar_client_memory_limit_bytes 0`,
-		`dwaar_clients 0`,
+		`dwaar_accepted_total{listener=":443"} 10`,
+		`dwaar_accepted_total{listener=":80"} 4`,
+		`dwaar_client_memory_bytes 21`,
+		`dwaar_client_memory_limit_bytes 22`,
+		`dwaar_clients 23`,
 		`dwaar_connection_limit 400`,
-		`dwaar_connections{listener=":443"} 1`,
+		`dwaar_connections{listener=":443"} 4`,
+		`dwaar_connections{listener=":80"} 0`,
 		`dwaar_connections_in_phase{phase="relay"} 1`,
+		`dwaar_evicted_total{cap="client_memory"} 24`,
 		`dwaar_generation 2`,
 		`dwaar_head_bytes 2048`,
 		`dwaar_info{version="v1"} 1`,
@@ -97,6 +104,10 @@ func TestStatsAreInPrometheusText(t *testing.T) {
 		`dwaar_loop_connections{state="relayed"} 18`,
 		`dwaar_loop_connections{state="waiting"} 16`,
 		`dwaar_loop_pipes 19`,
+		`dwaar_map_changes{map="m"} 2`,
+		`dwaar_map_keys{map="m"} 1`,
+		`dwaar_map_versions_total{map="m",result="failed"} 4`,
+		`dwaar_map_versions_total{map="m",result="ok"} 3`,
 		`dwaar_matching_timeouts_total 3`,
 		`dwaar_name_lookups{for="clients",state="running"} 1`,
 		`dwaar_name_lookups{for="clients",state="waiting"} 2`,

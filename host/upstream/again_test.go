@@ -83,6 +83,13 @@ func TestEveryEndOfATrialAllowsTheNextOne(t *testing.T) {
 
 func TestALimitIsReachedExactly(t *testing.T) {
 	t.Parallel()
+	one := New("x", Options{})
+	if _, ok := one.Acquire(1); !ok {
+		t.Error("the only one is not taken")
+	}
+	if _, ok := one.Acquire(1); ok || one.Conns() != 1 {
+		t.Errorf("it took a second: %d", one.Conns())
+	}
 	u := New("x", Options{})
 	for i := range 3 {
 		if ok, full := u.Ready(3); !ok || full {

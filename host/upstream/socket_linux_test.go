@@ -1,8 +1,10 @@
 package upstream
 
 import (
+	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -47,6 +49,29 @@ func TestTheSocketOfAConnectionIsPlainTCPWithKeepalive(t *testing.T) {
 	} {
 		if got := option(t, c, tc.level, tc.option); got != tc.want {
 			t.Errorf("%s: %d, want %d", name, got, tc.want)
+		}
+	}
+}
+
+func TestAnOptionThatASocketDoesNotTakeIsAnError(t *testing.T) {
+	t.Parallel()
+	for network, set := range map[string]func(syscall.RawConn) error{"tcp": bindAnyName, "unix": lateBind} {
+		addr := map[string]string{"tcp": "127.0.0.1:0", "unix": t.TempDir() + "/s"}[network]
+		l, err := net.Listen(network, addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := l.(syscall.Conn).SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wrong *os.SyscallError
+		if err := set(raw); !errors.As(err, &wrong) {
+			t.Errorf("%s: %v", network, err)
+		}
+		_ = l.Close()
+		if err := set(raw); err == nil || errors.As(err, &wrong) {
+			t.Errorf("%s, closed: %v", network, err)
 		}
 	}
 }

@@ -336,18 +336,52 @@ static dwaar_span db(const command *cmd) {
 	return (dwaar_span){cmd->text, 0};
 }
 
-DWAAR_MATCH(c, flow) {
-	command cmd;
+/* A command, as an array or on a line. */
+static int read_command(dwaar_cursor *c, command *cmd) {
 	uint8_t b = dwaar_u8(c);
-	int is = dwaar_short(c) ? NOT : b == '*' ? array(c, &cmd) : line(c, b, &cmd);
+	if (dwaar_short(c))
+		return NOT;
+	return b == '*' ? array(c, cmd) : line(c, b, cmd);
+}
+
+/* Is it one behind which a client selects its database? */
+static int greets(const command *cmd) { return dwaar_is(cmd->name, "AUTH") || dwaar_is(cmd->name, "HELLO"); }
+
+#define MAX_GREETINGS 4 /* HELLO, and AUTH for it, are two */
+
+/* The database that a client selects which greets first: some libraries send SELECT in
+ * the same breath, the others when the server has answered, and those wait for the end of
+ * matching. What is behind anything else is not read. */
+static int selected(dwaar_cursor *c, command *cmd, dwaar_span *where) {
+	for (uint32_t i = 0; greets(cmd); i++) {
+		int is = i < MAX_GREETINGS ? read_command(c, cmd) : ODD;
+		if (is != IS || dwaar_short(c))
+			return is;
+	}
+	*where = db(cmd);
+	return IS;
+}
+
+DWAAR_MATCH(c, flow) {
+	command first, last;
+	int is = read_command(c, &first);
 	if (is != IS)
 		return is == ODD ? dwaar_unknown(c) : dwaar_no(c);
 	if (dwaar_short(c))
 		return dwaar_no(c);
-	dwaar_span who = user(&cmd), where = db(&cmd);
-	if (!option_holds(&given, COMMAND, cmd.name) || !option_holds(&given, USER, who) || !option_holds(&given, DB, where))
+	dwaar_span who = user(&first), where = db(&first);
+	if (!option_holds(&given, COMMAND, first.name) || !option_holds(&given, USER, who))
 		return dwaar_no(c);
-	dwaar_set("command", cmd.name);
+	if (options_given & 1u << DB && greets(&first)) {
+		last = first;
+		last.name.at = last.text;
+		is = selected(c, &last, &where);
+	}
+	if (is == ODD)
+		return dwaar_unknown(c);
+	if (is != IS || dwaar_short(c) || !option_holds(&given, DB, where))
+		return dwaar_no(c);
+	dwaar_set("command", first.name);
 	if (who.size && who.size <= MAX_USER)
 		dwaar_set("user", who);
 	if (where.size)

@@ -26,6 +26,7 @@ func TestRealClientsAreRecognised(t *testing.T) {
 		"redis command ping Select",
 		"redis user alice default",
 		"redis db 2 5",
+		"redis {\ndb 2\ncommand AUTH HELLO\n}",
 		"redis {\ncommand HELLO\nuser alice\n}",
 	)
 	plugintest.Golden(t, plugintest.Samples(t, samples), matchers)
@@ -99,6 +100,36 @@ func TestFactsAreThoseOfTheFirstCommand(t *testing.T) {
 	}
 }
 
+// Some libraries send SELECT together with AUTH, others when AUTH was answered: those have
+// not said that they want another database.
+func TestADatabaseIsLookedForBehindWhatGreets(t *testing.T) {
+	t.Parallel()
+	p := load(t)
+	const auth, hello, one = "*2\r\n$4\r\nAUTH\r\n$1\r\nx\r\n", "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n", "*2\r\n$6\r\nSELECT\r\n$1\r\n1\r\n"
+	for line, heads := range map[string]map[string]sdk.Verdict{
+		"redis db 1": {
+			auth + one[:len(one)-1] + "|\n": sdk.Yes, hello + auth + one[:len(one)-1] + "|\n": sdk.Yes,
+			"auth x\nhello 3\nselect 1|\n":     sdk.Yes,
+			auth + one[:len(one)-3] + "2\r|\n": sdk.No, auth + "*1\r\n$4\r\nPING\r|\n": sdk.No,
+			auth + "|#": sdk.No, auth + "| ": sdk.Unknown, auth + auth + auth + auth + auth[:len(auth)-1] + "|\n": sdk.Unknown,
+		},
+		"redis db 1 command HELLO": {auth[:len(auth)-1] + "|\n": sdk.No, hello + one[:len(one)-1] + "|\n": sdk.Yes},
+		"redis db 1 user alice":    {auth[:len(auth)-1] + "|\n": sdk.No, hello[:len(hello)-1] + "|\n": sdk.No},
+		"redis db 1 user default":  {auth + one[:len(one)-1] + "|\n": sdk.Yes},
+		"redis user default":       {auth[:len(auth)-1] + "|\n" + one: sdk.Yes},
+	} {
+		m := p.Matcher(t, line)
+		for text, want := range heads {
+			plugintest.Decides(t, m, text, want)
+		}
+	}
+	m, f := p.Matcher(t, "redis db 1"), matchtest.TCP()
+	f.Head = []byte(hello + auth + one)
+	if diff := cmp.Diff(`yes command="HELLO" db="1"`, matchtest.Ask(m, &f).String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestWrongArgumentsAreRefusedWhereTheyStand(t *testing.T) {
 	t.Parallel()
 	p := load(t)
@@ -119,13 +150,13 @@ func TestWrongArgumentsAreRefusedWhereTheyStand(t *testing.T) {
 func heads(t testing.TB) [][]byte {
 	t.Helper()
 	return append(plugintest.Heads(plugintest.Samples(t, samples)),
-		[]byte("HELLO 3 AUTH 'bob' pw SETNAME x\r\n"), []byte("set k 'a \\' b' EX 5\r\n"), []byte("GET / HTTP/1.1\r\n"))
+		[]byte("HELLO 3\r\nAUTH alice x\nselect 3\n"), []byte("HELLO 3 AUTH 'bob' pw SETNAME x\r\n"), []byte("set k 'a \\' b' EX 5\r\n"), []byte("GET / HTTP/1.1\r\n"))
 }
 
 func TestTheMatcherObeysTheLaws(t *testing.T) {
 	t.Parallel()
 	p := load(t)
-	for _, line := range []string{"redis", "redis command auth HELLO select user alice db 3", "redis user bob"} {
+	for _, line := range []string{"redis", "redis command auth HELLO select user alice db 3", "redis user bob", "redis db 3"} {
 		matchtest.Laws(t, p.Matcher(t, line), matchtest.TCP(), heads(t)...)
 	}
 }

@@ -98,7 +98,7 @@ layer4 {
 		t.Fatal(err)
 	}
 	defer g.Release()
-	want := "Dwaarfile:6:8: redis db: clients that authenticate send SELECT only when the server has answered AUTH: " +
+	want := "Dwaarfile:6:8: redis db: clients that begin with AUTH or HELLO may send SELECT only when the server has answered: " +
 		"they wait for matching_timeout, and are unknown to it then; choose them by something else"
 	if len(g.Warnings) != 1 || g.Warnings[0].Error() != want {
 		t.Errorf("warnings: %v, want %s", g.Warnings, want)

@@ -1,6 +1,6 @@
 # The commands of this repository. Each is a line; what needs more is in .ci/.
 
-.PHONY: build test lint fmt fuzz differential mutate bench fuel ci
+.PHONY: build test lint fmt fuzz differential manyroutes mutate bench fuel ci
 
 # make fuzz FUZZTIME=60s FUZZ=FuzzHello
 FUZZTIME ?= 30s
@@ -37,6 +37,9 @@ fuzz: # every fuzz target, or those that match FUZZ
 differential: # what matchers refuse, sent to real servers, DIFFTIME for each of those that match DIFF
 	.ci/install
 	CI=1 DIFFTIME=$(DIFFTIME) go test -count=1 -v -timeout 0 -run 'TestServersGoOn/$(DIFF)' ./cmd/internal/differential
+
+manyroutes: # a configuration of 100,000 routes is validated, and reloaded beside connections
+	ROUTES=100000 go test -count=1 -v -run TestReloadsOfManyRoutes ./cmd/internal/e2e
 
 mutate: # faults in the code of PKG, SAMPLE of them, and which ones its tests do not find
 	go run ./cmd/internal/mutate -sample $(SAMPLE) -seed $(SEED) -floor $(FLOOR) $(MUTATE) $(PKG)

@@ -142,6 +142,14 @@ type FactSetter interface {
 	Sets() []string // full names, "regexp.host.1"; "x.*" is every fact of x
 }
 
+// A SetNamed matcher sets facts that have the name of the set in which it stands. InSet
+// is called once, before any other method, with that name without its @. Two sets with
+// equal matchers have one each.
+type SetNamed interface {
+	Matcher
+	InSet(name string)
+}
+
 // A Warner knows what of its arguments is allowed and probably not meant. validate
 // prints what it says, and the program logs it when it loads a configuration.
 type Warner interface {

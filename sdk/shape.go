@@ -271,16 +271,25 @@ func ParseTime(text string) (time.Duration, error) {
 	return 0, errors.New("must be a time like 15:04 or 15:04:05")
 }
 
+// EnvName returns the name of the environment variable that a word of shape CIDR stands
+// for: {env.NAME}, or {l4.env.NAME} as caddy-l4 has it.
+func EnvName(text string) (name string, ok bool) {
+	inner, opened := strings.CutPrefix(text, "{")
+	inner, closed := strings.CutSuffix(inner, "}")
+	name, ok = strings.CutPrefix(strings.TrimPrefix(inner, "l4."), "env.")
+	return name, opened && closed && ok
+}
+
 // ParsePrefixes reads an argument of shape CIDR: a range, a bare address, or
 // private_ranges: RFC 1918, loopback and the locally assigned half of RFC 4193, as
 // in a Caddyfile. Addresses are unmapped (::ffff:10.0.0.0/104 is 10.0.0.0/8) and
-// prefixes masked (10.1.2.3/8 is 10.0.0.0/8). {env.NAME} gives no prefix here: the
-// loader fills it in before.
+// prefixes masked (10.1.2.3/8 is 10.0.0.0/8). {env.NAME}, which may also be written
+// {l4.env.NAME}, gives no prefix here: the loader fills it in before.
 func ParsePrefixes(text string) ([]netip.Prefix, error) {
 	if text == "private_ranges" {
 		return privateRanges(), nil
 	}
-	if strings.HasPrefix(text, "{env.") && strings.HasSuffix(text, "}") {
+	if _, ok := EnvName(text); ok {
 		return nil, nil
 	}
 	if !strings.Contains(text, "/") {

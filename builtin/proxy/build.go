@@ -100,6 +100,7 @@ func (m *maker) member(u *entry) (member, error) {
 		variable = variable || a.chosen()
 	}
 	errs.Add(u.pos, m.reads(u))
+	m.onePort(u)
 	if err := errs.Err(); err != nil || len(targets) == 0 {
 		return made, err
 	}
@@ -135,6 +136,13 @@ func (m *maker) reads(u *entry) error {
 		}
 	}
 	return errs.Err()
+}
+
+// onePort warns of a local port, which bounds the connections of an upstream.
+func (m *maker) onePort(u *entry) {
+	if w := u.local.ported; w.Text != "" && m.limit(u) != 1 {
+		m.Warnf(w.Pos, "local_addr %s has room for one connection to each address at a time: leave the port to the kernel, or say max_connections 1", w.Text)
+	}
 }
 
 // target makes what finds an address.

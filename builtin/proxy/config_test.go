@@ -51,7 +51,7 @@ func TestEveryErrorOfTheConstructorSaysWhereAndWhatToWrite(t *testing.T) {
 		"proxy {\nupstream a:1 {\nlocal_addr {vars.from} {conn.local_ip}\n}\n}":             `D:3:24: "{conn.local_ip}" is a second placeholder beside {vars.from}: write one`,
 		"proxy {\nhealth_interval 1s\nupstream a:1 {\nlocal_addr {vars.from}\n}\n}":         `D:3:1: a check has no connection to fill local_addr in from: write it without placeholders, or no health_ options`,
 		"proxy unix//run/a.sock|0660":                                                       `D:1:7: "unix//run/a.sock|0660": the mode 0660 is for who listens on a socket: write unix//run/a.sock`,
-		"proxy {\nupstream a:1 {\nlocal_addr 10.0.0.1:5\n}\n}":                              `D:3:12: "10.0.0.1:5" is no address: write local_addr 10.0.0.5, without a port`,
+		"proxy {\nupstream a:1 {\nlocal_addr 10.0.0.1:x\n}\n}":                              `D:3:12: "10.0.0.1:x" is no address to connect from: write 10.0.0.5 or 2001:db8::5, with a port 10.0.0.5:12345 or [2001:db8::5]:12345`,
 		"proxy {\nupstream unix//a {\nlocal_addr 10.0.0.1\n}\n}":                            `D:2:10: "unix//a": local_addr means nothing to a Unix socket`,
 		"proxy {\nupstream [::2]:1 {\nlocal_addr 10.0.0.1\n}\n}":                            `D:2:10: "[::2]:1": local_addr or resolver_preference is of the other family`,
 		"proxy {\nupstream a:1 {\nlocal_addr 10.0.0.1\nresolver_preference ipv6_only\n}\n}": `D:2:10: "a:1": resolver_preference, local_addr and the network name different families`,

@@ -162,8 +162,8 @@ func upstreamOptions() []sdk.Option[entry] {
 			return nil
 		}),
 		sdk.Line(sdk.Spec{
-			Name: "local_addr", Many: true, Doc: "The local address to connect from, one for each family",
-			Args: []sdk.Arg{sdk.Some("IP", sdk.Free)},
+			Name: "local_addr", Many: true, Doc: "The local address to connect from, one for each family, and the local port if one is given",
+			Args: []sdk.Arg{sdk.Some("IP[:PORT]", sdk.Free)},
 		}, (*entry).setLocal),
 		sdk.Line(sdk.Spec{
 			Name: "resolver_preference", Doc: "Which addresses of a host name are used, or used first",

@@ -17,7 +17,7 @@ import (
 type place struct {
 	network string         // "tcp" or "unix"
 	addr    netip.AddrPort // tcp
-	local   netip.Addr     // where it comes from; the zero Addr: the kernel chooses
+	local   netip.AddrPort // where it comes from; without an address or a port the kernel chooses that
 	path    string         // unix
 	host    string         // the name or address that was asked for: whom a certificate must be for
 	more    bool           // should it fail, there is another address

@@ -3,7 +3,8 @@
 //
 //	@blue vars tenant blue green
 //	@chacha vars {tls.cipher_suite} TLS_CHACHA20_POLY1305_SHA256
-//	@aes vars_regexp aes {tls.cipher_suite} AES_(?<size>\d+)   # {regexp.aes.size}
+//	@aes vars_regexp {tls.cipher_suite} AES_(?<size>\d+)       # {regexp.aes.size}, {regexp.size}
+//	@any vars_regexp key {tls.cipher_suite} AES_(?<size>\d+)   # {regexp.key.size}, {regexp.size}
 //
 // A name without braces is a variable: tenant is {vars.tenant}. A variable that the
 // connection does not have, as nobody set it, equals nothing and contains no match: No.
@@ -34,7 +35,7 @@ func Spec() sdk.Spec {
 func RegexpSpec() sdk.Spec {
 	return sdk.Spec{
 		Name: "vars_regexp",
-		Doc:  "The variable, or the fact {…}, contains a match; groups become regexp.NAME.GROUP, without NAME regexp.GROUP. A fact that was not read is unknown, also behind not",
+		Doc:  "The variable, or the fact {…}, contains a match; groups become regexp.GROUP and regexp.NAME.GROUP, where NAME is that of the set if none is given. A fact that was not read is unknown, also behind not",
 		Args: []sdk.Arg{sdk.Maybe("NAME", sdk.Free), sdk.One("NAME|{PLACEHOLDER}", sdk.Free), sdk.One("PATTERN", sdk.Regexp)},
 	}
 }
@@ -176,11 +177,12 @@ func (v value) equals(f *sdk.Flow, text string) sdk.Verdict {
 }
 
 // Regexp is vars_regexp: it looks for a match in a fact. Its own facts have the
-// keys NAME.GROUP, or GROUP; they stand under "regexp", not under the matcher's
+// keys GROUP and NAME.GROUP; they stand under "regexp", not under the matcher's
 // name. Make one with [NewRegexp].
 type Regexp struct {
 	name    string
 	pattern *captures.Pattern
+	named   bool // the arguments name the captures
 }
 
 // NewRegexp makes the matcher of a node that fits [RegexpSpec].
@@ -197,7 +199,19 @@ func NewRegexp(n *sdk.Node) (sdk.Matcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Regexp{fact, p}, nil
+	named := len(n.Args) > 2
+	if named {
+		p.AlsoNamed("")
+	}
+	return &Regexp{fact, p, named}, nil
+}
+
+// InSet implements [sdk.SetNamed]: the set names captures that the arguments do not
+// name, if its name can be that of a fact.
+func (m *Regexp) InSet(name string) {
+	if !m.named && name != "" {
+		m.pattern.AlsoNamed(name)
+	}
 }
 
 // Match implements [sdk.Matcher].
@@ -219,7 +233,7 @@ func (m *Regexp) Reads() []string { return []string{m.name} }
 // Early implements [sdk.Early].
 func (m *Regexp) Early() sdk.Known { return early(m.Reads()) }
 
-// Sets implements [sdk.FactSetter]: regexp.NAME.GROUP, or regexp.GROUP.
+// Sets implements [sdk.FactSetter]: regexp.GROUP and regexp.NAME.GROUP.
 func (m *Regexp) Sets() []string {
 	names := m.pattern.Keys()
 	for i, key := range names {

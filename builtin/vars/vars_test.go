@@ -107,7 +107,7 @@ func TestAnEmptyValueIsNotAnAbsentOne(t *testing.T) {
 func TestGroupsOfAMatchBecomeFacts(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		`aes {l4.tls.cipher_suite} ^TLS_AES_(?<key>\d+)_GCM_SHA(?<hash>\d+)$`: `yes aes.0="TLS_AES_256_GCM_SHA384" aes.1="256" aes.2="384" aes.hash="384" aes.key="256"`,
+		`aes {l4.tls.cipher_suite} ^TLS_AES_(?<key>\d+)_GCM_SHA(?<hash>\d+)$`: `yes 0="TLS_AES_256_GCM_SHA384" 1="256" 2="384" aes.0="TLS_AES_256_GCM_SHA384" aes.1="256" aes.2="384" aes.hash="384" aes.key="256" hash="384" key="256"`,
 		`{tls.cipher_suite} AES_(\d+)`:                                        `yes 0="AES_256" 1="256"`,
 		`mode ^(t)|(s)`:                                                       `yes 0="t" 1="t" 2=""`,
 		`mode ^ssh`:                                                           `no`,
@@ -116,6 +116,25 @@ func TestGroupsOfAMatchBecomeFacts(t *testing.T) {
 	} {
 		if got := ask(contains(t, args)); got != want {
 			t.Errorf("vars_regexp %s: %s, want %s", args, got, want)
+		}
+	}
+}
+
+func TestASetNamesTheCapturesThatHaveNoName(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ args, set, want string }{
+		{`{tls.cipher_suite} AES_(\d+)`, "aes", `yes 0="AES_256" 1="256" aes.0="AES_256" aes.1="256"`},
+		{`key {tls.cipher_suite} AES_(\d+)`, "aes", `yes 0="AES_256" 1="256" key.0="AES_256" key.1="256"`},
+		{`mode ^t(?<rest>.*)`, "a-name", `yes 0="tls" 1="ls" rest="ls"`},
+		{`mode (t)(l)(s)|(a)(b)(c)(d)`, "mode", `yes 0="tls" 1="t" 2="l" 3="s" 4="" 5="" 6="" 7="" mode.0="tls" mode.1="t" mode.2="l" mode.3="s" mode.4="" mode.5="" mode.6="" mode.7=""`},
+		{`mode (t)(l)(s)|(a)(b)(c)(d)(e)`, "mode", `yes 0="tls" 1="t" 2="l" 3="s" 4="" 5="" 6="" 7="" 8=""`},
+		{`mode ^t`, "a_name_that_is_too_long_for_a_fact", `yes 0="t"`},
+		{`mode ^t(?<a_group_with_a_long_name>.)`, "a_long_name", `yes 0="tl" 1="l" a_group_with_a_long_name="l"`},
+	} {
+		m := contains(t, c.args)
+		m.(sdk.SetNamed).InSet(c.set)
+		if got := ask(m); got != c.want {
+			t.Errorf("vars_regexp %s in @%s: %s, want %s", c.args, c.set, got, c.want)
 		}
 	}
 }
@@ -130,14 +149,14 @@ func TestWhatIsReadAndSetIsKnownAtLoad(t *testing.T) {
 	if diff := cmp.Diff([]string{"tls.cipher_suite"}, r.(sdk.FactReader).Reads()); diff != "" {
 		t.Errorf("Reads of vars_regexp (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"regexp.x.0", "regexp.x.1", "regexp.x.size"}, r.(sdk.FactSetter).Sets()); diff != "" {
+	if diff := cmp.Diff([]string{"regexp.x.0", "regexp.0", "regexp.x.1", "regexp.x.size", "regexp.1", "regexp.size"}, r.(sdk.FactSetter).Sets()); diff != "" {
 		t.Errorf("Sets of vars_regexp (-want +got):\n%s", diff)
 	}
 }
 
 func TestTheLawsHold(t *testing.T) {
 	t.Parallel()
-	for _, m := range []sdk.Matcher{equals(t, "mode tls"), equals(t, "none x"), contains(t, `x mode (t)`)} {
+	for _, m := range []sdk.Matcher{equals(t, "mode tls"), equals(t, "none x"), contains(t, `x mode (t)`), contains(t, `mode (t)`)} {
 		matchtest.Laws(t, m, flow(), nil, []byte("hello"))
 	}
 }

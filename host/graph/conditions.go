@@ -21,11 +21,12 @@ type conditions struct {
 	built                 // what is known of the routes beside the list
 	uses   []use          // of instances in the set that was built last
 	odd    bool           // under an odd number of negations
+	name   string         // of the set that is built, without its @
 }
 
 // set builds the condition of a matcher set: all of its matchers.
 func (c *conditions) set(n *sdk.Node) route.Cond {
-	c.uses = nil
+	c.uses, c.name = nil, strings.TrimPrefix(n.Name, "@")
 	k := c.all(n)
 	c.await(&k, nil)
 	c.resolve(&k, nil)
@@ -165,6 +166,10 @@ func (c *conditions) construct(n *sdk.Node, e *host.MatcherEntry, text string) (
 // instance makes an instance of a matcher.
 func (c *conditions) instance(n *sdk.Node, e *host.MatcherEntry, text string) int {
 	m := c.construct(n, e, text)
+	own, bySet := m.(sdk.SetNamed)
+	if bySet {
+		own.InSet(c.name)
+	}
 	in := route.Instance{Name: n.Name, Text: text, Matcher: m}
 	for _, f := range e.Spec.Facts {
 		in.Keys = append(in.Keys, f.Key)
@@ -184,7 +189,7 @@ func (c *conditions) instance(n *sdk.Node, e *host.MatcherEntry, text string) in
 	i := len(c.list.Instances)
 	c.list.Instances = append(c.list.Instances, in)
 	c.specs, c.at = append(c.specs, &e.Spec), append(c.at, n.Pos)
-	if !in.Reads { // a reader's answer depends on the set it stands in
+	if !in.Reads && !bySet { // the answer of either depends on the set it stands in
 		c.byText[text] = i
 	}
 	return i

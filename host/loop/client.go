@@ -63,7 +63,7 @@ type Dial struct {
 	Network string         // "tcp" or "unix"
 	Addr    netip.AddrPort // the address for "tcp"; the zone of a link-local address counts
 	Path    string         // the address for "unix"; a leading @ stands for a NUL, an abstract name
-	Local   netip.Addr     // the address to connect from; the zero Addr: the kernel chooses
+	Local   netip.AddrPort // the address to connect from; without an address or a port the kernel chooses that
 	Timeout time.Duration  // limit until the connection stands; 0: the kernel's, some two minutes
 }
 

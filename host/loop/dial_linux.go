@@ -132,7 +132,7 @@ func (r *loop) dialTCP(s *slot, d *Dial, speaks bool) error {
 	}
 	s.to = pointOf(to, d.Addr.Port())
 	if d.Local.IsValid() {
-		if err := r.bind(fd, d.Local.Unmap()); err != nil {
+		if err := r.bind(fd, d.Local); err != nil {
 			return err
 		}
 	}
@@ -150,11 +150,15 @@ func (r *loop) dialTCP(s *slot, d *Dial, speaks bool) error {
 	}
 }
 
-// bind has fd connect from an address. The kernel chooses the port in connect, so that
-// only the two addresses and two ports together need to be unused.
-func (r *loop) bind(fd int32, from netip.Addr) error {
-	_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
-	r.peer.set(from, 0)
+// bind has fd connect from an address. Only the two addresses and two ports together need
+// to be unused: a port that is 0 the kernel chooses in connect, another one is shared.
+func (r *loop) bind(fd int32, from netip.AddrPort) error {
+	level, option := unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT
+	if from.Port() != 0 {
+		level, option = unix.SOL_SOCKET, unix.SO_REUSEADDR
+	}
+	_ = unix.SetsockoptInt(int(fd), level, option, 1)
+	r.peer.set(from.Addr().Unmap(), from.Port())
 	return os.NewSyscallError("bind", bind(fd, &r.peer))
 }
 

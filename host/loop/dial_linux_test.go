@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"dwaar.dev/dwaar/host/realtest"
 	"dwaar.dev/dwaar/host/relay"
 )
 
@@ -78,9 +79,9 @@ func upstreams(t *testing.T) map[string]Dial {
 		}
 		dials[name] = d
 		if name == "tcp" {
-			d.Local = netip.MustParseAddr("127.0.0.9")
+			d.Local = netip.MustParseAddrPort("127.0.0.9:0")
 			dials["tcp from an address"] = d
-			d.Local = netip.Addr{}
+			d.Local = netip.AddrPort{}
 			d.Addr = netip.AddrPortFrom(netip.AddrFrom16(d.Addr.Addr().As16()), d.Addr.Port())
 			dials["tcp, an IPv4 address as IPv6"] = d
 		}
@@ -128,8 +129,8 @@ func TestAnUpstreamThatCannotBeReachedIsAnErrorOfNet(t *testing.T) {
 		"no such socket":      {Dial{Network: "unix", Path: "/nonexistent/socket"}, unix.ENOENT},
 		"a name too long":     {Dial{Network: "unix", Path: string(make([]byte, 300))}, unix.EINVAL},
 		"no address":          {Dial{Network: "tcp"}, unix.EADDRNOTAVAIL},
-		"not our own address": {Dial{Network: "tcp", Addr: refusing(t), Local: netip.MustParseAddr("192.0.2.1")}, unix.EADDRNOTAVAIL},
-		"another family":      {Dial{Network: "tcp", Addr: refusing(t), Local: netip.MustParseAddr("::1")}, unix.EAFNOSUPPORT},
+		"not our own address": {Dial{Network: "tcp", Addr: refusing(t), Local: netip.MustParseAddrPort("192.0.2.1:0")}, unix.EADDRNOTAVAIL},
+		"another family":      {Dial{Network: "tcp", Addr: refusing(t), Local: netip.MustParseAddrPort("[::1]:0")}, unix.EAFNOSUPPORT},
 	}
 	for name, row := range rows {
 		for _, head := range []string{"", "head"} {
@@ -148,6 +149,26 @@ func TestAnUpstreamThatCannotBeReachedIsAnErrorOfNet(t *testing.T) {
 					t.Errorf("the client reads %v, want a reset", err)
 				}
 			})
+		}
+	}
+}
+
+// A local port that is given serves a connection to each address.
+func TestSessionsToDifferentAddressesShareALocalPort(t *testing.T) {
+	t.Parallel()
+	local := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.9"), realtest.FreeAddr(t).Port())
+	one, other := echo(t), echo(t)
+	for i, to := range []netip.AddrPort{one, other, one} {
+		p, c := probed(t, dialing(Dial{Network: "tcp", Addr: to, Local: local}, "head"))
+		if i == 2 {
+			if e := p.expect(t, "connected"); !errors.Is(e.err, unix.EADDRNOTAVAIL) && !errors.Is(e.err, unix.EADDRINUSE) {
+				t.Errorf("a second connection to the same address: %v", e.err)
+			}
+			continue
+		}
+		b := make([]byte, 4)
+		if _, err := io.ReadFull(c, b); err != nil || string(b) != "head" {
+			t.Errorf("received %q, %v", b, err)
 		}
 	}
 }

@@ -52,6 +52,7 @@ func (l *List) index() {
 		slices.Sort(rest)
 		l.groups = append(l.groups, group{routes: rest})
 	}
+	l.cursors = l.cursorsFrom(nil, 0)
 }
 
 // trim leaves the largest groups, fewer than maxGroups, and returns the routes of the

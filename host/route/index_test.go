@@ -200,6 +200,7 @@ func (l *List) each() {
 		g.routes = append(g.routes, int32(i))
 	}
 	l.groups = []group{g}
+	l.cursors = l.cursorsFrom(nil, 0)
 }
 
 func pickAll(l *List, f sdk.Flow, head string, from int) []string {

@@ -1,8 +1,10 @@
 package route
 
 import (
+	"cmp"
 	"math/bits"
 	"slices"
+	"strings"
 
 	"dwaar.dev/dwaar/sdk"
 )
@@ -148,19 +150,27 @@ func (in *Instance) owns(name, key string) bool {
 func (in *Instance) Alias(key string) bool { return slices.Contains(in.Sets, key) }
 
 // of returns the first part of the full name of a fact that this instance set: its
-// own name, for a key that its description names, or what its arguments say.
+// own name, for a key that its description names, or what its arguments say. A longer name
+// may end in the key as well: of "regexp.1" and "regexp.host.1" the key "1" has the first.
 func (in *Instance) of(key string) string {
 	if slices.Contains(in.Keys, key) {
 		return in.Name
 	}
+	shortest := ""
 	for _, full := range in.Sets {
-		n := len(full) - len(key)
-		switch {
-		case n > 1 && full[n:] == key && full[n-1] == '.':
-			return full[:n-1]
-		case len(full) > 2 && full[len(full)-2:] == ".*":
-			return full[:len(full)-2]
+		if of, ok := ofKey(full, key); ok && (shortest == "" || len(of) < len(shortest)) {
+			shortest = of
 		}
 	}
-	return in.Name
+	return cmp.Or(shortest, in.Name)
+}
+
+// ofKey returns what stands in front of a key in a full name, in which * is any key.
+func ofKey(full, key string) (of string, ok bool) {
+	if of, ok = strings.CutSuffix(full, ".*"); !ok {
+		if of, ok = strings.CutSuffix(full, key); ok {
+			of, ok = strings.CutSuffix(of, ".")
+		}
+	}
+	return of, ok && of != ""
 }

@@ -42,8 +42,9 @@ type List struct {
 	Own       bool          // a subroute: a matching phase with a deadline of its own
 	Timeout   time.Duration // of a matching phase; 0: none
 
-	groups []group
-	memos  sync.Pool // of *Memo
+	groups  []group
+	cursors []cursor  // of a walk that begins at the first route
+	memos   sync.Pool // of *Memo
 }
 
 // Route is a condition, and the handlers for connections that meet it.

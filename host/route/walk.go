@@ -25,12 +25,22 @@ type cursor struct {
 func (l *List) begin(e evaluator, from int) walk {
 	m := e.memo
 	m.cursors, m.found = m.cursors[:0], m.found[:0]
+	if from == 0 {
+		m.cursors = append(m.cursors, l.cursors...)
+	} else {
+		m.cursors = l.cursorsFrom(m.cursors, from)
+	}
+	return walk{e, m.cursors}
+}
+
+// cursorsFrom appends the cursors of a walk that begins at a route.
+func (l *List) cursorsFrom(cs []cursor, from int) []cursor {
 	for i := range l.groups {
 		g := &l.groups[i]
 		asked := g.finder == nil || g.single && int(g.routes[0]) < from // the first may be before from
-		m.cursors = append(m.cursors, cursor{g, behind(g.routes, from), asked})
+		cs = append(cs, cursor{g, behind(g.routes, from), asked})
 	}
-	return walk{e, m.cursors}
+	return cs
 }
 
 // behind returns the routes from one of them on.

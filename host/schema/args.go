@@ -113,11 +113,10 @@ func (c *checker) hostBits(w *sdk.Word, n *sdk.Node) {
 }
 
 func (c *checker) fillEnv(w *sdk.Word) {
-	name, ok := strings.CutPrefix(strings.Replace(w.Text, "{l4.", "{", 1), "{env.")
-	if !ok || !strings.HasSuffix(name, "}") {
+	name, ok := sdk.EnvName(w.Text)
+	if !ok {
 		return
 	}
-	name = strings.TrimSuffix(name, "}")
 	if c.env != nil {
 		if v, ok := c.env(name); ok {
 			w.Text = v

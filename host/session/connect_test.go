@@ -122,7 +122,7 @@ func thirdTime(t *testing.T, to netip.AddrPort, up *upstream.Upstream) planner {
 			if !errors.Is(last, syscall.ENOENT) {
 				t.Errorf("last: %v", last)
 			}
-			d.Local = netip.MustParseAddr("192.0.2.7")
+			d.Local = netip.MustParseAddrPort("192.0.2.7:0")
 		default:
 			if !errors.Is(last, syscall.EADDRNOTAVAIL) {
 				t.Errorf("last: %v", last)

@@ -19,7 +19,7 @@ type Dial struct {
 	Network string         // "tcp" or "unix"
 	Addr    netip.AddrPort // the address to connect to, for tcp
 	Path    string         // the address to connect to, for unix
-	Local   netip.Addr     // the address to connect from; the zero Addr: the kernel chooses
+	Local   netip.AddrPort // the address to connect from; without an address or a port the kernel chooses that
 	First   []byte         // sent before the client's first bytes: a PROXY header
 	After   time.Duration  // pause before the attempt
 	Timeout time.Duration  // limit until the connection stands, with First sent; positive
@@ -86,15 +86,16 @@ func (d *Dial) open(ctx context.Context) (net.Conn, error) {
 		}
 		return conn, nil
 	}
-	var local netip.AddrPort
-	if d.Local.IsValid() {
-		local = netip.AddrPortFrom(d.Local, 0)
+	switch {
+	case d.Local.Port() != 0:
+		dialer.Control = func(_, _ string, raw syscall.RawConn) error { return sharePort(raw) }
+	case d.Local.IsValid():
 		dialer.Control = func(_, _ string, raw syscall.RawConn) error { return lateBind(raw) }
 	}
-	conn, err := dialer.DialTCP(ctx, "tcp", local, d.Addr)
+	conn, err := dialer.DialTCP(ctx, "tcp", d.Local, d.Addr)
 	if err != nil {
 		var op *net.OpError
-		if errors.As(err, &op) && !local.IsValid() {
+		if errors.As(err, &op) && !d.Local.IsValid() {
 			op.Source = nil // else it reads "dial tcp :0->10.0.0.1:443"
 		}
 		return nil, err
@@ -139,10 +140,10 @@ func (d *Dial) stood(log *slog.Logger) {
 }
 
 // LocalFault reports whether an attempt failed for a reason of this machine: no
-// descriptor, no memory, no local port.
+// descriptor, no memory, no local port or one in use.
 func LocalFault(err error) bool {
 	for _, e := range [...]syscall.Errno{
-		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL,
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL, syscall.EADDRINUSE,
 	} {
 		if errors.Is(err, e) {
 			return true

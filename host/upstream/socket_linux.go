@@ -12,10 +12,17 @@ const bindAddressNoPort = 24
 // known, so that one local address serves 28,000 connections per upstream instead of
 // 28,000 in all.
 func lateBind(raw syscall.RawConn) error {
+	return setOption(raw, syscall.IPPROTO_IP, bindAddressNoPort)
+}
+
+// sharePort lets connections to different addresses have one local port.
+func sharePort(raw syscall.RawConn) error {
+	return setOption(raw, syscall.SOL_SOCKET, syscall.SO_REUSEADDR)
+}
+
+func setOption(raw syscall.RawConn, level, option int) error {
 	var failed error
-	err := raw.Control(func(fd uintptr) {
-		failed = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_IP, bindAddressNoPort, 1)
-	})
+	err := raw.Control(func(fd uintptr) { failed = syscall.SetsockoptInt(int(fd), level, option, 1) })
 	if err != nil {
 		return err
 	}

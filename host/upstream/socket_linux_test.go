@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"dwaar.dev/dwaar/host/realtest"
 )
 
 // option returns an option of the socket of a connection.
@@ -73,5 +75,40 @@ func TestAnOptionThatASocketDoesNotTakeIsAnError(t *testing.T) {
 		if err := set(raw); err == nil || errors.As(err, &wrong) {
 			t.Errorf("%s, closed: %v", network, err)
 		}
+	}
+}
+
+// A local port that is given serves a connection to each address; another one to the same
+// address has to wait, which is no fault of the upstream.
+func TestConnectionsToDifferentAddressesShareALocalPort(t *testing.T) {
+	t.Parallel()
+	free := realtest.FreeAddr(t)
+	local := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.9"), free.Port())
+	var first Dial
+	for i := range 2 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		d := Dial{Network: "tcp", Addr: netip.MustParseAddrPort(l.Addr().String()), Local: local, Timeout: time.Minute}
+		c, err := d.Connect(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if got := c.LocalAddr().String(); got != local.String() {
+			t.Errorf("connected from %s, want %s", got, local)
+		}
+		if i == 0 {
+			first = d
+		}
+	}
+	c, err := first.Connect(t.Context())
+	if err == nil {
+		_ = c.Close()
+	}
+	if !LocalFault(err) {
+		t.Errorf("a second connection to the same address: %v", err)
 	}
 }

@@ -190,7 +190,7 @@ func (c *checker) checkFacts(r Result, point int) error {
 		return c.broken(point, "Match set %d facts, more than %d", len(r.Facts), maxFacts)
 	}
 	for key, value := range r.Facts {
-		if !isFactKey(key) {
+		if !isFactKey(key) && !c.continues(key) {
 			return c.broken(point, "%q cannot name a fact: a to z, 0 to 9, _ and dots, a letter first, at most %d bytes", key, maxKeyBytes)
 		}
 		if len(value) > maxFactBytes {
@@ -198,6 +198,14 @@ func (c *checker) checkFacts(r Result, point int) error {
 		}
 	}
 	return nil
+}
+
+// continues reports whether a key begins with a digit and is the end of a longer name that
+// the matcher says it sets: 1 of regexp.1.
+func (c *checker) continues(key string) bool {
+	s, ok := c.m.(sdk.FactSetter)
+	ends := func(full string) bool { return strings.HasSuffix(full, "."+key) }
+	return ok && isFactKey("n"+key) && slices.ContainsFunc(s.Sets(), ends)
 }
 
 func isFactKey(key string) bool {

@@ -10,6 +10,7 @@ package captures
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,6 +25,7 @@ type Pattern struct {
 
 const (
 	maxFact   = 1 << 10
+	maxFacts  = 16
 	maxKey    = 32 // the length of the longest key of a fact
 	maxGroups = 10 // a connection's facts are few: groups of one pattern, the whole match included
 )
@@ -56,13 +58,25 @@ func Compile(prefix string, name, pattern sdk.Word) (*Pattern, error) {
 	return p, nil
 }
 
-// Also gives the facts a second key each, which begins with prefix alone.
+// Also gives the facts a second key each, which begins with prefix alone. The caller
+// bounds how many facts a matcher sets.
 func (p *Pattern) Also(prefix string) {
 	for i, group := range p.re.SubexpNames() {
 		p.keys[i] = append(p.keys[i], prefix+strconv.Itoa(i))
 		if group != "" {
 			p.keys[i] = append(p.keys[i], prefix+group)
 		}
+	}
+}
+
+// AlsoNamed gives the facts a second key each, which begins with name and a dot, or is the
+// group alone if there is no name. It does nothing if one of those could not be a key, or
+// if there would be more facts than a matcher may set.
+func (p *Pattern) AlsoNamed(name string) {
+	prefix, err := prefixed("", sdk.Word{Text: name})
+	long := func(group string) bool { return len(prefix+group) > maxKey }
+	if err == nil && 2*len(p.Keys()) <= maxFacts && !slices.ContainsFunc(p.re.SubexpNames(), long) {
+		p.Also(prefix)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"dwaar.dev/dwaar/builtin/postgres"
 	"dwaar.dev/dwaar/builtin/proxy"
 	"dwaar.dev/dwaar/builtin/proxyheader"
+	"dwaar.dev/dwaar/builtin/proxyprotocol"
 	"dwaar.dev/dwaar/builtin/quic"
 	"dwaar.dev/dwaar/builtin/rdp"
 	"dwaar.dev/dwaar/builtin/regexp"
@@ -64,6 +65,7 @@ func Register(r *host.Registry) {
 	r.Handler(proxy.Spec(), proxy.New)
 	r.Handler(terminate.Spec(), terminate.New)
 	r.Handler(subroute.Spec(), subroute.New)
+	r.Handler(proxyprotocol.Spec(), proxyprotocol.New)
 	r.Handler(setvars.Spec(), setvars.New)
 	r.Handler(mapfile.HandlerSpec(), mapfile.NewHandler)
 	r.Handler(echo.Spec(), echo.New)

@@ -77,6 +77,19 @@ type Ender interface {
 	Ends() bool
 }
 
+// Router is a handler that is nothing but the routes that it tries, so that an event loop
+// can try them. A connection that none of them takes goes on to the next handler.
+type Router interface {
+	Handler
+	Routes() Routes
+}
+
+// Renamer is a handler that can give a client another address.
+type Renamer interface {
+	// Believes reports whether any client may name an address and is believed.
+	Believes() bool
+}
+
 // Denier is a handler that turns connections away: the set of its route keeps
 // clients out instead of letting them in. The graph judges by Denies whether the answer
 // of a [Substitute] is safe.

@@ -150,6 +150,9 @@ func (x *served) Charge(n int) bool {
 // Decided implements [session.Owner].
 func (*served) Decided() {}
 
+// Readdressed does nothing.
+func (*served) Readdressed() {}
+
 // Ended implements [session.Owner].
 func (x *served) Ended(o host.Outcome) {
 	x.s.live.Delete(x)

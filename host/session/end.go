@@ -78,7 +78,9 @@ func (s *Session) fail(u *setup, err error) Act {
 	s.record.Tries = u.course.Tries
 	u.outcome = s.outcome(err, u.now)
 	s.enter(u, Closing)
-	return Act{Do: Close}
+	var end *host.EndError
+	reset := errors.As(err, &end) && end.By == host.ByProxy && end.Why == host.Reset
+	return Act{Do: Close, Reset: reset}
 }
 
 // finish tells the upstream and the owner how the session ended. The sockets are

@@ -29,6 +29,7 @@ import (
 	"dwaar.dev/dwaar/builtin/ssh"
 	"dwaar.dev/dwaar/builtin/subroute"
 	"dwaar.dev/dwaar/builtin/terminate"
+	"dwaar.dev/dwaar/builtin/throttle"
 	"dwaar.dev/dwaar/builtin/tls"
 	"dwaar.dev/dwaar/builtin/vars"
 	"dwaar.dev/dwaar/builtin/winbox"
@@ -66,6 +67,7 @@ func Register(r *host.Registry) {
 	r.Handler(terminate.Spec(), terminate.New)
 	r.Handler(subroute.Spec(), subroute.New)
 	r.Handler(proxyprotocol.Spec(), proxyprotocol.New)
+	r.Handler(throttle.Spec(), throttle.New)
 	r.Handler(setvars.Spec(), setvars.New)
 	r.Handler(mapfile.HandlerSpec(), mapfile.NewHandler)
 	r.Handler(echo.Spec(), echo.New)

@@ -28,6 +28,7 @@ import (
 	"dwaar.dev/dwaar/builtin/socks5"
 	"dwaar.dev/dwaar/builtin/ssh"
 	"dwaar.dev/dwaar/builtin/subroute"
+	"dwaar.dev/dwaar/builtin/tee"
 	"dwaar.dev/dwaar/builtin/terminate"
 	"dwaar.dev/dwaar/builtin/throttle"
 	"dwaar.dev/dwaar/builtin/tls"
@@ -68,6 +69,7 @@ func Register(r *host.Registry) {
 	r.Handler(subroute.Spec(), subroute.New)
 	r.Handler(proxyprotocol.Spec(), proxyprotocol.New)
 	r.Handler(throttle.Spec(), throttle.New)
+	r.Handler(tee.Spec(), tee.New)
 	r.Handler(setvars.Spec(), setvars.New)
 	r.Handler(mapfile.HandlerSpec(), mapfile.NewHandler)
 	r.Handler(echo.Spec(), echo.New)

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"net"
 	"net/netip"
 
 	"dwaar.dev/dwaar/host/upstream"
@@ -69,6 +70,15 @@ type Spender interface {
 	// Spend counts n more descriptors, until giveBack is called. The error is one of this
 	// machine ([upstream.LocalFault]): all connections together hold as many as they may.
 	Spend(n int) (giveBack func(), err error)
+}
+
+// Brancher is a [Conn] that can have branches: connections of their own, beside it.
+type Brancher interface {
+	// Branch runs a chain of handlers in a goroutine. Its connection has the bytes of sock,
+	// which Branch owns, and what is known of this one now. ended is told the end of the
+	// branch, once; kill brings it about, whatever the branch waits for, and may be called at
+	// any time.
+	Branch(sock net.Conn, run func(context.Context, Conn) error, ended func(Outcome)) (kill func())
 }
 
 // Ender is a handler of which the arguments decide whether it ends: whether no

@@ -77,38 +77,50 @@ func facts() []sdk.Fact {
 
 var errFull = errors.New("the connection's facts are at their limit")
 
-// tell makes known what a header says. Of TLVs with one type the first counts.
+// teller makes facts known. After an error it does nothing.
+type teller struct {
+	host.Editor
+	seen [4]uint64 // types of fields, as bits
+	err  error
+}
+
+// tell makes known what a header says. Of fields with one type the first counts.
 func tell(e host.Editor, h *proxyproto.Header) error {
-	put := func(key, value string) error {
-		if !e.Put(name, key, value) {
-			return errFull
-		}
-		return nil
-	}
-	if err := put(versionKey, strconv.Itoa(h.Version)); err != nil {
-		return err
-	}
-	var seen [4]uint64
+	t := teller{Editor: e}
+	t.put(versionKey, strconv.Itoa(h.Version))
 	for kind, value := range h.TLVs() {
-		if key := keyOf(kind); key != "" && first(&seen, kind) {
-			if err := put(key, string(value)); err != nil {
-				return err
-			}
-		}
+		t.field(kind, keyOf(kind), value)
 	}
-	t, ok := h.TLS()
-	if !ok {
-		return nil
+	if tls, ok := h.TLS(); ok {
+		t.inside(&tls)
 	}
-	err := errors.Join(put(clientKey, strconv.Itoa(int(t.Client))), put(verifyKey, strconv.FormatUint(uint64(t.Verify), 10)))
-	seen = [4]uint64{}
+	return t.err
+}
+
+// inside makes known what a header says of TLS.
+func (t *teller) inside(tls *proxyproto.TLS) {
+	t.put(clientKey, strconv.Itoa(int(tls.Client)))
+	t.put(verifyKey, strconv.FormatUint(uint64(tls.Verify), 10))
+	t.seen = [4]uint64{}
 	parts := inside()
-	for kind, value := range t.TLVs() {
-		if key := find(parts[:], kind); key != "" && err == nil && first(&seen, kind) {
-			err = put(key, string(value))
-		}
+	for kind, value := range tls.TLVs() {
+		t.field(kind, find(parts[:], kind), value)
 	}
-	return err
+}
+
+// field makes a field known, if it is the first of its type and has a key.
+func (t *teller) field(kind byte, key string, value []byte) {
+	bit := uint64(1) << (kind % 64)
+	if key != "" && t.seen[kind/64]&bit == 0 {
+		t.seen[kind/64] |= bit
+		t.put(key, string(value))
+	}
+}
+
+func (t *teller) put(key, value string) {
+	if t.err == nil && !t.Put(name, key, value) {
+		t.err = errFull
+	}
 }
 
 // keyOf returns the key of the fact for a TLV; "": it has none.
@@ -128,12 +140,4 @@ func find(fields []field, kind byte) string {
 		}
 	}
 	return ""
-}
-
-// first notes a type, and reports whether it is new.
-func first(seen *[4]uint64, kind byte) bool {
-	bit := uint64(1) << (kind % 64)
-	isNew := seen[kind/64]&bit == 0
-	seen[kind/64] |= bit
-	return isNew
 }

@@ -19,11 +19,15 @@ func (h *Handler) Handle(ctx context.Context, c host.Conn, next host.Next) error
 // Step takes the header off, once all of it is there. A client without a header goes on at
 // the first byte that cannot be one, or when it has said nothing for as long as it may take.
 func (h *Handler) Step(e host.Editor, final error) (host.Await, error) {
-	f := e.Flow()
-	policy := h.policy(f.Remote.Addr())
-	if policy == Skip {
-		return host.Await{}, nil
+	if policy := h.policy(e.Flow().Remote.Addr()); policy != Skip {
+		return h.read(e, policy, final)
 	}
+	return host.Await{}, nil
+}
+
+// read is Step for a peer with a policy that looks at the first bytes.
+func (h *Handler) read(e host.Editor, policy Policy, final error) (host.Await, error) {
+	f := e.Flow()
 	header, need, err := proxyproto.Read(f.Head)
 	switch {
 	case policy == Reject && proxyproto.Begins(f.Head):

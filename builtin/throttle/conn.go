@@ -93,12 +93,7 @@ func (c *conn) Close() error {
 }
 
 // CloseWrite tells the client that no more bytes will come.
-func (c *conn) CloseWrite() error {
-	if w, ok := c.Conn.(relay.CloseWriter); ok {
-		return w.CloseWrite()
-	}
-	return errors.ErrUnsupported
-}
+func (c *conn) CloseWrite() error { return relay.CloseWrite(c.Conn) }
 
 // NetConn implements [relay.NetConner].
 func (c *conn) NetConn() net.Conn { return c.Conn }

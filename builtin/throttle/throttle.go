@@ -108,30 +108,34 @@ func New(b host.Builder, n *sdk.Node) (host.Handler, error) {
 		errs sdk.Errors
 	)
 	errs.Add(n.Pos, sdk.Apply(&s, n.Block, options()))
-	h := &Handler{latency: s.latency}
 	for i := range s.limits {
-		l := &s.limits[i]
-		if l.burst > 0 && l.rate == 0 {
-			name := names()[i]
-			errs.Add(l.at, sdk.Errorf(l.at, "%s_burst_size bounds nothing without a rate: write %s_bytes_per_second too", name, name))
-		}
-		if l.rate > 0 && l.burst == 0 {
-			l.burst = int64(min(math.Ceil(l.rate), math.MaxInt32))
-		}
+		errs.Add(n.Pos, s.limits[i].complete(names()[i]))
 	}
 	if err := errs.Err(); err != nil {
 		return nil, err
 	}
+	h := &Handler{latency: s.latency}
 	h.read, h.write = s.limits[read], s.limits[write]
 	for i, shared := range map[int]**bucket{totalRead: &h.totalRead, totalWrite: &h.totalWrite} {
 		if err := pooled(b, n, &s.limits[i], shared); err != nil {
 			return nil, err
 		}
 	}
-	if len(n.Block) == 0 || s == (settings{}) {
+	if s == (settings{}) {
 		b.Warnf(n.Pos, "throttle slows nobody down: write a rate, as read_bytes_per_second 64KiB, or leave it out")
 	}
 	return h, nil
+}
+
+// complete fills in the burst of a limit whose options begin with name.
+func (l *limit) complete(name string) error {
+	switch {
+	case l.burst > 0 && l.rate == 0:
+		return sdk.Errorf(l.at, "%s_burst_size bounds nothing without a rate: write %s_bytes_per_second too", name, name)
+	case l.rate > 0 && l.burst == 0:
+		l.burst = int64(min(math.Ceil(l.rate), math.MaxInt32))
+	}
+	return nil
 }
 
 // pooled gives a limit for all clients together its bucket. The same directive of the next

@@ -50,18 +50,7 @@ func madeBy(t testing.TB, b *hosttest.Builder, lines ...string) *Handler {
 // down, in small pieces and at a rate that takes no time.
 func TestARelayOverItKeepsEveryPromise(t *testing.T) {
 	h := made(t, "latency 1us", "read_bytes_per_second 1GB", "read_burst_size 5000", "total_write_bytes_per_second 1GB", "total_write_burst_size 3000")
-	relaytest.Run(t, func(down, up relay.Endpoint, o relay.Options) *relay.Link {
-		if down.Conn == nil {
-			c, err := relay.NewConn(down.FD, nil, nil)
-			if err != nil {
-				t.Error(err)
-				return relay.Start(down, up, o)
-			}
-			down.Conn = c
-		}
-		down.Conn = h.slow(down.Conn)
-		return relay.Start(down, up, o)
-	})
+	relaytest.Run(t, relaytest.Wrapping(t, relay.Start, func(c net.Conn) net.Conn { return h.slow(c) }))
 }
 
 // piped returns a slow connection and its client, in memory.
@@ -188,28 +177,12 @@ func TestADeadlineEndsAWaitAndLosesNothing(t *testing.T) {
 // do, and relays behind it to an upstream that sends everything back.
 func behind(t *testing.T, h *Handler, peek int) (first host.Handler, next host.Next) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				_, _ = io.Copy(c, c)
-			}()
-		}
-	}()
+	echo := hosttest.Echo(t)
 	next = func(_ context.Context, c host.Conn) error {
 		if err := c.Peek(peek); err != nil {
 			return err
 		}
-		up, err := net.Dial("tcp", l.Addr().String())
+		up, err := net.Dial("tcp", echo)
 		if err != nil {
 			return err
 		}

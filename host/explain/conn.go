@@ -80,8 +80,11 @@ func (c *conn) Peek(n int) error {
 	return nil
 }
 
-// Discard implements [host.Conn].
-func (c *conn) Discard(n int) { c.flow.Rehead(c.flow.Head[min(n, len(c.flow.Head)):]) }
+// Discard implements [host.Editor].
+func (c *conn) Discard(n int) {
+	c.flow.Rehead(c.flow.Head[min(n, len(c.flow.Head)):])
+	c.on, c.phases = restBytes, 0
+}
 
 // Put implements [host.Conn].
 func (c *conn) Put(of, key, value string) bool { return c.facts.PutString(of, key, value) }

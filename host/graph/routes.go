@@ -177,6 +177,11 @@ func (s *scope) handler(n *sdk.Node, ch *route.Chain) {
 		s.graph.actors = append(s.graph.actors, a)
 	}
 	s.targets(n, h)
+	s.changes(n, h)
+}
+
+// changes notes what a handler changes of the connections that it hands on.
+func (s *scope) changes(n *sdk.Node, h host.Handler) {
 	if r, ok := h.(host.Renamer); ok && r.Believes() && !s.guarded {
 		s.renamed = n.Pos
 	}

@@ -271,9 +271,4 @@ func (s *stream) Read(p []byte) (int, error) {
 func (s *stream) NetConn() net.Conn { return s.Conn }
 
 // CloseWrite tells the client that no more bytes will come.
-func (s *stream) CloseWrite() error {
-	if w, ok := s.Conn.(relay.CloseWriter); ok {
-		return w.CloseWrite()
-	}
-	return errors.ErrUnsupported
-}
+func (s *stream) CloseWrite() error { return relay.CloseWrite(s.Conn) }

@@ -17,6 +17,7 @@ import (
 	"dwaar.dev/dwaar/builtin/postgres"
 	"dwaar.dev/dwaar/builtin/proxy"
 	"dwaar.dev/dwaar/builtin/proxyheader"
+	"dwaar.dev/dwaar/builtin/proxyprotocol"
 	"dwaar.dev/dwaar/builtin/quic"
 	"dwaar.dev/dwaar/builtin/rdp"
 	"dwaar.dev/dwaar/builtin/regexp"
@@ -27,7 +28,9 @@ import (
 	"dwaar.dev/dwaar/builtin/socks5"
 	"dwaar.dev/dwaar/builtin/ssh"
 	"dwaar.dev/dwaar/builtin/subroute"
+	"dwaar.dev/dwaar/builtin/tee"
 	"dwaar.dev/dwaar/builtin/terminate"
+	"dwaar.dev/dwaar/builtin/throttle"
 	"dwaar.dev/dwaar/builtin/tls"
 	"dwaar.dev/dwaar/builtin/vars"
 	"dwaar.dev/dwaar/builtin/winbox"
@@ -64,6 +67,9 @@ func Register(r *host.Registry) {
 	r.Handler(proxy.Spec(), proxy.New)
 	r.Handler(terminate.Spec(), terminate.New)
 	r.Handler(subroute.Spec(), subroute.New)
+	r.Handler(proxyprotocol.Spec(), proxyprotocol.New)
+	r.Handler(throttle.Spec(), throttle.New)
+	r.Handler(tee.Spec(), tee.New)
 	r.Handler(setvars.Spec(), setvars.New)
 	r.Handler(mapfile.HandlerSpec(), mapfile.NewHandler)
 	r.Handler(echo.Spec(), echo.New)

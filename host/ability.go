@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"net"
 	"net/netip"
 
 	"dwaar.dev/dwaar/host/upstream"
@@ -71,10 +72,32 @@ type Spender interface {
 	Spend(n int) (giveBack func(), err error)
 }
 
+// Brancher is a [Conn] that can have branches: connections of their own, beside it.
+type Brancher interface {
+	// Branch runs a chain of handlers in a goroutine. Its connection has the bytes of sock,
+	// which Branch owns, and what is known of this one now. ended is told the end of the
+	// branch, once; kill brings it about, whatever the branch waits for, and may be called at
+	// any time.
+	Branch(sock net.Conn, run func(context.Context, Conn) error, ended func(Outcome)) (kill func())
+}
+
 // Ender is a handler of which the arguments decide whether it ends: whether no
 // connection goes on to the handler behind it. For other handlers the sdk.Spec decides.
 type Ender interface {
 	Ends() bool
+}
+
+// Router is a handler that is nothing but the routes that it tries, so that an event loop
+// can try them. A connection that none of them takes goes on to the next handler.
+type Router interface {
+	Handler
+	Routes() Routes
+}
+
+// Renamer is a handler that can give a client another address.
+type Renamer interface {
+	// Believes reports whether any client may name an address and is believed.
+	Believes() bool
 }
 
 // Denier is a handler that turns connections away: the set of its route keeps

@@ -27,11 +27,28 @@ type View interface {
 	Own(netip.AddrPort) bool
 }
 
+// Editor is a connection as a [Stepper] sees it: what is known of it, what can be changed,
+// and nothing that could wait.
+type Editor interface {
+	View
+
+	// Discard eats n bytes of the head: a PROXY header, an SSLRequest. What was
+	// parsed of the head is forgotten, and a matching phase behind has all its time.
+	Discard(n int)
+	// Put makes a fact known as of.key; variables are of "vars". It returns false
+	// where the connection has no room for it.
+	Put(of, key, value string) bool
+	// Readdress replaces the addresses of the client and of the server by those that a
+	// PROXY header names; the zero AddrPort means that there is none. The peer stays known
+	// as conn.peer_addr.
+	Readdress(remote, local netip.AddrPort)
+}
+
 // Conn is one connection on its way through the handlers of a route, in a goroutine
 // of its own that owns it. It is not itself a net.Conn, so that nobody reads past
 // its head by accident. Package session has the only implementation.
 type Conn interface {
-	View
+	Editor
 
 	// Head is what was received and not consumed. A handler that sends bytes on sends
 	// the head first. The slice is valid until the next call of a method.
@@ -40,22 +57,16 @@ type Conn interface {
 	// or a read error, os.ErrDeadlineExceeded at the deadline of the phase, ErrFull
 	// if the head can never be that long, or ErrNoMemory.
 	Peek(n int) error
-	// Discard eats n bytes of the head: a PROXY header, an SSLRequest. What was
-	// parsed of the head is forgotten.
-	Discard(n int)
+	// Step takes the step of h, and receives what h needs for it. A Stepper's Handle calls
+	// Step by way of [Take].
+	Step(h Stepper) error
 
-	// Put makes a fact known as of.key; variables are of "vars". It returns false
-	// where the connection has no room for it.
-	Put(of, key, value string) bool
 	// Charge counts n bytes of memory that the connection holds from now on on the
 	// client's account, or with a negative n gives them back: a handshake that is not
 	// finished, for example. A connection that holds bytes gives way before others that
 	// hold none. The error is ErrNoMemory; then nothing was counted. What is charged when
 	// the connection ends is given back with it.
 	Charge(n int) error
-	// SetRemote replaces the client's address by the one a PROXY header names. The
-	// peer stays known as conn.peer_addr.
-	SetRemote(netip.AddrPort)
 	// Enter begins a new phase of the connection: a handler that relays by itself
 	// enters InRelay.
 	Enter(Phase)

@@ -21,6 +21,7 @@ package host
 import (
 	"context"
 	"errors"
+	"time"
 
 	"dwaar.dev/dwaar/host/upstream"
 )
@@ -47,6 +48,34 @@ type Next func(ctx context.Context, c Conn) error
 type Planner interface {
 	Handler
 	Plan(v View, last error) (upstream.Dial, error)
+}
+
+// Stepper is a handler that needs nothing but the first bytes of a connection and what is
+// known of it, so that a connection can take the step without a goroutine. A Stepper's
+// Handle calls [Take].
+//
+// Step never blocks. Step is called with the head as it is, and where it answers that it
+// needs more, again when the head has so many bytes, or when it will not grow: final is
+// why then, [io.EOF], [os.ErrDeadlineExceeded] or [ErrFull], and Step decides. The zero
+// Await means that the step is done and the next handler has its turn; an error ends the
+// connection.
+type Stepper interface {
+	Handler
+	Step(e Editor, final error) (Await, error)
+}
+
+// Await is what a Stepper waits for.
+type Await struct {
+	Bytes  int           // how many the head must have in all; 0: the step is done
+	Within time.Duration // how long the client may take for them, from the first Await on
+}
+
+// Take is Handle for a Stepper.
+func Take(ctx context.Context, c Conn, h Stepper, next Next) error {
+	if err := c.Step(h); err != nil {
+		return err
+	}
+	return next(ctx, c)
 }
 
 // ErrBlocks is what Plan returns when it would have to wait: for a name to be

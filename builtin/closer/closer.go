@@ -8,11 +8,9 @@ package closer
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"dwaar.dev/dwaar/host"
-	"dwaar.dev/dwaar/host/relay"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -41,17 +39,22 @@ type Handler struct {
 }
 
 // Handle never calls next.
-func (h *Handler) Handle(_ context.Context, c host.Conn, _ host.Next) error {
-	if !h.Reset {
-		return host.End(host.ByProxy, host.Closed, nil)
-	}
-	if err := relay.Abort(c.Net()); err != nil {
-		return host.End(host.ByProxy, host.Reset, fmt.Errorf("resetting the connection: %w", err))
-	}
-	return host.End(host.ByProxy, host.Reset, nil)
+func (h *Handler) Handle(ctx context.Context, c host.Conn, next host.Next) error {
+	return host.Take(ctx, c, h, next)
 }
 
-var _ host.Denier = (*Handler)(nil)
+// Step ends the connection.
+func (h *Handler) Step(host.Editor, error) (host.Await, error) {
+	if h.Reset {
+		return host.Await{}, host.End(host.ByProxy, host.Reset, nil)
+	}
+	return host.Await{}, host.End(host.ByProxy, host.Closed, nil)
+}
+
+var (
+	_ host.Denier  = (*Handler)(nil)
+	_ host.Stepper = (*Handler)(nil)
+)
 
 // Denies returns true: close turns away every connection.
 func (h *Handler) Denies() bool { return true }

@@ -107,21 +107,28 @@ func NewHandler(b host.Builder, n *sdk.Node) (host.Handler, error) {
 	return &Handler{d}, nil
 }
 
-// Handle calls next with the value. A connection without one of the facts that are looked
-// up gets the default.
+var _ host.Stepper = (*Handler)(nil)
+
+// Handle makes the value known and calls next.
 func (h *Handler) Handle(ctx context.Context, c host.Conn, next host.Next) error {
-	value, err := h.value(c)
-	if err != nil {
-		return host.End(host.ByProxy, host.Closed, err)
-	}
-	if !c.Put(directive, h.table.name, string(value)) {
-		return host.End(host.ByProxy, host.Cap, errors.New("the connection's facts are at their limit"))
-	}
-	return next(ctx, c)
+	return host.Take(ctx, c, h, next)
 }
 
-func (h *Handler) value(c host.Conn) ([]byte, error) {
-	key, err := h.from.Expand(c.Get)
+// Step makes the value known. A connection without one of the facts that are looked up gets
+// the default.
+func (h *Handler) Step(e host.Editor, _ error) (host.Await, error) {
+	value, err := h.value(e)
+	if err != nil {
+		return host.Await{}, host.End(host.ByProxy, host.Closed, err)
+	}
+	if !e.Put(directive, h.table.name, string(value)) {
+		return host.Await{}, host.End(host.ByProxy, host.Cap, errors.New("the connection's facts are at their limit"))
+	}
+	return host.Await{}, nil
+}
+
+func (h *Handler) value(v host.View) ([]byte, error) {
+	key, err := h.from.Expand(v.Get)
 	if err == nil {
 		value, ok := h.table.Find(key)
 		if ok {

@@ -1,6 +1,9 @@
 package proxyheader
 
-import "dwaar.dev/dwaar/sdk"
+import (
+	"dwaar.dev/dwaar/builtin/internal/proxyproto"
+	"dwaar.dev/dwaar/sdk"
+)
 
 // The commands of version 2 (§2.2): the low half of the byte whose high half is the
 // version.
@@ -24,7 +27,7 @@ const (
 // binary judges a header of version 2 (§2.2): the signature, version and command, family
 // and protocol, and the length of what follows.
 func binary(c *sdk.Cursor) (v sdk.Verdict, size int) {
-	if !c.Literal(signature) {
+	if !c.Literal(proxyproto.Signature) {
 		return c.No(), 0
 	}
 	b := c.Byte()

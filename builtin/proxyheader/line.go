@@ -1,9 +1,9 @@
 package proxyheader
 
-import "dwaar.dev/dwaar/sdk"
-
-// maxLine is the longest header of version 1, with the CR LF that ends it (§2.1).
-const maxLine = 107
+import (
+	"dwaar.dev/dwaar/builtin/internal/proxyproto"
+	"dwaar.dev/dwaar/sdk"
+)
 
 // line judges a header of version 1 (§2.1):
 //
@@ -14,7 +14,7 @@ const maxLine = 107
 // address is one is for whoever uses it. A zone behind an IPv6 address, and text behind
 // the last port, which servers in Go accept, are Unknown.
 func line(c *sdk.Cursor) sdk.Verdict {
-	if !c.Literal(word) {
+	if !c.Literal(proxyproto.Word) {
 		return c.No()
 	}
 	kind := *c
@@ -52,7 +52,7 @@ var fields = [...]field{{inAddress, ' '}, {inAddress, ' '}, {isDigit, ' '}, {isD
 
 // read reads a field with its end.
 func (f field) read(c *sdk.Cursor) sdk.Verdict {
-	for n := 0; c.Offset() < maxLine; n++ {
+	for n := 0; c.Offset() < proxyproto.MaxLine; n++ {
 		b := c.Byte()
 		switch {
 		case c.Short() || n == 0 && !f.of(b):
@@ -82,7 +82,7 @@ func unknownLine(c *sdk.Cursor) sdk.Verdict {
 		return c.No()
 	}
 	last := byte(0)
-	for c.Offset() < maxLine {
+	for c.Offset() < proxyproto.MaxLine {
 		b := c.Byte()
 		if c.Short() || b == '\n' && last == '\r' {
 			return c.Yes()

@@ -30,11 +30,6 @@ func New(*sdk.Node) (sdk.Matcher, error) { return Matcher{}, nil }
 // Matcher matches headers of the PROXY protocol. It has no options.
 type Matcher struct{}
 
-const (
-	word      = "PROXY "                                           // §2.1
-	signature = "\x0d\x0a\x0d\x0a\x00\x0d\x0a\x51\x55\x49\x54\x0a" // §2.2
-)
-
 // First implements [sdk.Starter].
 func (Matcher) First() *[4]uint64 {
 	return &[4]uint64{'\r' >> 6: 1 << ('\r' & 63), 'P' >> 6: 1 << ('P' & 63)}

@@ -86,17 +86,24 @@ type variable struct {
 	value host.Template
 }
 
-// Handle ends a connection that has no fact of the name a value is made of, or no
-// room for another variable: what comes behind was written for the value.
+var _ host.Stepper = (*Handler)(nil)
+
+// Handle sets the variables and calls next.
 func (h *Handler) Handle(ctx context.Context, c host.Conn, next host.Next) error {
+	return host.Take(ctx, c, h, next)
+}
+
+// Step ends a connection that has no fact of the name a value is made of, or no
+// room for another variable: what comes behind was written for the value.
+func (h *Handler) Step(e host.Editor, _ error) (host.Await, error) {
 	for _, v := range h.vars {
-		text, err := v.value.Expand(c.Get)
+		text, err := v.value.Expand(e.Get)
 		if err != nil {
-			return host.End(host.ByProxy, host.Failed, fmt.Errorf("setting %s: %w", v.name, err))
+			return host.Await{}, host.End(host.ByProxy, host.Failed, fmt.Errorf("setting %s: %w", v.name, err))
 		}
-		if !c.Put(factOf, v.name, text) {
-			return host.End(host.ByProxy, host.Cap, fmt.Errorf("setting %s: the connection's facts are at their limit", v.name))
+		if !e.Put(factOf, v.name, text) {
+			return host.Await{}, host.End(host.ByProxy, host.Cap, fmt.Errorf("setting %s: the connection's facts are at their limit", v.name))
 		}
 	}
-	return next(ctx, c)
+	return host.Await{}, nil
 }

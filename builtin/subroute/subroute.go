@@ -53,7 +53,13 @@ func (h *Handler) Handle(ctx context.Context, c host.Conn, next host.Next) error
 	return h.routes.Handle(ctx, c, next)
 }
 
-var _ host.Ender = (*Handler)(nil)
+var (
+	_ host.Ender  = (*Handler)(nil)
+	_ host.Router = (*Handler)(nil)
+)
+
+// Routes returns the routes.
+func (h *Handler) Routes() host.Routes { return h.routes }
 
 // Ends reports whether one of the routes takes every connection and ends.
 func (h *Handler) Ends() bool { return h.routes.Ends() }

@@ -13,6 +13,7 @@ import (
 	"github.com/oklog/run"
 
 	"dwaar.dev/dwaar/builtin/mapfile"
+	"dwaar.dev/dwaar/builtin/tee"
 	"dwaar.dev/dwaar/cmd/dwaar/internal/process"
 	"dwaar.dev/dwaar/host/config"
 	"dwaar.dev/dwaar/host/control"
@@ -140,7 +141,7 @@ func (s *server) drained(l *life) error {
 // does its work.
 func (s *server) answer(ctx context.Context, socket *control.Socket) error {
 	c := &control.Server{Log: s.log, Program: control.Program{
-		Engine: s.engine, About: s.aboutNow, Upstreams: s.upstreams, Names: s.names, Plugins: s.plugins, Maps: s.maps,
+		Engine: s.engine, About: s.aboutNow, Upstreams: s.upstreams, Names: s.names, Plugins: s.plugins, Maps: s.maps, TeeCuts: s.teeCuts,
 		Reload: s.reload,
 		Drain:  s.drain,
 	}}
@@ -286,4 +287,12 @@ func (s *server) introduce(warnings sdk.Errors, text string, socket *control.Soc
 	}
 	s.log.Info("serving", slog.String(keyVersion, version()), slog.String(keyConfig, s.config), slog.Any(keyListeners, listeners))
 	s.tell(s.notify.ready(fmt.Sprintf("serving %s", s.config)))
+}
+
+// teeCuts returns how many branches of tee were cut.
+func (s *server) teeCuts() (n uint64) {
+	for _, c := range share.All[*tee.Cuts](s.store) {
+		n += c.Total()
+	}
+	return n
 }

@@ -64,6 +64,7 @@ const (
 	mMapKeys
 	mMapChanges
 	mMapVersions
+	mTeeCuts
 	metricCount
 )
 
@@ -111,6 +112,8 @@ func metrics() [metricCount]metric {
 		mMapKeys:     {"dwaar_map_keys", "Keys of a map that lead to a value now", gauge, []string{"map"}},
 		mMapChanges:  {"dwaar_map_changes", "Keys of a map that were set or deleted by command since its file was read", gauge, []string{"map"}},
 		mMapVersions: {"dwaar_map_versions_total", "New versions of a map's file, by result: ok, or failed where it could not be used and the old one stays", counter, []string{"map", "result"}},
+
+		mTeeCuts: {"dwaar_tee_cuts_total", "Branches of tee that were cut because they lagged behind, or could not begin for want of descriptors", counter, nil},
 	}
 }
 
@@ -158,6 +161,9 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	}
 	p.plugins(c.program.Plugins())
 	p.maps(c.program.Maps())
+	if c.program.TeeCuts != nil {
+		p(mTeeCuts, float64(c.program.TeeCuts()))
+	}
 }
 
 func (p put) engine(s *engine.Stats) {

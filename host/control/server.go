@@ -60,6 +60,7 @@ type Program struct {
 	Names     func() []names.Stats    // what resolves host names; nil: nothing does
 	Plugins   func() Plugins          // of the current configuration
 	Maps      func() []MapTable       // of the current configuration, by name
+	TeeCuts   func() uint64           // branches of tee that were cut; nil: there are none
 
 	// Reload reads the configuration anew. An error that is sdk.Errors reaches the
 	// client with its places; after any error the old configuration serves on.

@@ -38,6 +38,7 @@ func TestEveryMetricIsOfTheKindThatItsNameSays(t *testing.T) {
 	e.stats.Ended[0] = 1
 	p.Engine = e
 	p.Names = func() []names.Stats { return []names.Stats{{For: "clients"}} }
+	p.TeeCuts = func() uint64 { return 1 }
 	p.Maps = func() []control.MapTable {
 		return []control.MapTable{{Name: "m", About: func() control.Map { return control.Map{Name: "m"} }}}
 	}

@@ -62,10 +62,12 @@ func (x *conn) accessAttrs(o host.Outcome) []slog.Attr {
 		slog.Uint64(keyGeneration, x.generation.number),
 		slog.String(keyCode, x.e.codes[o.Code.Index()]),
 	)
-	if client := x.Proxied(); client != nil {
-		attrs = append(attrs, slog.String(keyClient, client.String()), slog.String(keyPeer, x.peer.Addr().String()))
-	} else if x.peer.IsValid() {
-		attrs = append(attrs, slog.String(keyClient, x.peer.String()))
+	client, proxied := x.client()
+	if client.IsValid() {
+		attrs = append(attrs, slog.String(keyClient, client.String()))
+	}
+	if proxied && x.peer.IsValid() {
+		attrs = append(attrs, slog.String(keyPeer, x.peer.Addr().String()))
 	}
 	attrs = appendText(attrs, keyRoute, x.Route())
 	attrs = appendText(attrs, keyUpstream, x.Upstream())

@@ -91,6 +91,13 @@ func (x *conn) Decided() {
 	}, x.Trail(), x.Facts())
 }
 
+// Readdressed implements [session.Owner]: the decision is one about the client that a
+// PROXY header names.
+func (x *conn) Readdressed() {
+	f := x.Flow()
+	x.e.decisions.readdress(x.decision, f.Remote, f.Local)
+}
+
 // timedOut reports whether a matching phase ended at its deadline.
 func timedOut(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
@@ -112,12 +119,18 @@ func (x *conn) Ended(o host.Outcome) {
 // phase returns the phase that x is in; the last one while x is being closed.
 func (x *conn) phase() host.Phase { return host.Phase(min(x.State(), session.Relaying)) }
 
+// client returns the address of the client, and whether a PROXY header named it; the zero
+// value is what a client of a Unix socket has. Any goroutine may call client.
+func (x *conn) client() (client netip.AddrPort, proxied bool) {
+	if p := x.Proxied(); p != nil {
+		return *p, true
+	}
+	return x.peer, false
+}
+
 // info describes the connection as it is now. Any goroutine may call info.
 func (x *conn) info() ConnInfo {
-	client := x.peer
-	if p := x.Proxied(); p != nil {
-		client = *p
-	}
+	client, _ := x.client()
 	up, down := x.Counts()
 	return ConnInfo{
 		ID: x.ID(), Listener: x.listener, Generation: x.generation.number, Accepted: x.Accepted(),

@@ -70,13 +70,22 @@ func (d *decisions) add(one *Decision, t *route.Trail, facts *route.Facts) uint6
 
 // end notes in a decision how its connection ended, if the ring still has it.
 func (d *decisions) end(number uint64, code host.Code, upstream string) {
+	d.note(number, func(one *Decision) { one.Ended, one.Code, one.Upstream = true, code, upstream })
+}
+
+// readdress notes in a decision the addresses that a PROXY header names, if the ring still
+// has it.
+func (d *decisions) readdress(number uint64, client, local netip.AddrPort) {
+	d.note(number, func(one *Decision) { one.Client, one.Local = client, local })
+}
+
+// note changes a decision, if the ring still has it.
+func (d *decisions) note(number uint64, change func(*Decision)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if number == 0 || d.last-number >= remembered {
-		return
+	if number > 0 && d.last-number < remembered {
+		change(&d.ring[number%remembered].Decision)
 	}
-	one := &d.ring[number%remembered]
-	one.Ended, one.Code, one.Upstream = true, code, upstream
 }
 
 // view returns a copy that nobody writes to.

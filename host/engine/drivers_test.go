@@ -13,6 +13,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"dwaar.dev/dwaar/builtin/closer"
+	"dwaar.dev/dwaar/builtin/proxyprotocol"
+	"dwaar.dev/dwaar/builtin/subroute"
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/engine"
 	"dwaar.dev/dwaar/host/upstream"
@@ -47,6 +50,30 @@ func scripts(r *rand.Rand) []script {
 			add(text, hears, end)
 		}
 	}
+	for _, header := range []string{"PROXY TCP4 192.0.2.1 198.51.100.2 1 2\r\n", "PROXY UNKNOWN\r\n", "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x01x"} {
+		for _, end := range []string{"fin", "close", "reset"} {
+			add(header+"aaa behind a header", len("aaa behind a header"), end)
+			add(header+"eee to a handler", len("eee to a handler"), end)
+			add(header+"sss in a subroute", len("sss in a subroute"), end)
+		}
+		add(header, 0, "fin")
+		add(header, 0, "wait")       // nothing behind it until the deadline
+		add(header+"a", 0, "wait")   // undecided until the deadline
+		add(header+"a", 0, "fin")    // undecided until the end
+		add(header+"hhh", 0, "wait") // denied
+		add(header+"rrr", 0, "wait") // denied with a reset
+		add(header+"scc", 0, "wait") // closed
+		add(header+"scr", 0, "wait") // reset
+		add(header+"srr", 0, "wait") // denied with a reset in the subroute
+		add(header+"sxx", 0, "wait") // no route of the subroute, and none behind it
+		add(header+"sx", 0, "fin")   // undecided there
+		add(header+"ppp", 0, "wait") // a handler with a defect
+		add(header+"zzz", 0, "wait") // no route
+	}
+	add("PROXY TCP4 nonsense\r\n", 0, "wait")
+	add("PROXY TCP4 ", 0, "wait") // not the whole header until the deadline
+	add("PROXY TCP4 ", 0, "fin")
+	add("PROXX", 0, "wait")
 	add("zzz", 0, "wait")                 // no route
 	add("aa", 0, "wait")                  // undecided until the deadline
 	add("aa", 0, "fin")                   // undecided until the end
@@ -122,7 +149,15 @@ func TestBothDriversDoTheSameWithTheSameClients(t *testing.T) {
 		f := start(t, change)
 		f.echoes()
 		f.plans(nobody)
-		lines := []string{"matching_timeout 200ms", "@hhh first hhh", "deny @hhh", "@rrr first rrr", "deny @rrr reset"}
+		f.registry.Handler(proxyprotocol.Spec(), proxyprotocol.New)
+		f.registry.Handler(subroute.Spec(), subroute.New)
+		f.registry.Handler(closer.Spec(), closer.New)
+		lines := []string{
+			"matching_timeout 200ms", "route {", "proxy_protocol {", "timeout 200ms", "}", "}",
+			"@s first s", "route @s {", "subroute {", "matching_timeout 200ms", "@c first scc", "route @c {", "close", "}",
+			"@cr first scr", "route @cr {", "close reset", "}", "@r first srr", "deny @r reset", "@ss first sss", "route @ss {", "proxy", "}", "}", "}",
+			"@hhh first hhh", "deny @hhh", "@rrr first rrr", "deny @rrr reset",
+		}
 		for _, word := range []string{"aaa", "bbb", "ccc", "ddd", "fff", "ggg"} {
 			lines = append(lines, "@"+word+" first "+word, "route @"+word+" {", "proxy", "}")
 		}
@@ -135,6 +170,9 @@ func TestBothDriversDoTheSameWithTheSameClients(t *testing.T) {
 			line := f.lines("connection")[i]
 			for _, key := range []string{"time", "conn", "client", "matching", "connect", "total", "level", "listener", "error", "upstream"} {
 				delete(line, key)
+			}
+			if facts, ok := line["facts"].(map[string]any); ok {
+				delete(facts, "conn.peer_addr") // with a port of its own
 			}
 			got = append(got, fmt.Sprintf("%q then %s: heard %q, %v", s.pieces, s.end, heard, line))
 		}

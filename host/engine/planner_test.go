@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"dwaar.dev/dwaar/builtin/proxyprotocol"
+	"dwaar.dev/dwaar/builtin/subroute"
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/engine"
 	"dwaar.dev/dwaar/host/relay"
@@ -82,6 +84,35 @@ func TestConnectionsOfAPlannerNeedNoGoroutine(t *testing.T) {
 	}
 	if s := f.Stats(); s.Loops.Links != n {
 		t.Errorf("%d links in event loops, want %d", s.Loops.Links, n)
+	}
+}
+
+// TestConnectionsBehindAHeaderNeedNoGoroutine has clients at every place of the way: before
+// and within a header, behind it in a matching phase, in one of a subroute, and relayed.
+func TestConnectionsBehindAHeaderNeedNoGoroutine(t *testing.T) {
+	if !inLoops {
+		t.Skip("without event loops each has one")
+	}
+	f := start(t, nil)
+	f.upstream = silent(t)
+	f.registry.Handler(proxyprotocol.Spec(), proxyprotocol.New)
+	f.registry.Handler(subroute.Spec(), subroute.New)
+	f.load(serve("matching_timeout 60s", "route {", "proxy_protocol {", "timeout 60s", "}", "}", "@s first s", "route @s {", "subroute {", "matching_timeout 60s",
+		"@a first saa", "route @a {", "proxy", "}", "}", "}", "@b first bbb", "route @b {", "proxy", "}"))
+	const n = 20
+	before := runtime.NumGoroutine()
+	sent := []string{"", "PROXY TCP4", "PROXY TCP4 192.0.2.1 198.51.100.2 1 2\r\n", "PROXY UNKNOWN\r\ns", "PROXY UNKNOWN\r\nsaa", "PROXY UNKNOWN\r\nbbb", "bbb"}
+	for range n {
+		for _, text := range sent {
+			f.dial().says(text, "")
+		}
+	}
+	await(t, "the relays and those that wait", func() bool {
+		s := f.Stats()
+		return s.Phases[host.InRelay] == 3*n && s.Phases[host.InHandling] == 4*n
+	})
+	if more := runtime.NumGoroutine() - before; more > 2 {
+		t.Errorf("%d connections have %d goroutines, want none", n*len(sent), more)
 	}
 }
 

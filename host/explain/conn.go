@@ -80,16 +80,30 @@ func (c *conn) Peek(n int) error {
 	return nil
 }
 
-// Discard implements [host.Conn].
-func (c *conn) Discard(n int) { c.flow.Rehead(c.flow.Head[min(n, len(c.flow.Head)):]) }
+// Discard implements [host.Editor].
+func (c *conn) Discard(n int) {
+	c.flow.Rehead(c.flow.Head[min(n, len(c.flow.Head)):])
+	c.on, c.phases = restBytes, 0
+}
 
 // Put implements [host.Conn].
 func (c *conn) Put(of, key, value string) bool { return c.facts.PutString(of, key, value) }
 
-// SetRemote implements [host.Conn].
-func (c *conn) SetRemote(a netip.AddrPort) {
-	c.Put("conn", "peer_addr", c.flow.Remote.String())
-	c.flow.Remote, c.flow.Proxied = host.Plain(a), true
+// Readdress implements [host.Editor].
+func (c *conn) Readdress(remote, local netip.AddrPort) {
+	if !c.flow.Proxied && c.flow.Remote.IsValid() {
+		c.Put("conn", "peer_addr", c.flow.Remote.String())
+	}
+	c.flow.Remote, c.flow.Local, c.flow.Proxied = host.Plain(remote), host.Plain(local), true
+}
+
+// Step implements [host.Conn]: no more bytes come than there are.
+func (c *conn) Step(h host.Stepper) error {
+	wait, err := h.Step(c, nil)
+	if err == nil && wait.Bytes > len(c.flow.Head) {
+		_, err = h.Step(c, os.ErrDeadlineExceeded)
+	}
+	return err
 }
 
 // Enter implements [host.Conn].

@@ -18,6 +18,7 @@ import (
 const (
 	firstBytes  = "the first bytes"
 	sameBytes   = "the same bytes"
+	restBytes   = "the bytes behind a header"
 	insideBytes = "the bytes inside tls"
 )
 

@@ -48,7 +48,7 @@ func (r *Report) Fact(name string) (string, bool) {
 
 // Phase is one matching phase.
 type Phase struct {
-	On     string            `json:"on"`                  // which bytes: "the first bytes", "the same bytes", "the bytes inside tls"
+	On     string            `json:"on"`                  // which bytes: "the first bytes", "the same bytes", "the bytes behind a header", "the bytes inside tls"
 	Bytes  int               `json:"bytes"`               // how many there are
 	Denied bool              `json:"denied,omitempty"`    // the route is a deny
 	Doubt  string            `json:"undecided,omitempty"` // what the deny could not tell, which counts as a match

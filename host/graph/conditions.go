@@ -137,6 +137,7 @@ func (c *conditions) leaf(n *sdk.Node, e *host.MatcherEntry) route.Cond {
 	if !ok {
 		i = c.instance(n, e, text)
 	}
+	c.believed(i, n)
 	c.uses = append(c.uses, use{i, n.Pos, c.odd})
 	return route.Cond{Op: route.Leaf, Inst: i}
 }

@@ -46,10 +46,27 @@ func (c *conditions) early(m sdk.Matcher, n *sdk.Node) sdk.Known {
 		return sdk.KnownLater
 	}
 	known := e.Early()
-	if known == sdk.KnownRemote || known == sdk.KnownLocal {
+	if byAddress(known) {
 		c.addresses(n)
 	}
 	return known
+}
+
+// byAddress reports whether what is known without a byte is an address.
+func byAddress(known sdk.Known) bool { return known == sdk.KnownRemote || known == sdk.KnownLocal }
+
+// believed warns of a use of an instance that goes by addresses where any client may name
+// them.
+func (c *conditions) believed(inst int, n *sdk.Node) {
+	if before := c.scope.renamed; before != (sdk.Pos{}) && byAddress(c.looks[inst].known) {
+		c.scope.warnf(n.Pos, "%s goes by addresses that any client can make up here: the handler at %s believes everybody; name the load balancers in front there with allow CIDR, or match their addresses before it", n.Name, before)
+	}
+}
+
+// guards reports whether a condition that names the instances is only met by clients of
+// some addresses.
+func (c *conditions) guards(winners []int) bool {
+	return slices.ContainsFunc(winners, func(i int) bool { return c.looks[i].known == sdk.KnownRemote })
 }
 
 // addresses judges a matcher that goes by an address by the listeners of its server.

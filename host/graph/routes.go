@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"strings"
 
 	"dwaar.dev/dwaar/host"
@@ -119,6 +120,7 @@ func (s *scope) add(n *sdk.Node, c *conditions, r route.Route) {
 	inner := s.with(c.supplied(winners))
 	inner.closed = c.closed(inner.closed, winners)
 	inner.plain = r.Cond.Op == route.Always && (s.plain || !c.list.Own)
+	inner.guarded = s.guarded || c.guards(winners)
 	r.Chain = *inner.handlers(n.Block)
 	s.way.add(inner.way)
 	c.judge(way{inner.way.opens || !r.Chain.Ends(), inner.way.shuts})
@@ -126,6 +128,7 @@ func (s *scope) add(n *sdk.Node, c *conditions, r route.Route) {
 		for name := range inner.known {
 			s.known[name] = true
 		}
+		s.renamed = cmp.Or(s.renamed, inner.renamed)
 	}
 	c.append(r, fate{inner.way, inner.steps})
 }
@@ -174,6 +177,14 @@ func (s *scope) handler(n *sdk.Node, ch *route.Chain) {
 		s.graph.actors = append(s.graph.actors, a)
 	}
 	s.targets(n, h)
+	s.changes(n, h)
+}
+
+// changes notes what a handler changes of the connections that it hands on.
+func (s *scope) changes(n *sdk.Node, h host.Handler) {
+	if r, ok := h.(host.Renamer); ok && r.Believes() && !s.guarded {
+		s.renamed = n.Pos
+	}
 	if o, ok := h.(host.Offerer); ok {
 		s.h2, s.plain = o.Offers("h2"), false
 	}

@@ -21,6 +21,8 @@ type scope struct {
 	plain    bool            // no condition and no wrapping between the listener and here
 	inGlobal bool            // in a layer4 inside the global block
 	h2       bool            // TLS was terminated with h2 among the protocols on offer
+	guarded  bool            // only clients of some addresses come here
+	renamed  sdk.Pos         // of a handler before that lets any client name its address; zero: there is none
 }
 
 // with returns a scope that knows more without telling s.

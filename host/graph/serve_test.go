@@ -23,6 +23,7 @@ type served struct {
 func (*served) Charge(int) bool        { return true }
 func (*served) Spend(int) bool         { return true }
 func (*served) Decided()               {}
+func (*served) Readdressed()           {}
 func (x *served) Ended(o host.Outcome) { x.outcome <- o }
 
 // answer is what a client hears that sends bytes and then, unless it is silent,

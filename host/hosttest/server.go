@@ -2,6 +2,7 @@ package hosttest
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -153,6 +154,9 @@ func (*served) Spend(int) bool { return true }
 // Decided implements [session.Owner].
 func (*served) Decided() {}
 
+// Readdressed does nothing.
+func (*served) Readdressed() {}
+
 // Ended implements [session.Owner].
 func (x *served) Ended(o host.Outcome) {
 	x.s.live.Delete(x)
@@ -195,4 +199,28 @@ func (s *Server) Ended(t testing.TB) (host.Outcome, map[string]string) {
 		t.Fatalf("no connection ended within %v", Limit)
 		return host.Outcome{}, nil
 	}
+}
+
+// Echo accepts connections until the test ends and sends back what they bring. It returns
+// where.
+func Echo(t testing.TB) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("listening: %v", err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return // closed, by the end of the test
+			}
+			go func() {
+				defer c.Close()
+				_, _ = io.Copy(c, struct{ io.Reader }{c}) // however it ends, the peer sees it
+			}()
+		}
+	}()
+	return l.Addr().String()
 }

@@ -104,11 +104,11 @@ func (d *Driver) detach() (*relay.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := d.session.Flow()
-	if !f.Remote.IsValid() {
-		return relay.NewConn(fd, netAddr(f.Local), unixPeer(fd))
+	remote, local := d.session.Ends()
+	if !remote.IsValid() {
+		return relay.NewConn(fd, netAddr(local), unixPeer(fd))
 	}
-	return relay.NewConn(fd, netAddr(f.Local), netAddr(f.Remote))
+	return relay.NewConn(fd, netAddr(local), netAddr(remote))
 }
 
 // unixPeer returns the address of the peer of a Unix socket. Most have no name.

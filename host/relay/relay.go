@@ -28,6 +28,15 @@ type Endpoint struct {
 // cannot pass on a half-close; see Options.HalfClose.
 type CloseWriter interface{ CloseWrite() error }
 
+// CloseWrite ends the sending side of a connection alone. The error is
+// [errors.ErrUnsupported] where the connection is no CloseWriter.
+func CloseWrite(conn net.Conn) error {
+	if c, ok := conn.(CloseWriter); ok {
+		return c.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
 // Resetter is implemented by a connection that can end abruptly: drop what it
 // has not sent, tell the peer that the stream was cut, and close.
 type Resetter interface{ Reset() error }

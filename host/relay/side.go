@@ -88,12 +88,7 @@ func (s *side) wakeWriter() {
 }
 
 // closeWrite tells the peer that nothing more will come.
-func (s *side) closeWrite() error {
-	if c, ok := s.conn.(CloseWriter); ok {
-		return c.CloseWrite()
-	}
-	return errors.ErrUnsupported
-}
+func (s *side) closeWrite() error { return CloseWrite(s.conn) }
 
 // close ends s in order. What the kernel has taken, it still sends.
 func (s *side) close() {

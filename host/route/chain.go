@@ -10,16 +10,49 @@ import (
 // Chain is the handlers of a route, in order. A chain that does not end continues
 // with the routes after its own.
 type Chain struct {
-	handlers []host.Handler
-	texts    []string // the handlers as validate prints them
-	ends     bool     // the last handler ends the connection
-	rest     *Routes  // tried after the last handler; nil: the caller's next is called instead
+	links []link
+	texts []string // the handlers as validate prints them
+	ends  bool     // the last handler ends the connection
+	rest  *Routes  // tried after the last handler; nil: the caller's next is called instead
+}
+
+// link is one handler of a chain. At most one of the fields beside it is not nil; all are
+// where the handler needs a goroutine.
+type link struct {
+	handler host.Handler
+	step    host.Stepper
+	plan    host.Planner // which never waits, and ends the chain
+	routes  *Routes      // that are the handler
+}
+
+// newLink says what a handler is to an event loop.
+func newLink(h host.Handler, ends bool) link {
+	l := link{handler: h}
+	switch h := h.(type) {
+	case host.Stepper:
+		l.step = h
+	case host.Planner:
+		if ends && blocks(h) == "" {
+			l.plan = h
+		}
+	case host.Router:
+		l.routes, _ = h.Routes().(*Routes)
+	}
+	return l
+}
+
+// blocks returns why a planner needs a goroutine; "": it does not.
+func blocks(p host.Planner) string {
+	if b, ok := p.(host.Blocker); ok {
+		return b.Blocks()
+	}
+	return ""
 }
 
 // Add appends a handler, which validate prints as text. ends says that it ends the
 // connection: it is the last one.
 func (ch *Chain) Add(h host.Handler, text string, ends bool) {
-	ch.handlers, ch.texts, ch.ends = append(ch.handlers, h), append(ch.texts, text), ends
+	ch.links, ch.texts, ch.ends = append(ch.links, newLink(h, ends)), append(ch.texts, text), ends
 }
 
 // Run runs the handlers of the route. next is called where they do not end and no later
@@ -46,14 +79,14 @@ func (ch *Chain) String() string { return strings.Join(ch.texts, "\n") }
 // step runs handler i and, by its next, those behind it.
 func (ch *Chain) step(ctx context.Context, c host.Conn, i int, next host.Next) error {
 	switch {
-	case i == len(ch.handlers) && ch.rest != nil:
+	case i == len(ch.links) && ch.rest != nil:
 		return ch.rest.Handle(ctx, c, next)
-	case i == len(ch.handlers):
+	case i == len(ch.links):
 		return next(ctx, c)
-	case i == len(ch.handlers)-1 && ch.ends:
-		return ch.handlers[i].Handle(ctx, c, next)
+	case i == len(ch.links)-1 && ch.ends:
+		return ch.links[i].handler.Handle(ctx, c, next)
 	}
-	return ch.handlers[i].Handle(ctx, c, func(ctx context.Context, c host.Conn) error {
+	return ch.links[i].handler.Handle(ctx, c, func(ctx context.Context, c host.Conn) error {
 		return ch.step(ctx, c, i+1, next)
 	})
 }
@@ -73,44 +106,47 @@ func (r *Route) name() {
 	r.title = &text
 }
 
-// Planner returns the only handler of a route that needs no goroutine, so that a
-// session can connect in an event loop; nil for all other routes.
-func (r *Route) Planner() host.Planner { return r.planner }
+// Where handlers run, as validate prints it.
+const (
+	inLoop      = "in an event loop"
+	inGoroutine = "in a goroutine"
+)
 
-// inLoop is where routes run that need no goroutine, as validate prints it.
-const inLoop = "in an event loop"
-
-// place decides whether the handlers of a route need a goroutine. A deny, and a route
-// whose only handler is a Planner that never waits, need none.
+// place decides where validate says that the handlers of a route run. A deny needs no
+// goroutine.
 func (r *Route) place() {
-	if r.TurnsAway() {
-		r.path = inLoop
-		return
-	}
-	switch p, why := r.Chain.planner(); {
-	case why != "":
-		r.path = "in a goroutine: " + why
-	default:
-		r.planner, r.path = p, inLoop
+	r.path = inLoop
+	if !r.TurnsAway() {
+		r.path = r.Chain.where()
 	}
 }
 
-// planner returns the Planner that is the whole chain, or why the chain needs a
-// goroutine, as validate prints that.
-func (ch *Chain) planner() (p host.Planner, why string) {
-	for i, h := range ch.handlers {
-		if _, ok := h.(host.Planner); !ok {
-			return nil, ch.directive(i) + " needs one"
+// where says which handlers of a chain run in an event loop, and why the others do not.
+func (ch *Chain) where() string {
+	inner := ""
+	for i := range ch.links {
+		l := &ch.links[i]
+		switch {
+		case l.routes != nil:
+			inner = ", as far as the routes of " + ch.directive(i) + " do"
+		case l.step == nil && l.plan == nil && i == 0:
+			return inGoroutine + ": " + ch.needs(i)
+		case l.step == nil && l.plan == nil:
+			return inLoop + inner + ", and from " + ch.directive(i) + " on " + inGoroutine + ": " + ch.needs(i)
 		}
 	}
-	if len(ch.handlers) != 1 || !ch.ends {
-		return nil, "it does not end with its only handler"
+	return inLoop + inner
+}
+
+// needs says why handler i needs a goroutine.
+func (ch *Chain) needs(i int) string {
+	if p, ok := ch.links[i].handler.(host.Planner); ok {
+		if why := blocks(p); why != "" {
+			return why
+		}
+		return "it does not end with " + ch.directive(i)
 	}
-	p, _ = ch.handlers[0].(host.Planner)
-	if b, ok := p.(host.Blocker); ok && b.Blocks() != "" {
-		return nil, b.Blocks()
-	}
-	return p, ""
+	return ch.directive(i) + " needs one"
 }
 
 // directive returns the name of handler i.

@@ -22,7 +22,6 @@ import (
 	"sync"
 	"time"
 
-	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/sdk"
 )
 
@@ -55,11 +54,10 @@ type Route struct {
 	Chain    Chain   // what they go through
 	Fallback bool    // no route of the configuration: it takes what none of them does
 
-	deny    *denial      // what turns connections away; nil: the handlers of the chain take them
-	winners []int        // the instances under no negation: their facts are recorded
-	title   *string      // name of the route in the log
-	planner host.Planner // the only handler of a route that needs no goroutine; nil: it needs one
-	path    string       // where the handlers run, as validate prints it
+	deny    *denial // what turns connections away; nil: the handlers of the chain take them
+	winners []int   // the instances under no negation: their facts are recorded
+	title   *string // name of the route in the log
+	path    string  // where the handlers run, as validate prints it
 }
 
 // Instance is one matcher with its arguments. Routes of one list that name the

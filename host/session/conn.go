@@ -86,12 +86,32 @@ func (c *conn) Charge(n int) error {
 	return host.ErrNoMemory
 }
 
-// SetRemote implements [host.Conn].
-func (c *conn) SetRemote(a netip.AddrPort) {
-	c.Put("conn", "peer_addr", c.h.flow.Remote.String())
-	a = host.Plain(a)
-	c.h.flow.Remote, c.h.flow.Proxied = a, true
-	c.s.proxied.Store(&a)
+// Readdress implements [host.Editor].
+func (c *conn) Readdress(remote, local netip.AddrPort) {
+	c.s.readdress(&c.h.flow, remote, local)
+}
+
+// Step implements [host.Conn].
+func (c *conn) Step(h host.Stepper) error {
+	var final error
+	for began := false; ; {
+		wait, err := h.Step(c, final)
+		switch {
+		case err != nil || wait.Bytes <= len(c.h.flow.Head):
+			return err
+		case final != nil:
+			return unfinished(final)
+		case !began:
+			began = true
+			_ = c.sock.SetReadDeadline(time.Now().Add(wait.Within)) // fails on a closed socket, whose Read says so
+			defer c.sock.SetReadDeadline(time.Time{})
+		}
+		if err := c.Peek(wait.Bytes); err != nil {
+			if final = err; c.s.unanswered(c.h, final) != nil {
+				return c.s.unanswered(c.h, final)
+			}
+		}
+	}
 }
 
 // Enter implements [host.Conn].
@@ -186,9 +206,19 @@ func (c *conn) relay(up relay.Endpoint, o relay.Options, h upstream.Hop) {
 	s := c.s
 	down := relay.Endpoint{Conn: c.sock, Head: bytes.Clone(c.h.flow.Head)}
 	c.h.release(s)
+	c.u.leave()
 	c.u.now = time.Now()
 	s.give(c.u)
 	s.relay(down, up, o, h)
+}
+
+// leave leaves to the conns that Wrap was called on what their heads still have: the relay
+// reads it through them, and the heads are given back.
+func (u *setup) leave() {
+	u.keep()
+	for _, h := range u.wrapped {
+		h.keep()
+	}
 }
 
 // relay starts the relay of a session in state Relaying. h is told of its end; nil: nobody
@@ -216,6 +246,11 @@ type stream struct {
 // Read returns head bytes while there are any.
 func (s *stream) Read(p []byte) (int, error) {
 	h := s.c.h
+	if len(h.left) > 0 {
+		n := copy(p, h.left)
+		h.left = h.left[n:]
+		return n, nil
+	}
 	if len(h.flow.Head) > 0 {
 		n := copy(p, h.flow.Head)
 		s.c.Discard(n)
@@ -233,9 +268,4 @@ func (s *stream) Read(p []byte) (int, error) {
 func (s *stream) NetConn() net.Conn { return s.Conn }
 
 // CloseWrite tells the client that no more bytes will come.
-func (s *stream) CloseWrite() error {
-	if w, ok := s.Conn.(relay.CloseWriter); ok {
-		return w.CloseWrite()
-	}
-	return errors.ErrUnsupported
-}
+func (s *stream) CloseWrite() error { return relay.CloseWrite(s.Conn) }

@@ -203,7 +203,7 @@ func TestAProxiedAddressKeepsThePeer(t *testing.T) {
 	t.Parallel()
 	x, _ := serve(t, new(Heads), 1024)
 	c := x.c
-	c.SetRemote(netip.MustParseAddrPort("[::ffff:10.0.0.1]:5"))
+	c.Readdress(netip.MustParseAddrPort("[::ffff:10.0.0.1]:5"), netip.MustParseAddrPort("[::ffff:10.0.0.2]:6"))
 	want := netip.MustParseAddrPort("10.0.0.1:5")
 	if got := c.Flow().Remote; got != want || !c.Flow().Proxied || *x.Proxied() != want {
 		t.Errorf("remote is %s, for others %v", got, x.Proxied())

@@ -42,10 +42,10 @@
 //
 //	          | Accepted | Matching | Handling | Connecting | Relaying | Closing
 //	began     | begin    | .        | .        | .          | .        | .
-//	received  | .        | receive  | .        | .          | .        | .
-//	waits     | .        | wait     | .        | .          | .        | .
-//	ready     | .        | ready    | .        | .          | .        | .
-//	due       | .        | due      | .        | .          | .        | .
+//	received  | .        | receive  | receive  | .          | .        | .
+//	waits     | .        | wait     | wait     | .          | .        | .
+//	ready     | .        | ready    | ready    | .          | .        | .
+//	due       | .        | due      | due      | .          | .        | .
 //	looked    | .        | .        | .        | looked     | .        | .
 //	connected | .        | .        | .        | connected  | .        | .
 //	refused   | .        | .        | .        | refused    | .        | .

@@ -79,7 +79,9 @@ func (s *Session) fail(u *setup, err error) Act {
 	u.outcome = s.outcome(err, u.now)
 	u.outcome.Silent = left(u.outcome.Code) && !u.heard
 	s.enter(u, Closing)
-	return Act{Do: Close}
+	var end *host.EndError
+	reset := errors.As(err, &end) && end.By == host.ByProxy && end.Why == host.Reset
+	return Act{Do: Close, Reset: reset}
 }
 
 // finish tells the upstream and the owner how the session ended. The sockets are

@@ -184,5 +184,5 @@ func (g *goroutine) handle() error {
 	case u.planner != nil:
 		return c.Connect(g.ctx, u.planner)
 	}
-	return u.route.Run(g.ctx, c, func(context.Context, host.Conn) error { return s.noRoute() })
+	return u.way.Run(g.ctx, c, func(context.Context, host.Conn) error { return s.noRoute() })
 }

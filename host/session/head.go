@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"time"
@@ -18,6 +19,8 @@ type head struct {
 	buf []byte // borrowed from Heads; flow.Head is its end
 	off int    // bytes at the beginning of buf that were discarded
 	end error  // what ended the stream: io.EOF, a reset
+
+	left []byte // what the head had when a relay took over, for those who read through Net
 
 	heard bool // a byte was received
 
@@ -82,13 +85,21 @@ func (h *head) idle(s *Session) {
 	}
 }
 
-// discard consumes n bytes of the head.
+// discard consumes n bytes of the head. A matching phase behind them has all its time.
 func (h *head) discard(s *Session, n int) {
 	n = min(n, len(h.flow.Head))
+	h.phased = h.phased && n == 0
 	h.off += n
 	h.flow.Rehead(h.buf[h.off:])
 	if len(h.flow.Head) == 0 {
 		h.release(s)
+	}
+}
+
+// keep copies what the head has, for whoever reads through Net after release.
+func (h *head) keep() {
+	if len(h.flow.Head) > 0 {
+		h.left = bytes.Clone(h.flow.Head)
 	}
 }
 

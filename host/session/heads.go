@@ -83,10 +83,11 @@ func (s *Session) giveBack(b []byte) {
 
 // retire keeps a setup for another session, with the memory of its parsed values.
 func (h *Heads) retire(u *setup) {
-	flow, facts, trail := u.flow, u.facts, u.trail
+	flow, facts, trail, way := u.flow, u.facts, u.trail, u.way
 	flow.Reset()
 	facts.Reset()
 	trail.Reset()
-	*u = setup{head: head{flow: flow}, facts: facts, trail: trail}
+	way.Reset()
+	*u = setup{head: head{flow: flow}, facts: facts, trail: trail, way: way}
 	h.setups.Put(u)
 }

@@ -37,6 +37,8 @@ type served struct {
 
 func (x *served) Decided() { x.decided++ }
 
+func (x *served) Readdressed() {}
+
 // Charge counts, within the room that several sessions may share.
 func (x *served) Charge(n int) bool {
 	if x.room != nil && x.room.Add(-int64(n)) < 0 && n > 0 {

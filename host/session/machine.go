@@ -1,8 +1,6 @@
 package session
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -115,10 +113,10 @@ type transition func(*Session, *setup, Input) Act
 // without an entry is a defect of the driver.
 var table = [events][states]transition{
 	Began:     {Accepted: (*Session).begin},
-	Received:  {Matching: (*Session).receive},
-	Waits:     {Matching: (*Session).wait},
-	Ready:     {Matching: (*Session).ready},
-	Due:       {Matching: (*Session).due},
+	Received:  {Matching: (*Session).receive, Handling: (*Session).receive},
+	Waits:     {Matching: (*Session).wait, Handling: (*Session).wait},
+	Ready:     {Matching: (*Session).ready, Handling: (*Session).ready},
+	Due:       {Matching: (*Session).due, Handling: (*Session).due},
 	Looked:    {Connecting: (*Session).looked},
 	Connected: {Connecting: (*Session).connected},
 	Refused:   {Connecting: (*Session).refused},
@@ -167,9 +165,14 @@ func (s *Session) begin(u *setup, _ Input) Act {
 		return Act{Do: Land}
 	}
 	s.enter(u, Matching)
-	timeout, own := u.routes.Limits()
+	return s.phased(u, u.routes)
+}
+
+// phased begins a matching phase: the outer one, or an inner one.
+func (s *Session) phased(u *setup, routes *route.Routes) Act {
+	timeout, own := routes.Limits()
 	u.await(u.now, timeout, own)
-	u.phase = u.routes.Begin(s)
+	u.phase = routes.Begin(s)
 	u.phase.Trail = &u.trail
 	return s.match(u)
 }
@@ -204,8 +207,11 @@ func (s *Session) receive(u *setup, in Input) Act {
 	if err := u.received(in.N, in.Err); err != nil {
 		return s.starved(u, err)
 	}
-	if len(u.flow.Head) < u.need {
+	switch {
+	case len(u.flow.Head) < u.need:
 		return s.more(u)
+	case u.step != nil:
+		return s.take(u, nil)
 	}
 	return s.match(u)
 }
@@ -222,36 +228,19 @@ func (s *Session) wait(u *setup, _ Input) Act {
 // due ends the waiting for more bytes: the deadline has come.
 func (s *Session) due(u *setup, _ Input) Act { return s.starved(u, os.ErrDeadlineExceeded) }
 
-// starved has the routes decide on the head as it is, which will not grow because of
-// why.
+// starved has the routes, or the handler whose step it is, decide on the head as it is,
+// which will not grow because of why.
 func (s *Session) starved(u *setup, why error) Act {
+	if u.step != nil {
+		if err := s.unanswered(&u.head, why); err != nil {
+			return s.fail(u, err)
+		}
+		return s.take(u, why)
+	}
 	if err := s.starve(&u.phase, &u.head, why); err != nil {
 		return s.fail(u, err)
 	}
 	return s.match(u)
-}
-
-// chosen goes on with the route that takes the session; nil: no route does.
-func (s *Session) chosen(u *setup, r *route.Route) Act {
-	switch {
-	case r == nil:
-		return s.fail(u, s.noRoute())
-	case r.Planner() == nil:
-		s.took(u, r)
-		s.enter(u, Handling)
-		return Act{Do: Land}
-	}
-	s.took(u, r)
-	u.planner = r.Planner()
-	s.enter(u, Connecting)
-	if len(u.flow.Head) > 0 {
-		return s.attempt(u)
-	}
-	b, err := u.room(s, 1)
-	if err != nil {
-		return s.attempt(u)
-	}
-	return Act{Do: Look, Bytes: b}
 }
 
 // deny ends a session that a deny turns away, because of err.
@@ -264,68 +253,10 @@ func (s *Session) deny(u *setup, r *route.Route, err error) Act {
 
 // took records the outer route.
 func (s *Session) took(u *setup, r *route.Route) {
-	u.route = r
-	s.route.Store(r.Title())
-}
-
-// looked adds to an empty head what the client has sent by the time its route is
-// chosen: the upstream gets these bytes with the handshake, and not a round trip
-// later. The relay meets an end or an error again, and passes it on.
-func (s *Session) looked(u *setup, in Input) Act {
-	if u.course.UnderWay() != nil {
-		return s.defect(u, in.Event)
+	if u.route == nil {
+		u.route = r
+		s.route.Store(r.Title())
 	}
-	_ = u.received(in.N, nil)
-	u.idle(s)
-	return s.attempt(u)
-}
-
-// attempt plans the next attempt. A session whose attempt has to wait lands.
-func (s *Session) attempt(u *setup) Act {
-	d, err := u.planner.Plan(s, u.course.Last)
-	switch {
-	case errors.Is(err, host.ErrBlocks):
-		return Act{Do: Land}
-	case err != nil:
-		return s.fail(u, err)
-	case d.After > 0 || d.Secure != nil || s.home(&u.flow, &d): // Check follows the last
-		u.course.Hold(&d)
-		return Act{Do: Land}
-	}
-	s.header.Store(int32(len(d.First)))
-	dial := u.course.Begin(&d)
-	return Act{Do: Dial, Dial: dial, Bytes: u.first(dial)}
-}
-
-// first returns what the upstream gets first: the header of the attempt, then the head.
-func (u *setup) first(d *upstream.Dial) []byte {
-	if len(d.First) == 0 {
-		return u.flow.Head
-	}
-	return append(d.First[:len(d.First):len(d.First)], u.flow.Head...)
-}
-
-// connected gives the session to a relay: the upstream stands.
-func (s *Session) connected(u *setup, in Input) Act {
-	if u.course.UnderWay() == nil {
-		return s.defect(u, in.Event)
-	}
-	d := u.course.Stood(s.env.Log)
-	first, limits := u.first(d), d.Relay
-	s.stood(d, u.now)
-	rest := bytes.Clone(first[min(in.N, len(first)):]) // a copy: the head is given back
-	s.give(u)
-	s.env.Heads.retire(u)
-	return Act{Do: Relay, Bytes: rest, Relay: limits}
-}
-
-// refused plans the next attempt after one that failed.
-func (s *Session) refused(u *setup, in Input) Act {
-	if u.course.UnderWay() == nil {
-		return s.defect(u, in.Event)
-	}
-	u.course.Failed(s.env.Log, in.Err)
-	return s.attempt(u)
 }
 
 // kill ends a session because its driver ends. Step sees to those that Kill was called

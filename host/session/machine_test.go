@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"dwaar.dev/dwaar/builtin/subroute"
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/dwaarfile"
 	"dwaar.dev/dwaar/host/graph"
@@ -68,6 +69,24 @@ const config = `layer4 {
 		@b prefix boom
 		@f prefix broken
 		@s prefix subs
+		@t prefix t
+		route @t {
+			step
+			subroute {
+				@q prefix q
+				route @q {
+					step
+					plan
+				}
+				@d prefix d
+				deny @d reset
+				@k prefix k
+				route @k {
+					step
+				}
+			}
+			step
+		}
 		route @p {
 			plan
 		}
@@ -87,6 +106,36 @@ const config = `layer4 {
 }
 `
 
+// steps takes the step that comes next in its script.
+type steps struct{ script func() int }
+
+func (p steps) Handle(ctx context.Context, c host.Conn, next host.Next) error {
+	return host.Take(ctx, c, p, next)
+}
+
+func (p steps) Step(e host.Editor, final error) (host.Await, error) {
+	more := host.Await{Bytes: len(e.Flow().Head) + 1 + p.script()%4, Within: time.Second}
+	switch p.script() % 10 {
+	case 0:
+		return host.Await{}, host.End(host.ByClient, host.Protocol, nil)
+	case 1:
+		return more, nil // also of bytes that will not come
+	case 2, 3:
+		if final == nil {
+			return more, nil
+		}
+	case 4, 5:
+		e.Discard(p.script() % 3)
+	case 6:
+		e.Readdress(netip.MustParseAddrPort("192.0.2.7:7"), netip.AddrPort{})
+	case 7:
+		panic("a step")
+	case 8:
+		e.Put("vars", "step", "taken")
+	}
+	return host.Await{}, nil
+}
+
 func newWorld(tb testing.TB, script func() int) *world {
 	tb.Helper()
 	return worldOf(tb, config, script)
@@ -96,19 +145,21 @@ func newWorld(tb testing.TB, script func() int) *world {
 func worldOf(tb testing.TB, config string, script func() int) *world {
 	tb.Helper()
 	p := &plans{upstream.New("u", upstream.Options{MaxFails: 3, FailFor: time.Nanosecond, CloseIfUnhealthy: true}), script}
-	w := plannedWorld(tb, config, p)
+	w := plannedWorld(tb, config, p, script)
 	w.plans = p
 	return w
 }
 
-// plannedWorld is worldOf with another planner.
-func plannedWorld(tb testing.TB, config string, plan host.Planner) *world {
+// plannedWorld is worldOf with another planner; the script is that of the steps.
+func plannedWorld(tb testing.TB, config string, plan host.Planner, script func() int) *world {
 	tb.Helper()
 	w := &world{heads: new(Heads)}
 	var r host.Registry
 	r.Matcher(sdk.Spec{Name: "prefix", Args: []sdk.Arg{sdk.One("TEXT", sdk.Free)}, Facts: []sdk.Fact{{Key: "is"}}}, prefix.New)
 	r.Handler(sdk.Spec{Name: "plan", Ends: true}, func(host.Builder, *sdk.Node) (host.Handler, error) { return plan, nil })
 	r.Handler(sdk.Spec{Name: "handle", Ends: true}, func(host.Builder, *sdk.Node) (host.Handler, error) { return handles{}, nil })
+	r.Handler(sdk.Spec{Name: "step"}, func(host.Builder, *sdk.Node) (host.Handler, error) { return steps{script}, nil })
+	r.Handler(subroute.Spec(), subroute.New)
 	tree, err := dwaarfile.Parse("Dwaarfile", []byte(config), graph.Grammar(&r), dwaarfile.Options{})
 	if err != nil {
 		tb.Fatal(err)
@@ -135,6 +186,8 @@ type trial struct {
 }
 
 func (x *trial) Decided() { x.decided++ }
+
+func (x *trial) Readdressed() {}
 
 // Charge has no room now and then.
 func (x *trial) Charge(n int) bool {
@@ -173,7 +226,7 @@ func (x *trial) tell(in Input) (act Act) {
 }
 
 var (
-	texts = []string{"p", "pp", "h", "hh", "boom", "broken", "sub", "s", "x"}
+	texts = []string{"p", "pp", "h", "hh", "boom", "broken", "sub", "s", "x", "t", "tt", "q", "d", "k", "tp"}
 	errs  = []error{
 		nil, io.EOF, syscall.ECONNRESET, os.ErrDeadlineExceeded, host.ErrFull, host.ErrNoMemory, context.Canceled,
 		host.End(host.ByClient, host.Protocol, errors.New("no")), host.ErrNoRoute, errors.New("other"),

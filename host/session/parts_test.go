@@ -126,7 +126,7 @@ func TestAGoroutineDrivesASessionThroughEveryAct(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := plannedWorld(t, c.config, c.plan)
+			w := plannedWorld(t, c.config, c.plan, nil)
 			client, server := sockets(t)
 			x := new(served)
 			x.serveRoutes(t, w, server)
@@ -208,22 +208,34 @@ func TestAnInnerPhaseEndsWhereItsHeadDoes(t *testing.T) {
 	w := worldOf(t, stepsConfig, nil)
 	for name, c := range map[string]struct {
 		room int64
+		said string // and consumed before the phase
 		do   func(*net.TCPConn)
 		code string
 	}{
-		"a reset":   {1 << 20, func(c *net.TCPConn) { _ = c.SetLinger(0); _ = c.Close() }, "client.handling.reset"},
-		"the end":   {1 << 20, func(c *net.TCPConn) { _ = c.CloseWrite() }, "proxy.handling.no_route"},
-		"no memory": {0, func(c *net.TCPConn) {}, "proxy.handling.cap"},
+		"a reset":   {1 << 20, "x", func(c *net.TCPConn) { _ = c.SetLinger(0); _ = c.Close() }, "client.handling.reset"},
+		"the end":   {1 << 20, "x", func(c *net.TCPConn) { _ = c.CloseWrite() }, "proxy.handling.no_route"},
+		"a probe":   {1 << 20, "", func(c *net.TCPConn) { _ = c.Close() }, "client.handling.probe"},
+		"no memory": {0, "", func(c *net.TCPConn) {}, "proxy.handling.cap"},
 	} {
 		x := &served{room: new(atomic.Int64)}
 		x.room.Store(c.room)
+		consumed := make(chan struct{})
 		client := x.run(t, w.heads, 1024, func(_ context.Context, h host.Conn) error {
+			if err := h.Peek(len(c.said)); err != nil {
+				return err
+			}
+			h.Discard(len(c.said))
+			close(consumed)
 			r, err := h.(*conn).Choose(w.routes)
 			if r == nil && err == nil {
 				err = host.ErrNoRoute
 			}
 			return err
 		})
+		if _, err := client.Write([]byte(c.said)); err != nil {
+			t.Fatal(err)
+		}
+		<-consumed
 		c.do(client)
 		if o := x.outcome(t); o.Code.String() != c.code {
 			t.Errorf("%s: ended with %v (%v), want %s", name, o.Code, o.Err, c.code)

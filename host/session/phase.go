@@ -48,7 +48,7 @@ func (s *Session) unanswered(h *head, err error) error {
 		return host.End(host.ByProxy, host.Cap, err)
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, host.ErrFull):
 		return nil
-	case len(h.flow.Head) == 0 && s.State() == Matching:
+	case len(h.flow.Head) == 0 && (s.State() == Matching || !s.setup.heard):
 		return host.End(host.ByClient, host.Probe, nil)
 	case errors.Is(err, io.EOF):
 		return nil

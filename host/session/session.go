@@ -52,6 +52,9 @@ type Owner interface {
 	// Decided tells that the outer matching phase is over, with a route or without.
 	// Head and facts can still be read.
 	Decided()
+	// Readdressed tells that a PROXY header has named other addresses, which Flow has. It may
+	// come before Decided and after.
+	Readdressed()
 	// Ended tells how the session ended. Its sockets are closed, and nothing is called
 	// afterwards.
 	Ended(host.Outcome)
@@ -99,7 +102,12 @@ type setup struct {
 	need     int          // bytes that the head must have before the routes are tried again
 	final    error        // why the head will not grow; nil: it may
 	route    *route.Route // the outer route; nil: none was chosen yet
-	planner  host.Planner // of a route that needs no goroutine; nil: the handlers run in one
+	way      route.Way    // where the session is in the chains of its routes
+	step     host.Stepper // whose step is under way; nil: none is
+	stepping stepping
+	planner  host.Planner   // at the end of the way; nil: the session has not come to one
+	peer     netip.AddrPort // where the session came from, and where it arrived, once a PROXY
+	arrival  netip.AddrPort // header has named other addresses
 	attempts upstream.Attempts
 	course   upstream.Course
 	now      time.Time    // Input.At of the latest input

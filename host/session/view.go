@@ -36,7 +36,11 @@ func (s *Session) Own(a netip.AddrPort) bool { return s.own(s.Flow(), a) }
 // own reports whether a is the address that f came in by, or another one of this
 // program's listeners.
 func (s *Session) own(f *sdk.Flow, a netip.AddrPort) bool {
-	return a == f.Local || s.env.Own != nil && s.env.Own(a, near(f))
+	local := f.Local
+	if f.Proxied {
+		_, local = s.Ends()
+	}
+	return a == local || s.env.Own != nil && s.env.Own(a, near(f))
 }
 
 // near reports whether a connection may come from this machine: the kernel connects from

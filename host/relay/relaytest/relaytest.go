@@ -12,6 +12,7 @@
 package relaytest
 
 import (
+	"net"
 	"os"
 	"runtime"
 	"testing"
@@ -40,6 +41,24 @@ func Run(t *testing.T, start Start) {
 	group(t, "kills", start, kills)
 	group(t, "slow reader", start, slowReaders)
 	group(t, "reuse of descriptors", start, reuse)
+}
+
+// Wrapping returns start with another connection around that of each client, which wrap
+// makes.
+func Wrapping(t *testing.T, start Start, wrap func(net.Conn) net.Conn) Start {
+	t.Helper()
+	return func(down, up relay.Endpoint, o relay.Options) *relay.Link {
+		if down.Conn == nil {
+			c, err := relay.NewConn(down.FD, nil, nil)
+			if err != nil {
+				t.Error(err)
+				return start(down, up, o)
+			}
+			down.Conn = c
+		}
+		down.Conn = wrap(down.Conn)
+		return start(down, up, o)
+	}
 }
 
 // group runs f, whose subtests may be parallel, and then looks for leaks.

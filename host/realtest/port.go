@@ -2,48 +2,57 @@ package realtest
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
+	"sync"
 	"testing"
 )
 
 // FreeAddr returns a TCP address on 127.0.0.1 for a program that cannot listen
 // on port 0 and say which one it got. Programs that can should.
 //
-// The port is not merely free at the moment: one connection was made to it and
-// closed, server first, and for the minute that this lies in TIME_WAIT the kernel
-// gives the port to nobody who asks for any port, while a server that asks for
-// this one with SO_REUSEADDR, as all do, gets it.
+// The port is below those that the kernel gives to whoever asks for any port, so that
+// neither a connection nor another test takes it before the program has started, however
+// long that takes. A process gets each port once; two processes that draw at once seldom
+// draw the same one of thousands.
 func FreeAddr(t testing.TB) netip.AddrPort {
 	t.Helper()
-	addr, err := reserve()
-	if err != nil {
-		t.Fatalf("reserving a port: %v", err)
+	for range 100 {
+		addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), lowest+rand.N(ephemeral()-lowest))
+		if _, again := given.LoadOrStore(addr, true); again {
+			continue
+		}
+		l, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(addr))
+		if err != nil {
+			continue
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return addr
 	}
-	return addr
+	t.Fatal("of a hundred ports none is free")
+	return netip.AddrPort{}
 }
 
-func reserve() (addr netip.AddrPort, err error) {
-	l, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
+// given are the addresses that this process has got.
+var given sync.Map
+
+// lowest is above the ports of well-known services, which a machine may run.
+const lowest uint16 = 12_000
+
+// ephemeral returns the first port that the kernel gives to whoever asks for any: on Linux
+// what it says of itself, elsewhere the first one of IANA (RFC 6335, section 6).
+func ephemeral() uint16 {
+	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
 	if err != nil {
-		return addr, err
+		return 49_152
 	}
-	defer l.Close()
-	addr = l.Addr().(*net.TCPAddr).AddrPort()
-	client, err := net.Dial("tcp4", addr.String())
-	if err != nil {
-		return addr, err
+	first := uint16(0)
+	if _, err := fmt.Sscan(string(text), &first); err != nil || first <= lowest {
+		return 32_768
 	}
-	defer client.Close()
-	server, err := l.Accept()
-	if err != nil {
-		return addr, err
-	}
-	if err := server.Close(); err != nil { // first, so TIME_WAIT is on this side
-		return addr, err
-	}
-	if n, err := client.Read(make([]byte, 1)); n != 0 || err == nil {
-		return addr, fmt.Errorf("reading the end of the connection: %d bytes", n)
-	}
-	return addr, nil
+	return first
 }

@@ -6,6 +6,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -114,14 +115,19 @@ func (r *Process) render(text string) (string, error) {
 	return b.String(), err
 }
 
-// freeAddr returns an address that nobody listens on now.
+// freeAddr returns an address that nobody listens on now. Its port is below those that
+// Linux gives to whoever asks for any, so that no connection has it when the proxy starts.
 func freeAddr() (netip.AddrPort, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return netip.AddrPort{}, err
+	var last error
+	for range 100 {
+		addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(12_000+rand.N(20_000)))
+		l, err := net.Listen("tcp", addr.String())
+		if err == nil {
+			return addr, l.Close()
+		}
+		last = err
 	}
-	addr := l.Addr().(*net.TCPAddr).AddrPort()
-	return netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()), l.Close()
+	return netip.AddrPort{}, last
 }
 
 // run starts the program on its core, as its user, in a process group of its own.

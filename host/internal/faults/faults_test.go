@@ -57,7 +57,7 @@ func faults() []fault {
 		{"tls asks for a byte too many", "builtin/tls/records.go", "sdk.Need(s.at + min(need-s.length(), s.left+1))", "sdk.Need(s.at + 1 + min(need-s.length(), s.left+1))", "./builtin/tls", "Law|Planted|Cut"},
 		{"postgres takes a message before it is whole", "builtin/postgres/message.go", "	if len(head) < length {", "	if len(head) < length-1 {", "./builtin/postgres", ""},
 		{"what another connection's matchers said is remembered", "host/route/memo.go", "	if m.phase++; m.phase == 0 {", "	if m.phase == 0 {", route, ""},
-		{"first bytes are sent twice", "host/session/machine.go", "first[min(in.N, len(first)):]", "first[0:]", "./host/engine", "Heads|First"},
+		{"first bytes are sent twice", "host/session/connect.go", "first[min(in.N, len(first)):]", "first[0:]", "./host/engine", "Heads|First"},
 		{"a connection that lands is not killed", "host/session/goroutine.go", "	s.Hold(&g.link)\n", "", "./host/engine", "Kills"},
 		{"an attempt that is under way is forgotten", "host/session/end.go", "	u.course.Drop()\n", "", "./host/session", "Random"},
 		{"outer bytes are taken for parsed inside", "sdk/flow.go", "fresh.facts, fresh.parsed = nil, nil, nil, nil", "fresh.facts = nil, nil, nil", "./sdk", "Fresh|Anew"},

@@ -96,9 +96,15 @@ func (e *Engine) admit(x *conn, now time.Time) (why refusal, ok bool) {
 }
 
 // makeRoom has connections give way for x until a ledger is within its limit. It reports
-// whether there is room.
+// whether there is room. Where many newcomers come at once each sees what all of them have
+// brought: x has done its part when others are still at it.
 func (e *Engine) makeRoom(l *crowd.Ledger, m crowd.Measure, x *conn, why refusal, now time.Time) bool {
 	const most = 16 // a connection may hold more than those that give way for it
+	if !l.Full(m) {
+		return true
+	}
+	e.making.Add(1)
+	defer e.making.Add(-1)
 	for range most {
 		victim, full := e.evict(l, m, x)
 		switch {
@@ -109,15 +115,12 @@ func (e *Engine) makeRoom(l *crowd.Ledger, m crowd.Measure, x *conn, why refusal
 		}
 		e.record(victim.account, victim.peer, why, true, now)
 	}
-	return !l.Full(m)
+	return !l.Full(m) || e.making.Load() > 1
 }
 
 // evict has one connection give way for x if a ledger is full; nil: nobody gives way. One
 // at a time: of two newcomers that see one connection too many, one ends a connection.
 func (e *Engine) evict(l *crowd.Ledger, m crowd.Measure, x *conn) (victim *conn, full bool) {
-	if !l.Full(m) {
-		return nil, false
-	}
 	e.evicting.Lock()
 	defer e.evicting.Unlock()
 	if !l.Full(m) {

@@ -46,6 +46,7 @@ type Engine struct {
 	heads       session.Heads
 	whole       *crowd.Ledger // of the connections of all servers
 	evicting    sync.Mutex    // one connection gives way at a time
+	making      atomic.Int32  // newcomers that have others give way
 	budget      int           // connections that the descriptor limit allows
 	started     time.Time
 	codes       [host.Codes]string // texts by Code.Index, made once: every line of a connection has one

@@ -12,6 +12,7 @@ import (
 
 	"dwaar.dev/dwaar/host"
 	"dwaar.dev/dwaar/host/hosttest"
+	"dwaar.dev/dwaar/host/session"
 	"dwaar.dev/dwaar/host/upstream"
 )
 
@@ -43,29 +44,6 @@ func (w waiter) Handle(ctx context.Context, c host.Conn, _ host.Next) error {
 	return c.Connect(ctx, w)
 }
 
-// echo is an upstream that sends back what it gets.
-func echo(t *testing.T) netip.AddrPort {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				_, _ = io.Copy(conn, conn)
-			}()
-		}
-	}()
-	return netip.MustParseAddrPort(l.Addr().String())
-}
-
 func say(t *testing.T, addr, text string) string {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
@@ -82,7 +60,7 @@ func say(t *testing.T, addr, text string) string {
 
 func TestAPlanIsAskedAgainWithTheLastError(t *testing.T) {
 	t.Parallel()
-	to := echo(t)
+	to := session.EchoServer(t)
 	up := upstream.New("x", upstream.Options{})
 	for _, h := range []host.Handler{
 		planner(thirdTime(t, to, up)), waiter{thirdTime(t, to, up)},
@@ -134,7 +112,7 @@ func thirdTime(t *testing.T, to netip.AddrPort, up *upstream.Upstream) planner {
 
 func TestSecureGetsWhatStandsAndItsErrorIsAFailure(t *testing.T) {
 	t.Parallel()
-	to := echo(t)
+	to := session.EchoServer(t)
 	up := upstream.New("x", upstream.Options{})
 	wrong := errors.New("wrong certificate")
 	h := planner(func(_ host.View, attempt int, last error) (upstream.Dial, error) {

@@ -83,8 +83,8 @@ func (p toEcho) Plan(host.View, error) (upstream.Dial, error) {
 	return upstream.Dial{Network: "tcp", Addr: p.addr, First: []byte(p.header), Timeout: limit, After: p.after}, nil
 }
 
-// echoServer sends back what it gets.
-func echoServer(t *testing.T) netip.AddrPort {
+// EchoServer is an upstream that sends back what it gets.
+func EchoServer(t *testing.T) netip.AddrPort {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -108,7 +108,7 @@ func echoServer(t *testing.T) netip.AddrPort {
 
 func TestAGoroutineDrivesASessionThroughEveryAct(t *testing.T) {
 	t.Parallel()
-	to := echoServer(t)
+	to := EchoServer(t)
 	for name, c := range map[string]struct {
 		config string
 		plan   host.Planner

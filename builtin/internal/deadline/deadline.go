@@ -57,9 +57,7 @@ func (d *Deadline) Wait(until time.Time, signal <-chan struct{}) (signaled bool,
 			if left <= 0 {
 				return false, err
 			}
-			timer := time.NewTimer(left)
-			defer timer.Stop()
-			over = timer.C
+			over = time.After(left)
 		}
 		select {
 		case <-over:

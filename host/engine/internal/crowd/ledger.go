@@ -126,23 +126,22 @@ func (l *Ledger) Held() int64 { return l.held.Load() }
 func (l *Ledger) Crowds() int64 { return l.crowds.Load() }
 
 // Full reports whether more of a measure is used than its limit. Of evicted connections
-// that have not left, as many are borne as descriptors were put by for.
+// that have not left, as many are borne as descriptors were put by for. Full also has the
+// crowds put in order, for Evict, and no more kept in order when half of the
+// limit is free, or there is none.
 func (l *Ledger) Full(m Measure) bool {
 	limit := l.limits[m].Load()
-	if limit == 0 {
-		return false
-	}
 	switch used, ordered := l.totals[m].Load(), l.ordered[m].Load(); {
-	case !ordered && used > limit:
-		l.order(m, true)
-	case ordered && used < limit/2:
+	case ordered && (limit == 0 || used < limit/2):
 		l.order(m, false)
+	case !ordered && limit > 0 && used > limit:
+		l.order(m, true)
 	}
 	used := l.totals[m].Load() // again: others may have made room meanwhile
 	if m == Conns {
 		used += max(l.leaving.Load()-mostLeaving, 0)
 	}
-	return used > limit
+	return limit > 0 && used > limit
 }
 
 // order has the shards keep their networks in the order of a measure, or no more. Only who
